@@ -1,0 +1,123 @@
+#include "actors/consumer/acknowledgement.hpp"
+
+namespace umbel {
+
+namespace {
+
+settlement settle(const request& r, disposition how) {
+  settlement result;
+  result.tag = r.tag;
+  result.queue = r.queue;
+  // An acknowledged message cannot be put back or acknowledged again.
+  result.how = r.acked ? disposition::none : how;
+  return result;
+}
+
+bool stores_errors(const request& r) {
+  auto ignored = r.header.ignore_result.value_or(
+    r.task.ignore_result.value_or(false));
+  return !ignored || r.task.store_errors_even_if_ignored.value_or(false);
+}
+
+/// The settlement with the state that the worker itself writes.
+settlement with_state(settlement x, const request& r, const std::string& status,
+                      const exception_info& why) {
+  if (!stores_errors(r))
+    return x;
+  meta document;
+  document.status = status;
+  document.result = to_json_object(why);
+  if (!why.traceback.empty())
+    document.traceback = why.traceback;
+  document.date_done = now();
+  document.group_id = r.header.group;
+  document.parent_id = r.header.parent_id;
+  document.task_id = r.header.id.str();
+  x.result = result_record{r.header.id, to_document(document)};
+  return x;
+}
+
+settlement with_dead_letter(settlement x, const request& r,
+                            std::string reason) {
+  x.dead = dead_letter{std::move(reason), *r.payload};
+  return x;
+}
+
+template <class T>
+void take_default(std::optional<T>& option, T value) {
+  if (!option)
+    option = value;
+}
+
+} // namespace
+
+task_options resolve(task_options task,
+                     const acknowledgement_defaults& defaults) {
+  take_default(task.acks_late, defaults.acks_late);
+  take_default(task.acks_on_failure_or_timeout,
+               defaults.acks_on_failure_or_timeout);
+  take_default(task.reject_on_worker_lost, defaults.reject_on_worker_lost);
+  take_default(task.ignore_result, defaults.ignore_result);
+  take_default(task.store_errors_even_if_ignored,
+               defaults.store_errors_even_if_ignored);
+  return task;
+}
+
+settlement settle_outcome(const request& r, outcome x) {
+  auto result = settle(r, disposition::ack);
+  result.publish = std::move(x.publish);
+  if (!x.document.empty())
+    result.result = result_record{r.header.id, std::move(x.document)};
+  switch (x.kind) {
+    case outcome_kind::success:
+    case outcome_kind::retry:
+    case outcome_kind::ignore:
+      return result;
+    case outcome_kind::failure:
+      if (*r.task.acks_late && !*r.task.acks_on_failure_or_timeout)
+        return with_dead_letter(std::move(result), r, x.summary);
+      return result;
+    case outcome_kind::reject:
+    case outcome_kind::malformed:
+      return with_dead_letter(std::move(result), r, x.summary);
+    case outcome_kind::requeue:
+      if (!r.acked)
+        result.how = disposition::requeue;
+      return result;
+  }
+  return result;
+}
+
+settlement settle_lost(const request& r, const std::string& how) {
+  if (!r.acked && *r.task.acks_late && *r.task.reject_on_worker_lost)
+    return settle(r, disposition::requeue);
+  return with_state(settle(r, disposition::ack), r, "FAILURE",
+                    worker_lost(how));
+}
+
+settlement settle_abandoned(const request& r) {
+  if (!r.acked && *r.task.acks_late)
+    return settle(r, disposition::restore);
+  return with_state(settle(r, disposition::ack), r, "FAILURE",
+                    worker_lost("worker shut down"));
+}
+
+settlement settle_refused(const request& r, const std::string& status,
+                          const exception_info& why) {
+  return with_state(settle(r, disposition::ack), r, status, why);
+}
+
+settlement settle_restored(const request& r) {
+  return settle(r, disposition::restore);
+}
+
+settlement settle_malformed(const delivery& x, const std::string& reason) {
+  settlement result;
+  result.tag = x.tag;
+  result.queue = x.queue;
+  result.how = disposition::ack;
+  result.dead = dead_letter{reason, x.payload};
+  return result;
+}
+
+} // namespace umbel

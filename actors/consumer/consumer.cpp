@@ -1,0 +1,398 @@
+#include "actors/consumer/consumer.hpp"
+
+#include <caf/all.hpp>
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace umbel {
+
+namespace {
+
+using acknowledge_atom = caf::atom_constant<caf::atom("acknowledg")>;
+using surplus_atom = caf::atom_constant<caf::atom("surplus")>;
+using renew_atom = caf::atom_constant<caf::atom("renew")>;
+using recover_atom = caf::atom_constant<caf::atom("recover")>;
+
+auto steady_now(caf::event_based_actor* self) {
+  return std::chrono::time_point_cast<std::chrono::steady_clock::duration>(
+    self->clock().now());
+}
+
+void log_outcome(const request& r, const outcome& x) {
+  using seconds = std::chrono::duration<double>;
+  auto took = seconds{x.runtime}.count();
+  switch (x.kind) {
+    case outcome_kind::success:
+      spdlog::info("Task {} succeeded in {:.6f}s: {}", r.display_name(), took,
+                   x.summary);
+      break;
+    case outcome_kind::failure:
+      spdlog::error("Task {} raised unexpected: {}\n{}", r.display_name(),
+                    x.summary, x.traceback);
+      break;
+    case outcome_kind::retry:
+      spdlog::info("Task {} retry: {}", r.display_name(), x.summary);
+      break;
+    case outcome_kind::ignore:
+      spdlog::info("Task {} ignored", r.display_name());
+      break;
+    case outcome_kind::reject:
+    case outcome_kind::requeue:
+      spdlog::info("Task {} rejected: {}", r.display_name(), x.summary);
+      break;
+    case outcome_kind::malformed:
+      spdlog::error("Task {} refused: {}", r.display_name(), x.summary);
+      break;
+  }
+}
+
+} // namespace
+
+// -- messages come in -----------------------------------------------------------
+
+void consumer_state::on_deliveries(deliveries& x) {
+  outstanding -= std::min(outstanding, x.batch.size());
+  std::vector<job> runnable;
+  for (auto& one : x.batch)
+    admit(one, runnable);
+  if (!runnable.empty())
+    self->send(pool, run_jobs{std::move(runnable)});
+  flush();
+  grant();
+}
+
+void consumer_state::admit(delivery& x, std::vector<job>& runnable) {
+  auto header = read_task_header(x.payload);
+  if (!header) {
+    spdlog::error("malformed message in queue {} goes to its dead letters: {}",
+                  x.queue.str(), header.error().what);
+    settlements.add(settle_malformed(x, header.error().what));
+    return;
+  }
+  request r;
+  r.tag = std::move(x.tag);
+  r.queue = std::move(x.queue);
+  r.header = std::move(*header);
+  r.payload = std::make_shared<const std::string>(std::move(x.payload));
+  auto task = tasks.find(r.header.task);
+  if (task == tasks.end()) {
+    spdlog::error("Received unregistered task of type '{}'; it goes to the "
+                  "dead letters of queue {}",
+                  r.header.task, r.queue.str());
+    r.task = resolve({}, options.acknowledgement);
+    auto refused = settle_refused(r, "FAILURE", not_registered(r.header.task));
+    refused.dead = dead_letter{"task '" + r.header.task + "' is not registered",
+                               *r.payload};
+    settlements.add(std::move(refused));
+    return;
+  }
+  r.task = task->second;
+  spdlog::info("Task {} received", r.display_name());
+  if (drain_requester) {
+    settlements.add(settle_restored(r));
+    return;
+  }
+  auto id = ++last_job;
+  auto& stored = requests.emplace(id, std::move(r)).first->second;
+  begin(id, stored, runnable);
+}
+
+void consumer_state::begin(uint64_t id, request& r,
+                           std::vector<job>& runnable) {
+  auto t = now();
+  if (r.header.expires && *r.header.expires <= t) {
+    spdlog::info("Discarding revoked task: {}", r.display_name());
+    settlements.add(settle_refused(r, "REVOKED", task_revoked("expired")));
+    requests.erase(id);
+  } else if (r.header.eta && *r.header.eta > t) {
+    r.held = true;
+    ++num_held;
+    self->send(timer, wake_at{*r.header.eta, id});
+  } else {
+    runnable.push_back({id, r.header.task, r.payload});
+  }
+}
+
+void consumer_state::on_woken(const woken& x) {
+  std::vector<job> runnable;
+  for (auto id : x.ids) {
+    auto i = requests.find(id);
+    if (i == requests.end())
+      continue;
+    i->second.held = false;
+    --num_held;
+    begin(id, i->second, runnable);
+  }
+  if (!runnable.empty())
+    self->send(pool, run_jobs{std::move(runnable)});
+  flush();
+}
+
+void consumer_state::grant() {
+  if (!reader || tasks.empty() || drain_requester)
+    return;
+  auto size = window.size(steady_now(self));
+  auto used = unfinished() + outstanding;
+  // Credit comes in portions, so that reservations stay batches.
+  if (used < size && size - used >= std::max<size_t>(1, size / 8)) {
+    outstanding += size - used;
+    self->send(reader, credit{size - used});
+  }
+  if (unfinished() > window.base() && !surplus_check_pending) {
+    surplus_check_pending = true;
+    self->delayed_send(self, surplus_delay, surplus_atom::value);
+  }
+}
+
+void consumer_state::give_back_surplus() {
+  surplus_check_pending = false;
+  if (unfinished() > window.size(steady_now(self)))
+    self->send(pool, take_back{window.base()});
+  grant();
+}
+
+// -- runs end -------------------------------------------------------------------
+
+void consumer_state::on_pool_ready(pool_ready& x) {
+  std::vector<std::string> names;
+  for (auto& task : x.tasks) {
+    names.push_back(task.name);
+    tasks.emplace(task.name, resolve(task, options.acknowledgement));
+  }
+  std::sort(names.begin(), names.end());
+  if (options.on_ready)
+    options.on_ready(names);
+  announce();
+  grant();
+}
+
+void consumer_state::on_report(pool_report& x) {
+  for (auto& done : x.outcomes) {
+    auto i = requests.find(done.job);
+    if (i == requests.end())
+      continue;
+    log_outcome(i->second, done);
+    settlements.add(settle_outcome(i->second, std::move(done)));
+    requests.erase(i);
+  }
+  if (!x.outcomes.empty())
+    window.finished(x.outcomes.size(), steady_now(self));
+  if (!x.started.empty() && started.empty())
+    self->delayed_send(self, ack_delay, acknowledge_atom::value);
+  started.insert(started.end(), x.started.begin(), x.started.end());
+  flush();
+  grant();
+}
+
+void consumer_state::acknowledge_started() {
+  for (auto id : started) {
+    auto i = requests.find(id);
+    if (i == requests.end() || i->second.acked || *i->second.task.acks_late)
+      continue;
+    settlement ack;
+    ack.tag = i->second.tag;
+    ack.queue = i->second.queue;
+    settlements.add(std::move(ack));
+    i->second.acked = true;
+  }
+  started.clear();
+  flush();
+}
+
+void consumer_state::on_state(job_state& x) {
+  auto i = requests.find(x.job);
+  if (i == requests.end())
+    return;
+  settlement state;
+  state.tag = i->second.tag;
+  state.queue = i->second.queue;
+  state.how = disposition::none;
+  state.result = result_record{i->second.header.id, std::move(x.document)};
+  settlements.add(std::move(state));
+  flush();
+}
+
+void consumer_state::on_lost(const job_lost& x) {
+  auto i = requests.find(x.job);
+  if (i == requests.end())
+    return;
+  auto& r = i->second;
+  spdlog::error("Task {} lost its child process: {}", r.display_name(), x.how);
+  settlements.add(abandoning ? settle_abandoned(r) : settle_lost(r, x.how));
+  requests.erase(i);
+  flush();
+  grant();
+}
+
+void consumer_state::on_returned(const jobs_returned& x) {
+  // Newest first: each goes to the end that is consumed next.
+  for (auto id : x.jobs) {
+    auto i = requests.find(id);
+    if (i == requests.end())
+      continue;
+    settlements.add(settle_restored(i->second));
+    requests.erase(i);
+  }
+  flush();
+}
+
+// -- connections come and go ----------------------------------------------------
+
+void consumer_state::on_reader_up(caf::actor x) {
+  reader = std::move(x);
+  self->monitor(reader);
+  outstanding = 0;
+  fetching = true;
+  if (drain_requester)
+    self->send(reader, pause_reader{});
+  announce();
+  grant();
+}
+
+void consumer_state::announce() {
+  if (!announced && reader && !tasks.empty()) {
+    announced = true;
+    spdlog::info("{} ready.", options.node.str());
+  }
+}
+
+void consumer_state::on_writer_up(caf::actor x) {
+  writer = std::move(x);
+  self->monitor(writer);
+  for (auto& batch : settlements.unconfirmed())
+    self->send(writer, batch);
+  renew();
+  self->send(writer, recover_lost{});
+}
+
+void consumer_state::on_down(const caf::actor_addr& source) {
+  if (reader == source) {
+    reader = nullptr;
+    outstanding = 0;
+    fetching = false;
+  } else if (writer == source) {
+    writer = nullptr;
+    releasing = false;
+  }
+  check_drained();
+}
+
+void consumer_state::flush() {
+  if (auto batch = settlements.close(); batch && writer)
+    self->send(writer, std::move(*batch));
+  check_drained();
+}
+
+void consumer_state::renew() {
+  if (!writer)
+    return;
+  renew_lease x;
+  for (auto& [id, r] : requests)
+    if (!r.acked)
+      x.tags.push_back(r.tag);
+  self->send(writer, std::move(x));
+}
+
+// -- the end --------------------------------------------------------------------
+
+void consumer_state::on_drain(caf::actor requester) {
+  drain_requester = std::move(requester);
+  if (reader) {
+    self->send(reader, pause_reader{});
+    options.interrupt_reader();
+  }
+  self->send(pool, quiet{});
+  std::vector<uint64_t> held;
+  for (auto i = requests.rbegin(); i != requests.rend(); ++i)
+    if (i->second.held)
+      held.push_back(i->first);
+  num_held = 0;
+  on_returned(jobs_returned{std::move(held)});
+  if (auto n = requests.size(); n > 0)
+    spdlog::warn("waiting for {} running task{} to finish", n,
+                 n == 1 ? "" : "s");
+}
+
+void consumer_state::on_abandon(caf::actor requester) {
+  abandoning = true;
+  if (!drain_requester)
+    on_drain(std::move(requester));
+  for (auto& [id, r] : requests) {
+    spdlog::warn("giving up running task {}", r.display_name());
+    self->send(pool, kill_job{id});
+  }
+}
+
+void consumer_state::check_drained() {
+  if (!drain_requester || releasing || !requests.empty() || fetching
+      || !settlements.empty())
+    return;
+  releasing = true;
+  if (writer)
+    self->send(writer, release_lease{});
+  else
+    self->send(drain_requester, drained{});
+}
+
+// -- behavior -------------------------------------------------------------------
+
+caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
+                       consumer_options options, caf::actor pool,
+                       caf::actor timer) {
+  auto& st = self->state;
+  st.self = self;
+  st.window = prefetch_window{options.prefetch, options.prefetch_fixed};
+  st.options = std::move(options);
+  st.pool = std::move(pool);
+  st.timer = std::move(timer);
+  self->set_down_handler(
+    [self](caf::down_msg& x) { self->state.on_down(x.source); });
+  self->send(st.pool, attach_consumer{self});
+  self->delayed_send(self, st.options.lease / 3, renew_atom::value);
+  self->delayed_send(self, st.recover_interval, recover_atom::value);
+  return {
+    [self](reader_up& x) { self->state.on_reader_up(std::move(x.reader)); },
+    [self](writer_up& x) { self->state.on_writer_up(std::move(x.writer)); },
+    [self](deliveries& x) { self->state.on_deliveries(x); },
+    [self](const woken& x) { self->state.on_woken(x); },
+    [self](pool_ready& x) { self->state.on_pool_ready(x); },
+    [self](pool_report& x) { self->state.on_report(x); },
+    [self](job_state& x) { self->state.on_state(x); },
+    [self](const job_lost& x) { self->state.on_lost(x); },
+    [self](const jobs_returned& x) { self->state.on_returned(x); },
+    [self](confirmed x) {
+      self->state.settlements.confirm(x.number);
+      self->state.check_drained();
+    },
+    [self](reader_paused) {
+      self->state.fetching = false;
+      self->state.check_drained();
+    },
+    [self](released) { self->send(self->state.drain_requester, drained{}); },
+    [self](acknowledge_atom) { self->state.acknowledge_started(); },
+    [self](surplus_atom) { self->state.give_back_surplus(); },
+    [self](renew_atom) {
+      self->state.renew();
+      self->delayed_send(self, self->state.options.lease / 3,
+                         renew_atom::value);
+    },
+    [self](recover_atom) {
+      auto& st = self->state;
+      if (st.writer)
+        self->send(st.writer, recover_lost{});
+      self->delayed_send(self, st.recover_interval, recover_atom::value);
+    },
+    [self](drain) {
+      self->state.on_drain(
+        caf::actor_cast<caf::actor>(self->current_sender()));
+    },
+    [self](abandon) {
+      self->state.on_abandon(
+        caf::actor_cast<caf::actor>(self->current_sender()));
+    },
+  };
+}
+
+} // namespace umbel

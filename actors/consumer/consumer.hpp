@@ -1,0 +1,133 @@
+// consumer: decides what happens to each message.
+//
+//  1. grants the reader credit, as much as the prefetch window allows;
+//  2. reads the header of each delivery: malformed, unknown and expired ones
+//     are settled at once, those with an eta are held until the timer wakes
+//     them, the others go to the pool;
+//  3. turns the pool's reports into settlements: acknowledged early a moment
+//     after the start, or late with the result (see acknowledgement);
+//  4. keeps settlements until the writer confirms them, through any number of
+//     lost connections;
+//  5. keeps the lease on what is unfinished, and has what others left restored;
+//  6. drains on shutdown.
+//
+// It never blocks and never touches a body. If it dies, its supervisor restarts
+// pool and connections too under a new incarnation, and what it held comes back
+// through the lease.
+//
+// Bounds: unfinished messages are limited by the prefetch window, save those
+// that wait for an eta.
+#pragma once
+
+#include "actors/consumer/acknowledgement.hpp"
+#include "actors/consumer/messages.hpp"
+#include "actors/consumer/outbox.hpp"
+#include "actors/consumer/prefetch_window.hpp"
+#include "actors/consumer/request.hpp"
+#include "actors/pool/messages.hpp"
+
+#include <caf/behavior.hpp>
+#include <caf/stateful_actor.hpp>
+#include <caf/timespan.hpp>
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace umbel {
+
+struct consumer_options {
+  size_t prefetch = 8;         ///< concurrency x prefetch_multiplier
+  bool prefetch_fixed = false; ///< the multiplier was given: no more than this
+  node_name node;              ///< for the log
+  acknowledgement_defaults acknowledgement;
+  std::chrono::milliseconds lease{10'000};
+  /// Called once when the first child is ready, with the tasks' names.
+  std::function<void(std::span<const std::string>)> on_ready;
+  /// Ends the reader's wait for messages.
+  std::function<void()> interrupt_reader = [] {};
+};
+
+struct consumer_state {
+  static inline const char* name = "consumer";
+
+  /// Early acknowledgement is sent this long after the start, or with the
+  /// result if that comes first: short tasks then need one settlement, not two.
+  static constexpr auto ack_delay = std::chrono::milliseconds{5};
+
+  /// A message that waited this long in the pool, while others could run it,
+  /// goes back to its queue if the window has shrunk below it.
+  static constexpr auto surplus_delay = std::chrono::milliseconds{100};
+
+  /// Between two looks at what dead owners left.
+  static constexpr auto recover_interval = std::chrono::seconds{5};
+
+  // -- messages come in ---------------------------------------------------------
+
+  void on_deliveries(deliveries& x);
+  void admit(delivery& x, std::vector<job>& runnable);
+  void begin(uint64_t id, request& r, std::vector<job>& runnable);
+  void on_woken(const woken& x);
+  void grant();
+  void give_back_surplus();
+
+  // -- runs end -----------------------------------------------------------------
+
+  void on_pool_ready(pool_ready& x);
+  void on_report(pool_report& x);
+  void on_state(job_state& x);
+  void on_lost(const job_lost& x);
+  void on_returned(const jobs_returned& x);
+  void acknowledge_started();
+
+  // -- connections come and go --------------------------------------------------
+
+  void on_reader_up(caf::actor x);
+  void on_writer_up(caf::actor x);
+  void on_down(const caf::actor_addr& source);
+  void announce();
+  void flush();
+  void renew();
+  void recover();
+
+  // -- the end ------------------------------------------------------------------
+
+  void on_drain(caf::actor requester);
+  void on_abandon(caf::actor requester);
+  void check_drained();
+
+  size_t unfinished() const noexcept {
+    return requests.size() - num_held;
+  }
+
+  caf::event_based_actor* self = nullptr;
+  consumer_options options;
+  caf::actor pool;
+  caf::actor timer;
+  caf::actor reader;
+  caf::actor writer;
+  std::unordered_map<std::string, task_options> tasks;
+  std::map<uint64_t, request> requests; ///< by job number, so by age
+  prefetch_window window{1, true};
+  outbox settlements;
+  std::vector<uint64_t> started; ///< to be acknowledged at the next tick
+  uint64_t last_job = 0;
+  size_t num_held = 0;
+  size_t outstanding = 0; ///< credit that the reader has not used yet
+  bool surplus_check_pending = false;
+  bool announced = false; ///< the log says that it is ready
+  caf::actor drain_requester; ///< set while it drains
+  bool abandoning = false;
+  bool fetching = false; ///< the reader has not answered `pause_reader` yet
+  bool releasing = false;
+};
+
+caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
+                       consumer_options options, caf::actor pool,
+                       caf::actor timer);
+
+} // namespace umbel

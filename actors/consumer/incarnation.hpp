@@ -1,0 +1,39 @@
+// One life of a worker's consumer and its connections.
+#pragma once
+
+#include "protocol/broker/broker.hpp"
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+
+namespace umbel {
+
+/// What the connections of one incarnation share. The reader keeps the first
+/// sequence number of its successor here, and the broker whose wait others may
+/// interrupt.
+struct incarnation {
+  std::string broker_url;
+  std::string result_url;
+  broker_options options; ///< node, incarnation, queues, timeouts
+  std::atomic<uint64_t> next_sequence{1};
+
+  /// Ends the reader's wait for messages, if it is in one. From any thread.
+  void interrupt_reader() {
+    std::unique_lock guard{mutex_};
+    if (reader_)
+      reader_->interrupt();
+  }
+
+  void set_reader(broker* x) {
+    std::unique_lock guard{mutex_};
+    reader_ = x;
+  }
+
+private:
+  std::mutex mutex_;
+  broker* reader_ = nullptr;
+};
+
+} // namespace umbel

@@ -1,0 +1,114 @@
+// The messages between consumer, reader, writer and timer. All are local to
+// this process.
+#pragma once
+
+#include "protocol/backend/result_record.hpp"
+#include "protocol/broker/broker.hpp"
+
+#include <caf/actor.hpp>
+#include <caf/allowed_unsafe_message_type.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace umbel {
+
+// -- reader ---------------------------------------------------------------------
+
+/// A reader is connected and waits for credit.
+struct reader_up {
+  caf::actor reader;
+};
+
+/// The reader may fetch this many more messages.
+struct credit {
+  size_t messages = 0;
+};
+
+/// Fetch nothing more; the credit is void. Answered by `reader_paused`, after the last
+/// `deliveries`.
+struct pause_reader {};
+
+struct reader_paused {};
+
+/// Reserved messages, in the order of their queue.
+struct deliveries {
+  std::vector<delivery> batch;
+};
+
+// -- writer ---------------------------------------------------------------------
+
+/// A writer is connected.
+struct writer_up {
+  caf::actor writer;
+};
+
+/// Numbered settlements; shared, because the consumer keeps them until they
+/// are confirmed and sends them again to the next writer if this one dies.
+struct settle_batch {
+  uint64_t number = 0;
+  std::shared_ptr<const std::vector<settlement>> settlements;
+};
+
+/// Everything up to and including this batch is with the broker.
+struct confirmed {
+  uint64_t number = 0;
+};
+
+/// Renew the lease, and the time stamps of these tags.
+struct renew_lease {
+  std::vector<delivery_tag> tags;
+};
+
+/// Restore what dead or lost owners left.
+struct recover_lost {};
+
+/// Give up the lease; the last message before the end. Answered by `released`.
+struct release_lease {};
+
+struct released {};
+
+// -- timer ----------------------------------------------------------------------
+
+/// Send `woken` with this id at that wall-clock time.
+struct wake_at {
+  std::chrono::system_clock::time_point due;
+  uint64_t id = 0;
+};
+
+struct woken {
+  std::vector<uint64_t> ids;
+};
+
+// -- consumer -------------------------------------------------------------------
+
+/// Warm shutdown: fetch nothing more, give back what has not begun, finish what
+/// runs. Answered by `drained`.
+struct drain {};
+
+/// Cold shutdown: as drain, but give up what runs as well.
+struct abandon {};
+
+/// Nothing is left to do: results are stored, the lease is given up.
+struct drained {};
+
+} // namespace umbel
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::reader_up)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::credit)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::pause_reader)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::reader_paused)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::deliveries)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::writer_up)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::settle_batch)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::confirmed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::renew_lease)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::recover_lost)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::release_lease)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::released)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::wake_at)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::woken)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::drain)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::abandon)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::drained)

@@ -1,0 +1,51 @@
+// Settlements on their way to the broker.
+#pragma once
+
+#include "actors/consumer/messages.hpp"
+
+#include <deque>
+#include <optional>
+#include <vector>
+
+namespace umbel {
+
+/// Numbers batches of settlements and keeps each until the writer confirms it,
+/// so that a new writer can be given what the last one may not have sent. To
+/// send a settlement twice is harmless (see `settlement`).
+class outbox {
+public:
+  void add(settlement x) {
+    open_.push_back(std::move(x));
+  }
+
+  /// Closes what was added since the last call into a batch, if anything was.
+  std::optional<settle_batch> close() {
+    if (open_.empty())
+      return std::nullopt;
+    settle_batch result{
+      ++last_, std::make_shared<std::vector<settlement>>(std::move(open_))};
+    open_ = {};
+    unconfirmed_.push_back(result);
+    return result;
+  }
+
+  void confirm(uint64_t number) {
+    while (!unconfirmed_.empty() && unconfirmed_.front().number <= number)
+      unconfirmed_.pop_front();
+  }
+
+  const std::deque<settle_batch>& unconfirmed() const noexcept {
+    return unconfirmed_;
+  }
+
+  bool empty() const noexcept {
+    return open_.empty() && unconfirmed_.empty();
+  }
+
+private:
+  std::vector<settlement> open_;
+  std::deque<settle_batch> unconfirmed_;
+  uint64_t last_ = 0;
+};
+
+} // namespace umbel

@@ -1,0 +1,94 @@
+#include "actors/consumer/reader.hpp"
+
+#include "actors/supervision/supervision_errc.hpp"
+
+#include <caf/all.hpp>
+
+#include <algorithm>
+#include <charconv>
+
+namespace umbel {
+
+namespace {
+
+using connect_atom = caf::atom_constant<caf::atom("connect")>;
+using fetch_atom = caf::atom_constant<caf::atom("fetch")>;
+
+/// The number at the end of a tag of ours.
+uint64_t sequence(const delivery_tag& tag) {
+  auto& text = tag.str();
+  auto slash = text.rfind('/');
+  uint64_t result = 0;
+  std::from_chars(text.data() + slash + 1, text.data() + text.size(), result);
+  return result;
+}
+
+} // namespace
+
+void reader_state::connect() {
+  auto options = life->options;
+  options.first_sequence = life->next_sequence;
+  auto opened = connect_broker(life->broker_url, options);
+  if (!opened)
+    return fail(opened.error());
+  connection = std::move(*opened);
+  if (auto declared = connection->declare(options.queues); !declared)
+    return fail(declared.error());
+  life->set_reader(connection.get());
+  self->send(consumer, reader_up{self});
+}
+
+void reader_state::fetch() {
+  fetching = false;
+  if (credit == 0 || !connection)
+    return;
+  auto batch = connection->reserve(std::min(credit, batch_max));
+  if (!batch)
+    return fail(batch.error());
+  if (!batch->empty()) {
+    credit -= std::min(credit, batch->size());
+    for (auto& x : *batch)
+      life->next_sequence = std::max<uint64_t>(life->next_sequence,
+                                               sequence(x.tag) + 1);
+    self->send(consumer, deliveries{std::move(*batch)});
+  } else if (auto waited = connection->wait(wait_max); !waited) {
+    return fail(waited.error());
+  }
+  fetching = credit > 0;
+  if (fetching)
+    self->send(self, fetch_atom::value);
+}
+
+void reader_state::fail(const error& x) {
+  life->set_reader(nullptr);
+  self->quit(caf::make_error(supervision_errc::connection_lost, x.what));
+}
+
+caf::behavior reader(caf::stateful_actor<reader_state>* self,
+                     std::shared_ptr<incarnation> life, caf::actor consumer) {
+  auto& st = self->state;
+  st.self = self;
+  st.life = std::move(life);
+  st.consumer = std::move(consumer);
+  self->set_exit_handler([self](caf::exit_msg& x) {
+    self->state.life->set_reader(nullptr);
+    self->quit(std::move(x.reason));
+  });
+  self->send(self, connect_atom::value);
+  return {
+    [self](connect_atom) { self->state.connect(); },
+    [self](credit x) {
+      auto& st = self->state;
+      st.credit += x.messages;
+      if (!st.fetching)
+        st.fetch();
+    },
+    [self](fetch_atom) { self->state.fetch(); },
+    [self](pause_reader) {
+      self->state.credit = 0;
+      self->send(self->state.consumer, reader_paused{});
+    },
+  };
+}
+
+} // namespace umbel

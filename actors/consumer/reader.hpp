@@ -1,0 +1,47 @@
+// reader: the connection that reserves messages.
+//
+//  1. connects, and tells the consumer that it is up;
+//  2. while it has credit, reserves batches and sends them on; when there is
+//     nothing, waits for more without taking anything.
+//
+// Detached: it blocks in the broker's socket. It ends with the error that the
+// connection met; the supervisor `connections` starts a new one.
+#pragma once
+
+#include "actors/consumer/messages.hpp"
+#include "actors/consumer/incarnation.hpp"
+
+#include <caf/behavior.hpp>
+#include <caf/stateful_actor.hpp>
+
+#include <memory>
+#include <string>
+
+namespace umbel {
+
+struct reader_state {
+  static inline const char* name = "reader";
+
+  /// Most messages of one reservation. More: fewer round trips, but the server
+  /// is busy with one script for longer.
+  static constexpr size_t batch_max = 256;
+
+  /// Longest wait in one go. Messages to this actor are read in between.
+  static constexpr auto wait_max = std::chrono::seconds{1};
+
+  void connect();
+  void fetch();
+  void fail(const error& x);
+
+  caf::event_based_actor* self = nullptr;
+  std::shared_ptr<incarnation> life;
+  caf::actor consumer;
+  std::unique_ptr<broker> connection;
+  size_t credit = 0;
+  bool fetching = false; ///< a message to itself is under way
+};
+
+caf::behavior reader(caf::stateful_actor<reader_state>* self,
+                     std::shared_ptr<incarnation> life, caf::actor consumer);
+
+} // namespace umbel

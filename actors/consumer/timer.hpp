@@ -1,0 +1,48 @@
+// timer: wakes the consumer when held tasks are due (eta, countdown).
+//
+//  1. keeps due times in a heap, with one pending wake-up for its top;
+//  2. tells the consumer all ids that are due, in order;
+//  3. looks at the wall clock at least every second, so that a changed clock
+//     does not make tasks late.
+//
+// The root supervisor starts it before the consumer.
+#pragma once
+
+#include "actors/consumer/messages.hpp"
+
+#include <caf/behavior.hpp>
+#include <caf/stateful_actor.hpp>
+
+#include <functional>
+#include <queue>
+#include <utility>
+#include <vector>
+
+namespace umbel {
+
+struct timer_state {
+  static inline const char* name = "timer";
+
+  /// Longest sleep: bounds how late a change of the wall clock is noticed.
+  static constexpr auto sleep_max = std::chrono::seconds{1};
+
+  using clock = std::chrono::system_clock;
+  using entry = std::pair<clock::time_point, uint64_t>;
+
+  void add(caf::actor owner, const wake_at& x);
+  void wake();
+  void schedule();
+
+  caf::event_based_actor* self = nullptr;
+  caf::actor owner;
+  std::priority_queue<entry, std::vector<entry>, std::greater<>> entries;
+  uint64_t generation = 0; ///< older wake-ups are void
+  std::function<clock::time_point()> now = clock::now;
+};
+
+/// @param now the wall clock; tests pass a simulated one
+caf::behavior
+timer(caf::stateful_actor<timer_state>* self,
+      std::function<std::chrono::system_clock::time_point()> now);
+
+} // namespace umbel

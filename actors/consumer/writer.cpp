@@ -1,0 +1,121 @@
+#include "actors/consumer/writer.hpp"
+
+#include "actors/supervision/supervision_errc.hpp"
+
+#include <caf/all.hpp>
+
+#include <spdlog/spdlog.h>
+
+namespace umbel {
+
+namespace {
+
+using connect_atom = caf::atom_constant<caf::atom("connect")>;
+using flush_atom = caf::atom_constant<caf::atom("flush")>;
+
+} // namespace
+
+void writer_state::connect() {
+  auto opened = connect_broker(life->broker_url, life->options);
+  if (!opened)
+    return fail(opened.error());
+  connection = std::move(*opened);
+  if (!connection->stores_results()) {
+    auto store = connect_result_store(life->result_url, life->options.results);
+    if (!store)
+      return fail(store.error());
+    results = std::move(*store);
+  }
+  // The lease must be there before the first message is reserved under it.
+  if (check(connection->renew({})))
+    self->send(consumer, writer_up{self});
+}
+
+void writer_state::add(const settle_batch& x) {
+  pending.insert(pending.end(), x.settlements->begin(), x.settlements->end());
+  last_number = x.number;
+  // The message to itself queues up behind all batches that already wait in
+  // the mailbox: they share one round trip.
+  if (!flush_under_way) {
+    flush_under_way = true;
+    self->send(self, flush_atom::value);
+  }
+}
+
+void writer_state::store_results() {
+  std::vector<delivery_tag> fenced;
+  for (auto& x : pending)
+    if (x.result && x.how != disposition::none)
+      fenced.push_back(x.tag);
+  auto owned = connection->owned(fenced);
+  if (!owned)
+    return fail(owned.error());
+  std::vector<result_record> records;
+  size_t i = 0;
+  for (auto& x : pending) {
+    if (!x.result)
+      continue;
+    if (x.how == disposition::none || (*owned)[i++])
+      records.push_back(std::move(*x.result));
+    x.result.reset();
+  }
+  if (!records.empty())
+    check(results->store(records));
+}
+
+void writer_state::flush() {
+  flush_under_way = false;
+  if (results)
+    store_results();
+  if (!connection)
+    return;
+  auto settled = connection->settle(pending);
+  if (!settled)
+    return fail(settled.error());
+  pending.clear();
+  self->send(consumer, confirmed{last_number});
+}
+
+bool writer_state::check(const expected<void>& x) {
+  if (!x)
+    fail(x.error());
+  return x.has_value();
+}
+
+void writer_state::fail(const error& x) {
+  connection.reset();
+  self->quit(caf::make_error(supervision_errc::connection_lost, x.what));
+}
+
+caf::behavior writer(caf::stateful_actor<writer_state>* self,
+                     std::shared_ptr<incarnation> life, caf::actor consumer) {
+  auto& st = self->state;
+  st.self = self;
+  st.life = std::move(life);
+  st.consumer = std::move(consumer);
+  self->send(self, connect_atom::value);
+  return {
+    [self](connect_atom) { self->state.connect(); },
+    [self](const settle_batch& x) { self->state.add(x); },
+    [self](flush_atom) { self->state.flush(); },
+    [self](const renew_lease& x) {
+      self->state.check(self->state.connection->renew(x.tags));
+    },
+    [self](recover_lost) {
+      auto report = self->state.connection->recover();
+      if (!report)
+        return self->state.fail(report.error());
+      for (auto& owner : report->dead_owners)
+        spdlog::warn("the lease of {} is gone", owner);
+      if (report->restored > 0)
+        spdlog::warn("restored {} messages that were left unacknowledged",
+                     report->restored);
+    },
+    [self](release_lease) {
+      if (self->state.check(self->state.connection->release()))
+        self->send(self->state.consumer, released{});
+    },
+  };
+}
+
+} // namespace umbel

@@ -1,0 +1,49 @@
+// writer: the connection that settles.
+//
+//  1. connects, and tells the consumer that it is up;
+//  2. carries out settlements: everything that waits in its mailbox goes to the
+//     broker in one pipeline, and is then confirmed to the consumer;
+//  3. renews the lease and restores what others left, when it is told to.
+//
+// Where results live on another server than messages, it checks what is still
+// owned, stores the results of that, and settles afterwards.
+//
+// Detached: it blocks in the broker's socket. It ends with the error that the
+// connection met; the supervisor `connections` starts a new one.
+#pragma once
+
+#include "actors/consumer/incarnation.hpp"
+#include "actors/consumer/messages.hpp"
+
+#include <caf/behavior.hpp>
+#include <caf/stateful_actor.hpp>
+
+#include <memory>
+#include <vector>
+
+namespace umbel {
+
+struct writer_state {
+  static inline const char* name = "writer";
+
+  void connect();
+  void add(const settle_batch& x);
+  void flush();
+  void store_results();
+  bool check(const expected<void>& x);
+  void fail(const error& x);
+
+  caf::event_based_actor* self = nullptr;
+  std::shared_ptr<incarnation> life;
+  caf::actor consumer;
+  std::unique_ptr<broker> connection;
+  std::unique_ptr<result_store> results; ///< null: the broker stores them
+  std::vector<settlement> pending;
+  uint64_t last_number = 0; ///< of the newest batch in `pending`
+  bool flush_under_way = false;
+};
+
+caf::behavior writer(caf::stateful_actor<writer_state>* self,
+                     std::shared_ptr<incarnation> life, caf::actor consumer);
+
+} // namespace umbel

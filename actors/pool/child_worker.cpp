@@ -1,0 +1,191 @@
+#include "actors/pool/child_worker.hpp"
+
+#include "actors/supervision/supervision_errc.hpp"
+#include "protocol/child/frames.hpp"
+
+#include <caf/io/all.hpp>
+
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+
+#include <sys/wait.h>
+
+namespace umbel {
+
+namespace {
+
+using reap_atom = caf::atom_constant<caf::atom("reap")>;
+
+/// Between two looks at a process whose socket is closed but which still ends.
+constexpr auto reap_interval = std::chrono::milliseconds{5};
+
+/// A child that closed its socket and does not end is killed after this many
+/// looks.
+constexpr int reap_patience = 40;
+
+void kill_child(child_worker_actor* self, std::string why) {
+  auto& st = self->state;
+  if (!why.empty())
+    st.fault = std::move(why);
+  ::kill(st.process.pid, SIGKILL);
+}
+
+template <class Frame>
+void send_frame(child_worker_actor* self, const Frame& frame) {
+  std::string bytes;
+  frame::append(bytes, frame);
+  auto& buffer = self->wr_buf(self->state.socket);
+  buffer.insert(buffer.end(), bytes.begin(), bytes.end());
+}
+
+void send_jobs(child_worker_actor* self, const std::vector<job>& jobs) {
+  auto& st = self->state;
+  auto& buffer = self->wr_buf(st.socket);
+  if (buffer.size() > st.unsent_max) {
+    kill_child(self, "it does not read from its socket");
+    return;
+  }
+  std::string bytes;
+  for (auto& x : jobs)
+    frame::append(bytes, frame::job{x.id, *x.payload});
+  buffer.insert(buffer.end(), bytes.begin(), bytes.end());
+  self->flush(st.socket);
+}
+
+/// Collects what one read brought and forwards it: outcomes in one message.
+struct forwarder {
+  child_worker_actor* self;
+  child_outcomes done;
+
+  void operator()(frame::hello& x) {
+    self->send(self->state.pool, child_hello{done.child, std::move(x.tasks)});
+  }
+
+  void operator()(frame::failed& x) {
+    self->send(self->state.pool, child_failed{done.child, std::move(x.reason)});
+  }
+
+  void operator()(outcome& x) {
+    done.outcomes.emplace_back(std::move(x));
+  }
+
+  void operator()(frame::state& x) {
+    flush();
+    self->send(self->state.pool,
+               child_state{done.child, x.job, std::move(x.document)});
+  }
+
+  void operator()(frame::returned& x) {
+    flush();
+    self->send(self->state.pool,
+               child_returned{done.child, std::move(x.jobs)});
+  }
+
+  void operator()(frame::log& x) {
+    auto level = static_cast<spdlog::level::level_enum>(
+      std::min<int>(x.level, spdlog::level::critical));
+    spdlog::log(level, "{}", x.text);
+  }
+
+  void flush() {
+    if (done.outcomes.empty())
+      return;
+    auto id = done.child;
+    self->send(self->state.pool, std::move(done));
+    done = child_outcomes{id, {}};
+  }
+};
+
+void on_bytes(child_worker_actor* self, const caf::io::new_data_msg& msg) {
+  auto& st = self->state;
+  st.received.append(reinterpret_cast<const char*>(msg.buf.data()),
+                     msg.buf.size());
+  std::string_view rest = st.received;
+  forwarder forward{self, {st.id, {}}};
+  for (;;) {
+    auto frame = frame::next(rest);
+    if (!frame)
+      return kill_child(self, frame.error().what);
+    if (frame->empty())
+      break;
+    auto decoded = frame::decode_from_child(*frame);
+    if (!decoded)
+      return kill_child(self, decoded.error().what);
+    std::visit(forward, *decoded);
+  }
+  forward.flush();
+  st.received.erase(0, st.received.size() - rest.size());
+}
+
+void on_reap(child_worker_actor* self, int looks) {
+  auto& st = self->state;
+  auto how = reap(st.process.pid);
+  if (!how) {
+    if (looks == reap_patience)
+      ::kill(st.process.pid, SIGKILL);
+    self->delayed_send(self, reap_interval, reap_atom::value, looks + 1);
+    return;
+  }
+  st.process.pid = -1;
+  if (!st.fault.empty())
+    *how += ": " + st.fault;
+  self->send(st.pool, child_exited{st.id, std::move(*how)});
+  self->quit();
+}
+
+} // namespace
+
+child_worker_state::~child_worker_state() {
+  if (process.pid > 0) {
+    ::kill(process.pid, SIGKILL);
+    waitpid(process.pid, nullptr, 0);
+  }
+}
+
+caf::behavior child_worker(child_worker_actor* self, caf::actor pool,
+                           uint64_t id, child_process process,
+                           std::string configure) {
+  auto& st = self->state;
+  st.id = id;
+  st.process = process;
+  st.pool = std::move(pool);
+  st.socket = self->add_scribe(
+    static_cast<caf::io::network::native_socket>(process.socket));
+  self->configure_read(st.socket,
+                       caf::io::receive_policy::at_most(256 * 1024));
+  auto& buffer = self->wr_buf(st.socket);
+  buffer.insert(buffer.end(), configure.begin(), configure.end());
+  self->flush(st.socket);
+  return {
+    [=](const child_jobs& x) { send_jobs(self, x.jobs); },
+    [=](child_recall) {
+      send_frame(self, frame::recall{});
+      self->flush(self->state.socket);
+    },
+    [=](child_stop) {
+      send_frame(self, frame::stop{});
+      self->flush(self->state.socket);
+    },
+    [=](child_kill) { kill_child(self, ""); },
+    [=](const caf::io::new_data_msg& msg) { on_bytes(self, msg); },
+    [=](const caf::io::connection_closed_msg&) {
+      self->send(self, reap_atom::value, 0);
+    },
+    [=](reap_atom, int looks) { on_reap(self, looks); },
+  };
+}
+
+child_factory process_children(std::string executable,
+                               std::string configure_frame) {
+  return [=](caf::local_actor* parent, const caf::actor& pool,
+             uint64_t id) -> caf::expected<caf::actor> {
+    auto process = start_child(executable);
+    if (!process)
+      return caf::make_error(supervision_errc::start_failed, process.error().what);
+    return parent->system().middleman().spawn_broker(
+      child_worker, pool, id, *process, configure_frame);
+  };
+}
+
+} // namespace umbel

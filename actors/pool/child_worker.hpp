@@ -1,0 +1,55 @@
+// child worker: owns one child process.
+//
+//  1. sends it the configuration, then jobs, recalls and the stop;
+//  2. cuts what it says into frames and tells the pool supervisor;
+//  3. when its socket closes, collects the process and ends with how it ended.
+//
+// A CAF broker on the multiplexer's thread: it copies bytes and decides
+// nothing. The pool supervisor starts it, monitors it and replaces it.
+//
+// Bounds: `unsent_max` bytes wait for a child that does not read; past that the
+// child is taken for stuck and killed.
+#pragma once
+
+#include "actors/pool/messages.hpp"
+#include "actors/pool/pool_supervisor.hpp"
+#include "actors/pool/process.hpp"
+
+#include <caf/io/broker.hpp>
+#include <caf/stateful_actor.hpp>
+
+#include <string>
+
+namespace umbel {
+
+struct child_worker_state {
+  static inline const char* name = "child_worker";
+
+  static constexpr size_t unsent_max = 512u << 20;
+
+  uint64_t id = 0;
+  child_process process;
+  caf::actor pool;
+  caf::io::connection_handle socket;
+  std::string received; ///< bytes of a frame that is not complete yet
+  std::string fault;    ///< why we killed it, if we did
+
+  /// Whatever ends this actor ends the process: no child without its worker.
+  ~child_worker_state();
+};
+
+using child_worker_actor = caf::stateful_actor<child_worker_state,
+                                               caf::io::broker>;
+
+/// @param pool whom to tell: child_hello, child_failed, child_outcomes,
+///             child_state, child_returned, child_exited
+/// @param configure the encoded configure frame
+caf::behavior child_worker(child_worker_actor* self, caf::actor pool,
+                           uint64_t id, child_process process,
+                           std::string configure);
+
+/// Children that are processes running `executable`, for -P prefork.
+child_factory process_children(std::string executable,
+                               std::string configure_frame);
+
+} // namespace umbel

@@ -1,0 +1,136 @@
+// Decides which child runs which job. A value without threads or clocks of its
+// own: the pool supervisor tells it what happened and when.
+//
+// The rule: an idle child gets a job before any busy child gets a second one. A
+// busy child may be given a short run of jobs ahead, as long as all it has is
+// estimated to take no longer than `ahead_time`, and what it runs now has not
+// already taken that long; the estimate for a task is the
+// moving average of its own run times, and a task never seen is never run
+// ahead. If a run turns out longer than estimated, `overdue` names the child
+// and the supervisor recalls what it has not begun.
+#pragma once
+
+#include "actors/pool/job.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace umbel {
+
+class dispatcher {
+public:
+  // -- member types -------------------------------------------------------------
+
+  using child_id = uint64_t;
+  using time_point = std::chrono::steady_clock::time_point;
+  using microseconds = std::chrono::microseconds;
+
+  /// Jobs for one child, to be appended to what it has.
+  struct assignment {
+    child_id child;
+    std::vector<job> jobs;
+  };
+
+  /// What a lost child leaves.
+  struct remains {
+    std::optional<uint64_t> running; ///< the job it was at; the others are
+                                     ///< waiting again, in their old order
+  };
+
+  // -- constants ----------------------------------------------------------------
+
+  /// Longer: fewer messages between parent and child. Shorter: fewer recalls.
+  static constexpr microseconds ahead_time{4'000};
+
+  /// Bounds the memory that a run of very short jobs takes in a child.
+  static constexpr size_t ahead_max = 256;
+
+  /// A child whose current job runs longer than this while others wait behind
+  /// it is overdue. Bounds how long a job can be stuck behind a long one.
+  static constexpr microseconds patience{10'000};
+
+  // -- children -----------------------------------------------------------------
+
+  void add_child(child_id child);
+
+  remains remove_child(child_id child);
+
+  size_t num_children() const noexcept {
+    return children_.size();
+  }
+
+  // -- jobs ---------------------------------------------------------------------
+
+  /// Appends jobs to the waiting line.
+  void enqueue(std::vector<job> jobs);
+
+  /// Hands waiting jobs to children by the rule above.
+  std::vector<assignment> assign(time_point now);
+
+  /// Notes that `child` finished `id`. @returns the job that it began instead.
+  std::optional<uint64_t> finish(child_id child, uint64_t id,
+                                 microseconds runtime, time_point now);
+
+  /// Children that hold jobs back behind one that runs long; each is named once
+  /// until it has answered with `give_back`.
+  std::vector<child_id> overdue(time_point now);
+
+  /// Whether some child holds jobs that it has not begun.
+  bool running_ahead() const noexcept;
+
+  /// Returns recalled jobs to the head of the waiting line.
+  void give_back(child_id child, const std::vector<uint64_t>& ids);
+
+  /// Removes waiting jobs from the tail until `keep` remain, newest first.
+  std::vector<uint64_t> take_back(size_t keep);
+
+  /// Whether `child` runs this job now.
+  bool is_running(child_id child, uint64_t id) const;
+
+  /// The child that runs this job now, if any.
+  std::optional<child_id> runner_of(uint64_t id) const;
+
+  /// Jobs that no child has.
+  size_t num_waiting() const noexcept {
+    return waiting_.size();
+  }
+
+  /// Children that run something.
+  size_t num_busy() const noexcept;
+
+private:
+  struct assigned {
+    job what;
+    microseconds cost; ///< the estimate when it was assigned
+  };
+
+  struct child {
+    std::deque<assigned> jobs; ///< the first one is running
+    time_point since;          ///< when the first one began
+    microseconds load{0};      ///< sum of the costs
+    bool recalled = false;
+  };
+
+  using child_map = std::map<child_id, child>;
+
+  /// Moves a child's jobs from `first` on to the head of the waiting line.
+  void put_back(child& from, std::deque<assigned>::iterator first);
+
+  /// Empty for a task that was never seen to end.
+  std::optional<microseconds> estimate(const std::string& task) const;
+
+  /// The child that should get the next job, or `children_.end()`.
+  child_map::iterator pick(std::optional<microseconds> cost, time_point now);
+
+  child_map children_;
+  std::deque<job> waiting_;
+  std::unordered_map<std::string, microseconds> average_;
+};
+
+} // namespace umbel

@@ -1,0 +1,145 @@
+// The messages of the pool: between consumer and pool supervisor, and between
+// pool supervisor and child workers. All are local to this process.
+#pragma once
+
+#include "actors/pool/job.hpp"
+#include "protocol/task/options.hpp"
+#include "protocol/task/outcome.hpp"
+
+#include <caf/allowed_unsafe_message_type.hpp>
+#include <caf/actor.hpp>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace umbel {
+
+// -- consumer to pool supervisor ----------------------------------------------
+
+/// From now on, report to this actor.
+struct attach_consumer {
+  caf::actor consumer;
+};
+
+/// Run these, in this order as far as children are free.
+struct run_jobs {
+  std::vector<job> jobs;
+};
+
+/// Give back jobs that no child has begun, the newest first, until at most
+/// `keep` remain. Answered by `jobs_returned` if there are any.
+struct take_back {
+  size_t keep = 0;
+};
+
+/// Begin nothing more; give back everything that no child has begun, now and
+/// later. Answered by `jobs_returned`, repeatedly.
+struct quiet {};
+
+/// End the run of this job by killing its child.
+struct kill_job {
+  uint64_t job = 0;
+};
+
+// -- pool supervisor to consumer ----------------------------------------------
+
+/// The first child is ready; these tasks can be run.
+struct pool_ready {
+  std::vector<task_options> tasks;
+};
+
+/// What happened since the last report.
+struct pool_report {
+  std::vector<outcome> outcomes;
+  std::vector<uint64_t> started; ///< begun and not finished in this report
+};
+
+struct job_state {
+  uint64_t job = 0;
+  std::string document;
+};
+
+struct jobs_returned {
+  std::vector<uint64_t> jobs;
+};
+
+/// A child died while it ran this job.
+struct job_lost {
+  uint64_t job = 0;
+  std::string how; ///< "signal 9 (SIGKILL)"
+};
+
+// -- pool supervisor to child worker ------------------------------------------
+
+/// More jobs for this child, after those it has.
+struct child_jobs {
+  std::vector<job> jobs;
+};
+
+/// Give back what has not been begun.
+struct child_recall {};
+
+/// Finish the current job and end.
+struct child_stop {};
+
+/// End now.
+struct child_kill {};
+
+// -- child worker to pool supervisor ------------------------------------------
+
+struct child_hello {
+  uint64_t child = 0;
+  std::vector<task_options> tasks;
+};
+
+/// The child cannot load the task libraries.
+struct child_failed {
+  uint64_t child = 0;
+  std::string reason;
+};
+
+struct child_outcomes {
+  uint64_t child = 0;
+  std::vector<outcome> outcomes;
+};
+
+struct child_state {
+  uint64_t child = 0;
+  uint64_t job = 0;
+  std::string document;
+};
+
+struct child_returned {
+  uint64_t child = 0;
+  std::vector<uint64_t> jobs;
+};
+
+/// The child is gone; its last word.
+struct child_exited {
+  uint64_t child = 0;
+  std::string how; ///< "exit status 0", "signal 9 (SIGKILL)"
+};
+
+} // namespace umbel
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::attach_consumer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::run_jobs)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::take_back)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::quiet)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::kill_job)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::pool_ready)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::pool_report)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::job_state)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::jobs_returned)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::job_lost)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_jobs)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_recall)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_stop)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_kill)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_hello)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_failed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_outcomes)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_state)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_returned)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_exited)

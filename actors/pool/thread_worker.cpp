@@ -1,0 +1,131 @@
+#include "actors/pool/thread_worker.hpp"
+
+#include "protocol/task/library.hpp"
+#include "protocol/task/state_sink.hpp"
+#include "protocol/task/runner.hpp"
+
+#include <caf/all.hpp>
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace umbel {
+
+namespace {
+
+using work_atom = caf::atom_constant<caf::atom("work")>;
+
+/// Sends what a running task says to the pool supervisor.
+class pool_sink : public state_sink {
+public:
+  pool_sink(caf::actor pool, uint64_t child)
+    : pool_(std::move(pool)), child_(child) {
+  }
+
+  void state(uint64_t job, std::string document) override {
+    caf::anon_send(pool_, child_state{child_, job, std::move(document)});
+  }
+
+  void log(uint64_t, uint8_t level, std::string_view text) override {
+    spdlog::log(static_cast<spdlog::level::level_enum>(
+                  std::min<int>(level, spdlog::level::critical)),
+                "{}", text);
+  }
+
+private:
+  caf::actor pool_;
+  uint64_t child_;
+};
+
+struct runner_state {
+  static inline const char* name = "runner";
+
+  std::shared_ptr<const registry> tasks;
+  std::unique_ptr<task_runner> runner;
+};
+
+/// Runs what is in the queue whenever it is woken.
+caf::behavior runner(caf::stateful_actor<runner_state>* self, caf::actor pool,
+                     uint64_t child, std::shared_ptr<job_queue> jobs,
+                     std::shared_ptr<const registry> tasks,
+                     runner_settings settings) {
+  auto& st = self->state;
+  st.tasks = std::move(tasks);
+  st.runner = std::make_unique<task_runner>(*st.tasks, std::move(settings));
+  return {
+    [=](work_atom) {
+      pool_sink sink{pool, child};
+      while (auto next = jobs->pop()) {
+        child_outcomes done{child, {}};
+        done.outcomes.push_back(
+          self->state.runner->run(next->id, *next->payload, sink));
+        self->send(pool, std::move(done));
+      }
+    },
+  };
+}
+
+std::vector<uint64_t> ids_of(const std::vector<job>& jobs) {
+  std::vector<uint64_t> result;
+  for (auto& x : jobs)
+    result.push_back(x.id);
+  return result;
+}
+
+} // namespace
+
+void thread_worker_state::end(const std::string& how) {
+  // The runner ends when its current task does.
+  self->send_exit(runner, caf::exit_reason::user_shutdown);
+  self->send(pool, child_exited{id, how});
+  self->quit();
+}
+
+caf::behavior thread_worker(caf::stateful_actor<thread_worker_state>* self,
+                            caf::actor pool, uint64_t id,
+                            std::shared_ptr<const registry> tasks,
+                            runner_settings settings) {
+  auto& st = self->state;
+  st.self = self;
+  st.id = id;
+  st.pool = pool;
+  st.runner = self->spawn<caf::detached>(runner, pool, id, st.jobs, tasks,
+                                         std::move(settings));
+  self->send(pool, child_hello{id, tasks->options()});
+  return {
+    [self](const child_jobs& x) {
+      if (self->state.jobs->push(x.jobs))
+        self->send(self->state.runner, work_atom::value);
+    },
+    [self](child_recall) {
+      auto& st = self->state;
+      self->send(st.pool,
+                 child_returned{st.id, ids_of(st.jobs->take_all())});
+    },
+    [self](child_stop) {
+      auto& st = self->state;
+      self->send(st.pool,
+                 child_returned{st.id, ids_of(st.jobs->take_all())});
+      st.end("exit status 0");
+    },
+    [self](child_kill) { self->state.end("its task given up"); },
+  };
+}
+
+expected<child_factory>
+thread_children(const std::vector<std::string>& libraries,
+                runner_settings settings) {
+  auto tasks = std::make_shared<registry>();
+  for (auto& path : libraries)
+    if (auto loaded = load_library(*tasks, path); !loaded)
+      return loaded.error();
+  std::shared_ptr<const registry> shared = std::move(tasks);
+  return child_factory{
+    [=](caf::local_actor* parent, const caf::actor& pool, uint64_t id)
+      -> caf::expected<caf::actor> {
+      return parent->spawn(thread_worker, pool, id, shared, settings);
+    }};
+}
+
+} // namespace umbel

@@ -1,0 +1,59 @@
+// What can be asked of a running supervisor; see messages.hpp.
+#include "actors/supervision/supervisor.hpp"
+
+#include <caf/all.hpp>
+
+namespace umbel {
+
+std::vector<child_info> supervisor_state::which_children() const {
+  std::vector<child_info> result;
+  for (auto& x : children)
+    result.push_back({x.spec.id, static_cast<bool>(x.handle),
+                      x.starts > 0 ? x.starts - 1 : 0, x.last_reason,
+                      x.spec.type});
+  return result;
+}
+
+child_counts supervisor_state::count_children() const {
+  child_counts result;
+  for (auto& x : children) {
+    ++result.specs;
+    result.active += x.handle ? 1 : 0;
+    ++(x.spec.type == child_type::worker ? result.workers : result.supervisors);
+  }
+  return result;
+}
+
+void supervisor_state::start_child(child_spec spec) {
+  auto promise = self->make_response_promise();
+  if (is_stopping)
+    return promise.deliver(make_error(supervision_errc::shutting_down));
+  if (!add(std::move(spec)))
+    return promise.deliver(make_error(supervision_errc::already_present));
+  children.back().start_promise = promise;
+  step();
+}
+
+void supervisor_state::terminate_child(const std::string& id) {
+  auto promise = self->make_response_promise();
+  auto* x = find(id);
+  if (x == nullptr)
+    return promise.deliver(make_error(supervision_errc::not_found));
+  x->end_promises.emplace_back(std::move(promise));
+  leave(*x, false);
+  if (!x->handle)
+    retire(*x);
+  step();
+}
+
+caf::error supervisor_state::delete_child(const std::string& id) {
+  auto* x = find(id);
+  if (x == nullptr)
+    return supervision_errc::not_found;
+  if (x->phase != supervisor_state::phase::stopped)
+    return supervision_errc::still_running;
+  forget(*x);
+  return caf::none;
+}
+
+} // namespace umbel

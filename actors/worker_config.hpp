@@ -1,0 +1,69 @@
+// What a worker is started with: the settings and everything that was found out
+// from them, the command line and the machine. A value; it is made once, before
+// the first actor.
+#pragma once
+
+#include "protocol/broker/broker.hpp"
+#include "protocol/client/settings.hpp"
+
+#include <spdlog/common.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace umbel {
+
+/// What runs the tasks (Celery's -P).
+enum class pool_kind : uint8_t {
+  prefork, ///< child processes
+  threads, ///< threads of this process
+  solo,    ///< this process, one task at a time
+};
+
+/// "prefork".
+constexpr const char* to_string(pool_kind x) noexcept {
+  switch (x) {
+    case pool_kind::prefork:
+      return "prefork";
+    case pool_kind::threads:
+      return "threads";
+    case pool_kind::solo:
+      return "solo";
+  }
+  return "";
+}
+
+/// Between which sizes the pool moves (--autoscale).
+struct autoscale_bounds {
+  size_t min = 0;
+  size_t max = 1; ///< at least 1, and not less than `min`
+};
+
+struct worker_config {
+  umbel::settings settings;
+  /// Node, queues and how to use the broker; the same for every connection. The
+  /// incarnation is left to the worker.
+  broker_options broker;
+  pool_kind pool = pool_kind::prefork;
+  /// Size of the pool at the start: with `autoscale` its lower bound, but at
+  /// least 1; always 1 with solo.
+  size_t concurrency = 1;
+  std::optional<autoscale_bounds> autoscale;
+  std::vector<std::string> apps;      ///< task libraries as the operator named
+                                      ///< them: "tasks"
+  std::vector<std::string> libraries; ///< their files
+  std::string child_executable;       ///< empty unless prefork
+  spdlog::level::level_enum log_level = spdlog::level::warn;
+  bool color = false; ///< in the log
+  /// To be called once with the names of the tasks, when the pool is ready:
+  /// shows the start banner. Never empty.
+  std::function<void(std::span<const std::string>)> on_ready =
+      [](std::span<const std::string>) {};
+};
+
+} // namespace umbel

@@ -1,0 +1,96 @@
+// connection: the child's end of its socket to the parent.
+//
+//  1. reads frames and keeps the queue of jobs that have not begun;
+//  2. answers recall and stop, also while a job runs;
+//  3. sends outcomes at once: the parent takes the oldest job without an
+//  outcome
+//     for the one that runs, so an outcome must be out before the next job
+//     begins;
+//  4. ends the process when the parent is gone.
+//
+// Two threads use it, and one of them is nearly always asleep. The main thread
+// reads the socket itself between short jobs, so a message costs no change of
+// threads. Only when a job runs longer than a `tick` does the watcher read in
+// its place, until the main thread is back.
+#pragma once
+
+#include "protocol/child/frames.hpp"
+#include "protocol/task/state_sink.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace umbel {
+
+class connection : public state_sink {
+public:
+  struct queued_job {
+    uint64_t id = 0;
+    std::string payload;
+  };
+
+  /// How long a job runs before the watcher looks at the socket in its place.
+  /// Shorter costs wake-ups under load, longer delays the answer to a recall.
+  static constexpr auto tick = std::chrono::microseconds{300};
+
+  /// @param socket a connected stream socket; closed with the process
+  explicit connection(int socket);
+
+  // -- main thread
+  // ----------------------------------------------------------------
+
+  /// Waits for the first frame, which must be this one.
+  frame::configure receive_configure();
+
+  /// Starts the watcher. Call it once, before the first `next`.
+  void start_watcher();
+
+  /// Waits for the next job and takes it off the queue; nothing after a stop.
+  std::optional<queued_job> next();
+
+  /// Reports the end of the job that `next` returned last.
+  void finish(outcome x);
+
+  // -- any thread
+  // -------------------------------------------------------------------
+
+  void send(const frame::from_child& x);
+
+  void state(uint64_t job, std::string document) override;
+
+  void log(uint64_t job, uint8_t level, std::string_view text) override;
+
+private:
+  void send_locked(const frame::from_child& x);
+
+  void receive();
+  void handle(frame::configure x);
+  void handle(const frame::job& x);
+  void handle(frame::recall);
+  void handle(frame::stop);
+  void wait_for_input();
+  void set_timer(std::chrono::nanoseconds delay);
+  void watch();
+  void on_tick();
+
+  const int socket_;
+  int timer_ = -1;
+
+  std::mutex mutex_;        // guards everything below
+  std::vector<char> input_; ///< what was read and not decoded yet
+  size_t input_size_ = 0;
+  std::string output_;
+  std::optional<frame::configure> configure_;
+  std::deque<queued_job> queue_;
+  bool stopping_ = false;
+  uint64_t running_ = 0;      ///< the job that runs, 0: none
+  uint64_t seen_running_ = 0; ///< the one that ran at the last tick
+  bool timer_set_ = false;
+};
+
+} // namespace umbel

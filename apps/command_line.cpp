@@ -1,0 +1,279 @@
+#include "apps/command_line.hpp"
+
+#include "actors/worker.hpp"
+#include "apps/banner.hpp"
+#include "apps/configure.hpp"
+#include "apps/help.hpp"
+#include "apps/logging.hpp"
+#include "apps/options.hpp"
+#include "apps/version.hpp"
+#include "protocol/client/nearest.hpp"
+#include "protocol/client/setting_table.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include <unistd.h>
+
+namespace umbel {
+
+namespace {
+
+/// Celery's commands that are not there yet.
+constexpr std::string_view commands_of_celery[] = {
+    "amqp",    "beat",   "call",    "control", "events",  "graph",
+    "inspect", "list",   "logtool", "migrate", "multi",   "purge",
+    "report",  "result", "shell",   "status",  "upgrade",
+};
+
+constexpr const char* worker_examples =
+    "Examples:\n"
+    "  umbel worker -A tasks -l info\n"
+    "  umbel -A tasks worker -l info --autoscale=10,3\n"
+    "  umbel worker -A ./libmine.so -Q urgent,celery -c 4 -n mine@%h\n"
+    "  umbel worker -A tasks worker.prefetch_multiplier=1 task_acks_late=true\n"
+    "\n"
+    "'umbel settings' describes all settings.";
+
+/// The parser of one run, with what it fills.
+struct parser {
+  parser(std::string program_name, bool only_worker);
+
+  /// The first thing that the parser did not know, explained.
+  std::string complaint() const;
+
+  std::string name_of(const CLI::App& command) const;
+
+  std::string program;
+  options given;
+  CLI::App root;
+  CLI::App* worker = nullptr;   ///< may be the root itself
+  CLI::App* settings = nullptr; ///< null if only_worker
+};
+
+parser::parser(std::string program_name, bool only_worker)
+    : program(std::move(program_name)),
+      root("A distributed task queue in C++ that speaks Celery's protocols.",
+           program) {
+  auto format = [](CLI::App& command, const std::string& usage) {
+    command.formatter(std::make_shared<help_formatter>(usage));
+    command.allow_extras();
+  };
+  root.set_version_flag("--version", "umbel " + std::string{version},
+                        "Show the version and exit")
+      ->group("Global options");
+  add_global_options(root, given);
+  if (only_worker) {
+    worker = &root;
+    root.description("Run tasks in supervised child processes: short for "
+                     "'umbel worker'.");
+    format(root, program + " [OPTIONS] [SETTING=VALUE]...");
+    add_worker_options(root, given);
+    root.footer(worker_examples);
+    return;
+  }
+  format(root, program + " [OPTIONS] COMMAND [ARGS]...");
+  root.require_subcommand(0, 1);
+  root.footer("'" + program
+              + " COMMAND --help' describes a command. Global "
+                "options may stand\nbefore or after it.");
+  worker =
+      root.add_subcommand("worker", "Run tasks in supervised child processes.");
+  format(*worker, program + " worker [OPTIONS] [SETTING=VALUE]...");
+  add_global_options(*worker, given);
+  add_worker_options(*worker, given);
+  worker->footer(worker_examples);
+  settings =
+      root.add_subcommand("settings", "Describe all settings, as Markdown.");
+  settings->set_help_flag("-h,--help", "Show this text and exit")
+      ->group("Options");
+  format(*settings, program + " settings");
+}
+
+std::string parser::name_of(const CLI::App& command) const {
+  return &command == &root ? program : program + ' ' + command.get_name();
+}
+
+// All names of a command's options, with their dashes.
+std::vector<std::string> option_names(const CLI::App& command) {
+  std::vector<std::string> result;
+  for (auto option : command.get_options()) {
+    for (auto& name : option->get_lnames())
+      result.push_back("--" + name);
+    for (auto& name : option->get_snames())
+      result.push_back('-' + name);
+  }
+  return result;
+}
+
+std::string explain_option(const parser& x, const CLI::App& command,
+                           const std::string& arg) {
+  auto name = arg.substr(0, arg.find('='));
+  if (!name.starts_with("--"))
+    name = name.substr(0, 2);
+  if (is_option_of_celery(name))
+    return "option " + name + " is not supported yet";
+  auto of_worker = option_names(*x.worker);
+  if (&command != x.worker
+      && std::ranges::find(of_worker, name) != of_worker.end())
+    return "option " + name + " belongs after the command: " + x.program
+           + " worker " + name;
+  auto result = "there is no option " + name;
+  auto names = option_names(command);
+  std::vector<std::string_view> candidates;
+  for (auto& candidate : names)
+    if (candidate.starts_with("--"))
+      candidates.push_back(candidate);
+  if (auto meant = nearest(name, candidates))
+    return result + "; did you mean " + std::string{*meant} + '?';
+  return result + "; '" + x.name_of(command) + " --help' lists all of them";
+}
+
+std::string explain_command(const parser& x, const std::string& arg) {
+  if (std::ranges::find(commands_of_celery, arg)
+      != std::end(commands_of_celery))
+    return "the command '" + arg + "' is not supported yet";
+  auto result = "there is no command '" + arg + '\'';
+  std::vector<std::string> names;
+  for (auto command : x.root.get_subcommands({}))
+    names.push_back(command->get_name());
+  std::vector<std::string_view> candidates{names.begin(), names.end()};
+  if (auto meant = nearest(arg, candidates))
+    return result + "; did you mean '" + std::string{*meant} + "'?";
+  return result + "; '" + x.program + " --help' lists all of them";
+}
+
+std::string parser::complaint() const {
+  auto is_option = [](const std::string& arg) {
+    return arg.starts_with('-') && arg.size() > 1;
+  };
+  if (worker != &root) {
+    for (auto& arg : root.remaining())
+      return program + ": "
+             + (is_option(arg) ? explain_option(*this, root, arg)
+                               : explain_command(*this, arg));
+  }
+  for (auto command : {worker, settings}) {
+    if (command == nullptr)
+      continue;
+    for (auto& arg : command->remaining()) {
+      auto name = name_of(*command) + ": ";
+      if (is_option(arg))
+        return name + explain_option(*this, *command, arg);
+      if (command == settings || arg.find('=') == arg.npos || arg[0] == '=')
+        return name + "unexpected argument '" + arg + '\''
+               + (command == worker ? "; settings are written name=value" : "");
+    }
+  }
+  return {};
+}
+
+// CLI11 says "--loglevel: text" when a check fails; its other messages are put
+// into our own words. A value may have come from the option's variable instead.
+std::string explain(const CLI::ParseError& x, const CLI::App& command,
+                    const std::string& command_name) {
+  std::string text = x.what();
+  auto name = text.substr(0, text.find(':'));
+  auto prefix = command_name + ": option ";
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&x) != nullptr) {
+    if (text.find("flag override") != text.npos)
+      return prefix + "--" + text.substr(0, text.find(' '))
+             + ": takes no value";
+    return prefix + name + ": a value is missing";
+  }
+  if (auto option = command.get_option_no_throw(name);
+      option != nullptr && !option->get_envname().empty()) {
+    auto value = std::getenv(option->get_envname().c_str());
+    if (value != nullptr && text.starts_with(name + ": '" + value + "' is not"))
+      return command_name + ": environment variable " + option->get_envname()
+             + text.substr(name.size());
+  }
+  return prefix + text;
+}
+
+int complain(const std::string& text, int status) {
+  std::fprintf(stderr, "%s\n", text.c_str());
+  return status;
+}
+
+std::function<void(std::span<const std::string>)>
+banner_printer(const worker_config& config) {
+  auto color = config.color && shows_colors(STDOUT_FILENO);
+  return [&config, color](std::span<const std::string> tasks) {
+    auto text = banner(config, tasks);
+    if (color)
+      text = "\033[1;36m" + text + "\033[0m";
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+  };
+}
+
+int run_worker_command(const std::string& name, const options& given) {
+  if (!given.workdir.empty() && chdir(given.workdir.c_str()) != 0)
+    return complain(name + ": option --workdir: cannot change to '"
+                        + given.workdir + "': " + std::strerror(errno),
+                    exit_usage);
+  auto variables = current_environment();
+  std::vector<std::string> warnings;
+  auto config = configure_worker(given, variables, warnings);
+  if (!config)
+    return complain(name + ": " + config.error().what, exit_usage);
+  auto logging = set_up_logging(
+      config->log_level, config->settings.worker_log_format, config->color);
+  if (!logging)
+    return complain(name + ": " + logging.error().what, exit_usage);
+  if (auto found = find_files(*config); !found)
+    return complain(name + ": " + found.error().what, exit_failure);
+  for (auto& line : warnings)
+    spdlog::warn(line);
+  if (!given.quiet)
+    config->on_ready = banner_printer(*config);
+  return run_worker(*config);
+}
+
+} // namespace
+
+int run_command_line(const std::string& program, std::vector<std::string> args,
+                     bool only_worker) {
+  parser x{program, only_worker};
+  std::ranges::reverse(args); // CLI11 takes them from the end
+  try {
+    x.root.parse(std::move(args));
+  } catch (const CLI::CallForVersion& e) {
+    std::puts(e.what());
+    return exit_ok;
+  } catch (const CLI::CallForHelp&) {
+    std::fputs(x.root.help().c_str(), stdout);
+    return exit_ok;
+  } catch (const CLI::ParseError& e) {
+    auto chosen = x.root.get_subcommands();
+    auto& command = chosen.empty() ? x.root : *chosen.front();
+    return complain(explain(e, command, x.name_of(command)), exit_usage);
+  }
+  if (auto text = x.complaint(); !text.empty())
+    return complain(text, exit_usage);
+  if (x.settings != nullptr && x.settings->parsed()) {
+    std::fputs(settings_markdown().c_str(), stdout);
+    return exit_ok;
+  }
+  if (!only_worker && !x.worker->parsed()) {
+    std::fputs(x.root.help().c_str(), stdout);
+    return exit_ok;
+  }
+  // Options outrank name=value arguments, as in Celery.
+  std::vector<std::pair<std::string, std::string>> assignments;
+  for (auto& arg : x.worker->remaining()) {
+    auto equals = arg.find('=');
+    assignments.emplace_back(arg.substr(0, equals), arg.substr(equals + 1));
+  }
+  assignments.insert(assignments.end(), x.given.assignments.begin(),
+                     x.given.assignments.end());
+  x.given.assignments = std::move(assignments);
+  return run_worker_command(x.name_of(*x.worker), x.given);
+}
+
+} // namespace umbel

@@ -1,0 +1,200 @@
+#include "apps/configure.hpp"
+
+#include "apps/logging.hpp"
+#include "protocol/broker/redis/address.hpp"
+#include "protocol/broker/url.hpp"
+#include "protocol/client/node_format.hpp"
+#include "protocol/task/library.hpp"
+
+#include <algorithm>
+#include <thread>
+
+#include <unistd.h>
+
+namespace umbel {
+
+namespace {
+
+/// The task library when nobody names one.
+constexpr const char* default_app = "tasks";
+
+std::string variable(const environment& variables, const std::string& name) {
+  auto found = variables.find(name);
+  return found == variables.end() ? std::string{} : found->second;
+}
+
+expected<pool_kind> parse_pool(const std::string& name) {
+  if (name == "prefork" || name == "processes")
+    return pool_kind::prefork;
+  if (name == "threads")
+    return pool_kind::threads;
+  if (name == "solo")
+    return pool_kind::solo;
+  return error{errc::invalid_setting, "pool '" + name + "' is not known"};
+}
+
+// A URL that cannot be meant is found here, not by a connection that fails and
+// fails again. It is never shown as a whole: it may hold a password.
+expected<void> check_url(const std::string& setting, const std::string& text,
+                         std::initializer_list<std::string_view> schemes) {
+  auto invalid = [&](const std::string& why) {
+    return error{errc::invalid_setting, setting + ": " + why};
+  };
+  auto parsed = parse_url(text);
+  if (!parsed)
+    return invalid(parsed.error().what);
+  if (parsed->scheme == "redis" || parsed->scheme == "rediss"
+      || parsed->scheme == "redis+socket" || parsed->scheme == "unix") {
+    auto address = redis::to_address(*parsed);
+    return address ? expected<void>{} : invalid(address.error().what);
+  }
+  if (std::ranges::find(schemes, parsed->scheme) != schemes.end())
+    return {};
+  std::string known;
+  for (auto scheme : schemes)
+    known += (known.empty() ? "" : ", ") + std::string{scheme} + "://";
+  return invalid("the scheme '" + parsed->scheme + "' is not one of " + known);
+}
+
+void fill_broker_options(worker_config& config) {
+  auto& from = config.settings;
+  auto& to = config.broker;
+  auto& transport = from.broker_transport_options;
+  to.visibility_timeout = transport.visibility_timeout;
+  to.global_keyprefix = transport.global_keyprefix;
+  to.priority_steps = transport.priority_steps;
+  to.sep = transport.sep;
+  to.connect_timeout =
+      transport.socket_connect_timeout.value_or(from.broker_connection_timeout);
+  to.socket_timeout = transport.socket_timeout.value_or(to.socket_timeout);
+  to.result_url = from.result_backend;
+  to.results.result_expires =
+      from.result_expires.value_or(std::chrono::seconds{0});
+  to.results.connect_timeout = from.redis_socket_connect_timeout.value_or(
+      from.broker_connection_timeout);
+  to.results.socket_timeout = from.redis_socket_timeout;
+  to.results.global_keyprefix =
+      from.result_backend_transport_options.global_keyprefix;
+}
+
+std::vector<queue_name> queues_of(const options& given, const settings& x) {
+  std::vector<queue_name> result;
+  auto add = [&](const std::string& name) {
+    queue_name queue{name};
+    if (std::ranges::find(result, queue) == result.end())
+      result.push_back(std::move(queue));
+  };
+  for (auto& name : given.queues)
+    add(name);
+  if (result.empty())
+    for (auto& queue : x.task_queues)
+      add(queue.name);
+  if (result.empty())
+    add(x.task_default_queue);
+  return result;
+}
+
+} // namespace
+
+environment current_environment() {
+  environment result;
+  for (auto entry = environ; *entry != nullptr; ++entry) {
+    std::string_view text{*entry};
+    auto equals = text.find('=');
+    if (equals != text.npos)
+      result.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return result;
+}
+
+expected<worker_config> configure_worker(const options& given,
+                                         const environment& variables,
+                                         std::vector<std::string>& warnings) {
+  settings_sources sources;
+  sources.file = given.config.empty() ? variable(variables, "CELERY_CONFIG")
+                                      : given.config;
+  sources.environment = variables;
+  sources.assignments = given.assignments;
+  auto loaded = load_settings(sources, warnings);
+  if (!loaded)
+    return loaded.error();
+  worker_config config;
+  auto& x = config.settings = std::move(*loaded);
+  if (auto done = check_url("broker_url", x.broker_url,
+                            {"redis", "redis+socket", "unix", "memory"});
+      !done)
+    return done.error();
+  if (x.result_backend.empty())
+    x.result_backend = x.broker_url;
+  else
+    if (auto done =
+            check_url("result_backend", x.result_backend,
+                      {"redis", "redis+socket", "unix", "memory", "disabled"});
+        !done)
+      return done.error();
+  auto node = expand_node_name(given.hostname, host_name());
+  if (!node)
+    return node.error();
+  config.broker.node = *node;
+  config.broker.queues = queues_of(given, x);
+  fill_broker_options(config);
+  auto pool = parse_pool(x.worker_pool);
+  if (!pool)
+    return pool.error();
+  config.pool = *pool;
+  config.autoscale = given.autoscale;
+  if (config.pool == pool_kind::solo) {
+    if (config.autoscale)
+      return error{errc::invalid_setting, "--autoscale: the pool 'solo' runs "
+                                          "one task at a time; use it with "
+                                          "prefork or threads"};
+    if (x.worker_concurrency.value_or(1) > 1)
+      warnings.push_back("the pool 'solo' runs one task at a time: concurrency "
+                         "is 1, not "
+                         + std::to_string(*x.worker_concurrency));
+    config.concurrency = 1;
+  } else if (config.autoscale) {
+    config.concurrency = std::max<size_t>(config.autoscale->min, 1);
+  } else {
+    config.concurrency = x.worker_concurrency.value_or(
+        std::max(std::thread::hardware_concurrency(), 1u));
+  }
+  if (x.task_soft_time_limit && x.task_time_limit
+      && *x.task_soft_time_limit >= *x.task_time_limit)
+    warnings.push_back("task_soft_time_limit is not below task_time_limit: it "
+                       "will never be reached");
+  if (given.task_events)
+    warnings.push_back("-E: task events are not sent yet");
+  config.apps = given.apps;
+  if (config.apps.empty())
+    config.apps = split_list(variable(variables, "CELERY_APP"));
+  if (config.apps.empty())
+    config.apps = {default_app};
+  for (auto more : {&x.imports, &x.include})
+    for (auto& name : *more)
+      if (std::ranges::find(config.apps, name) == config.apps.end())
+        config.apps.push_back(name);
+  config.log_level = *log_level(given.loglevel);
+  config.color = !given.no_color && x.worker_log_color.value_or(true)
+                 && shows_colors(STDERR_FILENO);
+  return config;
+}
+
+expected<void> find_files(worker_config& config) {
+  auto folders = task_library_folders();
+  for (auto& app : config.apps) {
+    auto library = find_task_library(app, folders);
+    if (!library)
+      return library.error();
+    config.libraries.push_back(*library);
+  }
+  if (config.pool != pool_kind::prefork)
+    return {};
+  auto child = find_child_program();
+  if (!child)
+    return child.error();
+  config.child_executable = *child;
+  return {};
+}
+
+} // namespace umbel

@@ -1,0 +1,24 @@
+// How `--help` looks: groups of options, each with its meaning and default,
+// within 80 columns.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <string>
+
+namespace umbel {
+
+/// Formats one command's help. CLI11 calls it.
+class help_formatter : public CLI::FormatterBase {
+public:
+  /// @param usage the line after "Usage: "
+  explicit help_formatter(std::string usage);
+
+  std::string make_help(const CLI::App* app, std::string name,
+                        CLI::AppFormatMode mode) const override;
+
+private:
+  std::string usage_;
+};
+
+} // namespace umbel

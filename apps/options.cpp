@@ -1,0 +1,301 @@
+#include "apps/options.hpp"
+
+#include "apps/logging.hpp"
+#include "protocol/client/setting_table.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace umbel {
+
+namespace {
+
+constexpr const char* global_group = "Global options";
+constexpr const char* worker_group = "Worker options";
+constexpr const char* pool_group = "Pool options";
+constexpr const char* queue_group = "Queue options";
+constexpr const char* celery_group = "Accepted for Celery's start scripts";
+
+/// Options of Celery's commands that this build does not have.
+constexpr std::string_view options_of_celery[] = {
+    "-D",
+    "--detach",
+    "-S",
+    "--statedb",
+    "--disable-prefetch",
+    "--max-tasks-per-child",
+    "--max-memory-per-child",
+    "--purge",
+    "--discard",
+    "-X",
+    "--exclude-queues",
+    "--heartbeat-interval",
+    "-B",
+    "--beat",
+    "-s",
+    "--schedule",
+    "--schedule-filename",
+    "--scheduler",
+    "-f",
+    "--logfile",
+    "--pidfile",
+    "--uid",
+    "--gid",
+    "--umask",
+    "--executable",
+    "--loader",
+    "--skip-checks",
+};
+
+// -- checks: each returns what is wrong, or nothing
+// -------------------------------
+
+CLI::Validator check(std::function<std::string(std::string&)> f) {
+  return CLI::Validator{std::move(f), ""};
+}
+
+std::string is_not(const std::string& text) {
+  return '\'' + text + "' is not ";
+}
+
+CLI::Validator one_of(std::string choices) {
+  return check([=](std::string& text) {
+    auto items = split_list(choices);
+    return std::ranges::find(items, text) != items.end()
+               ? std::string{}
+               : is_not(text) + "one of " + choices;
+  });
+}
+
+CLI::Validator whole_number(int64_t min, int64_t max = INT32_MAX) {
+  return check([=](std::string& text) -> std::string {
+    int64_t x = 0;
+    auto end = text.data() + text.size();
+    auto [ptr, ec] = std::from_chars(text.data(), end, x);
+    if (ec == std::errc{} && ptr == end && x >= min && x <= max)
+      return {};
+    auto result = is_not(text) + "a whole number from " + std::to_string(min);
+    return max == INT32_MAX ? result + " up"
+                            : result + " to " + std::to_string(max);
+  });
+}
+
+CLI::Validator seconds() {
+  return check([](std::string& text) -> std::string {
+    auto value = value_from_text(setting_kind::seconds, text);
+    if (value.is_number() && value.to_number<double>() > 0)
+      return {};
+    return is_not(text) + "a number of seconds above 0";
+  });
+}
+
+CLI::Validator a_level() {
+  return check([](std::string& text) {
+    return log_level(text) ? std::string{}
+                           : is_not(text) + "one of " + log_levels;
+  });
+}
+
+CLI::Validator bounds_of_pool() {
+  return check([](std::string& text) {
+    return parse_autoscale(text)
+               ? std::string{}
+               : is_not(text) + "MAX[,MIN] with MAX at least 1, such as 10,3";
+  });
+}
+
+CLI::Validator a_list() {
+  return check([](std::string& text) {
+    return split_list(text).empty() ? is_not(text)
+                                          + "a list of names such as "
+                                            "one,two"
+                                    : std::string{};
+  });
+}
+
+// -- kinds of options
+// -------------------------------------------------------------
+
+// An option whose last use counts, as with Celery.
+CLI::Option* add_text(CLI::App& command, const char* group, const char* names,
+                      const char* type, std::function<void(std::string)> use,
+                      std::string meaning) {
+  return command
+      .add_option_function<std::string>(names, std::move(use), meaning)
+      ->type_name(type)
+      ->group(group)
+      ->take_last();
+}
+
+CLI::Option* add_flag(CLI::App& command, const char* group, const char* names,
+                      bool& x, std::string meaning) {
+  return command.add_flag(names, x, std::move(meaning))
+      ->group(group)
+      ->disable_flag_override();
+}
+
+void ignore_flag(CLI::App& command, const char* names, std::string meaning) {
+  command
+      .add_flag_callback(
+          names, [] {}, std::move(meaning))
+      ->group(celery_group)
+      ->disable_flag_override();
+}
+
+// An option that is a setting: meaning and default come from the table.
+CLI::Option* add_setting(CLI::App& command, options& x, const char* group,
+                         const char* names, const char* type,
+                         const char* setting, std::string fallback = {}) {
+  auto row = find_setting(setting);
+  if (fallback.empty())
+    fallback = default_text(*row);
+  if (fallback == "[]")
+    fallback = "none";
+  auto meaning = std::string{row->meaning} + " [setting " + setting;
+  meaning += fallback.empty() ? "]" : ", default: " + fallback + ']';
+  return add_text(
+      command, group, names, type,
+      [&x, setting](const std::string& text) {
+        x.assignments.emplace_back(setting, text);
+      },
+      meaning);
+}
+
+template <class T>
+void append(std::vector<T>& xs, std::vector<T> more) {
+  xs.insert(xs.end(), more.begin(), more.end());
+}
+
+} // namespace
+
+void add_global_options(CLI::App& command, options& x) {
+  command
+      .add_option_function<std::vector<std::string>>(
+          "-A,--app",
+          [&x](const std::vector<std::string>& given) {
+            for (auto& text : given)
+              append(x.apps, split_list(text));
+          },
+          "Task library: a name (libNAME.so beside the program, in the current "
+          "directory, in UMBEL_PATH or in the library directory) or a path. "
+          "May be "
+          "repeated or a list [env CELERY_APP, default: tasks]")
+      ->type_name("NAME|PATH,...")
+      ->group(global_group)
+      ->expected(1)
+      ->take_all()
+      ->check(a_list());
+  add_setting(command, x, global_group, "-b,--broker", "URL", "broker_url");
+  add_setting(command, x, global_group, "--result-backend", "URL",
+              "result_backend", "none");
+  add_text(
+      command, global_group, "--config", "FILE",
+      [&x](const std::string& text) { x.config = text; },
+      "JSON file of settings under Celery's names; the environment "
+      "(CELERY_<NAME>) and the command line outrank it [env CELERY_CONFIG]");
+  add_text(
+      command, global_group, "--workdir", "DIR",
+      [&x](const std::string& text) { x.workdir = text; },
+      "Change to this directory first");
+  add_flag(command, global_group, "-C,--no-color", x.no_color,
+           "No colours [env NO_COLOR, default: colours on a terminal]");
+  add_flag(command, global_group, "-q,--quiet", x.quiet, "No banner");
+  command.set_help_flag("-h,--help", "Show this text and exit")
+      ->group(global_group);
+}
+
+void add_worker_options(CLI::App& command, options& x) {
+  add_text(
+      command, worker_group, "-n,--hostname", "NAME",
+      [&x](const std::string& text) { x.hostname = text; },
+      "Node name. %h: host name, %n: host name without domain, %d: domain [env "
+      "CELERY_WORKER_HOSTNAME, default: celery@%h]")
+      ->envname("CELERY_WORKER_HOSTNAME");
+  add_text(
+      command, worker_group, "-l,--loglevel", "LEVEL",
+      [&x](const std::string& text) { x.loglevel = text; },
+      std::string{log_levels}
+          + ", in any case [env CELERY_WORKER_LOGLEVEL, default: WARNING]")
+      ->envname("CELERY_WORKER_LOGLEVEL")
+      ->check(a_level());
+  add_setting(command, x, worker_group, "--prefetch-multiplier", "N",
+              "worker_prefetch_multiplier", "4")
+      ->check(whole_number(0));
+
+  add_setting(command, x, pool_group, "-c,--concurrency", "N",
+              "worker_concurrency", "number of CPUs")
+      ->check(whole_number(1, 4096));
+  add_text(
+      command, pool_group, "--autoscale", "MAX[,MIN]",
+      [&x](const std::string& text) { x.autoscale = parse_autoscale(text); },
+      "Let the pool grow and shrink between these sizes, in either order, "
+      "instead of --concurrency [default: off; MIN: 0]")
+      ->check(bounds_of_pool());
+  add_setting(command, x, pool_group, "-P,--pool", "KIND", "worker_pool")
+      ->check(one_of("prefork, processes, threads, solo"));
+  add_setting(command, x, pool_group, "--time-limit", "SECONDS",
+              "task_time_limit")
+      ->check(seconds());
+  add_setting(command, x, pool_group, "--soft-time-limit", "SECONDS",
+              "task_soft_time_limit")
+      ->check(seconds());
+
+  add_text(
+      command, queue_group, "-Q,--queues", "NAME,...",
+      [&x](const std::string& text) { x.queues = split_list(text); },
+      "Queues to consume [env CELERY_WORKER_QUEUES, default: the setting "
+      "task_queues, or task_default_queue]")
+      ->envname("CELERY_WORKER_QUEUES")
+      ->check(a_list());
+  add_setting(command, x, queue_group, "-I,--include", "NAME,...", "include")
+      ->check(a_list());
+
+  add_flag(command, celery_group, "-E,--task-events,--events", x.task_events,
+           "Task events: not sent yet");
+  add_text(
+      command, celery_group, "-O,--optimization", "PROFILE", [](std::string) {},
+      "default or fair: scheduling is always fair")
+      ->check(one_of("default, fair"));
+  ignore_flag(command, "--without-gossip", "There is no gossip yet");
+  ignore_flag(command, "--without-mingle", "There is no mingle yet");
+  ignore_flag(command, "--without-heartbeat",
+              "There are no heartbeat events yet");
+}
+
+bool is_option_of_celery(std::string_view name) {
+  return std::ranges::find(options_of_celery, name)
+         != std::end(options_of_celery);
+}
+
+std::optional<autoscale_bounds> parse_autoscale(const std::string& text) {
+  size_t numbers[2] = {0, 0};
+  auto at = text.data();
+  auto end = at + text.size();
+  for (auto& number : numbers) {
+    auto [ptr, ec] = std::from_chars(at, end, number);
+    if (ec != std::errc{} || number > 4096)
+      return std::nullopt;
+    if (at = ptr; at == end)
+      break;
+    if (*at++ != ',' || &number == &numbers[1])
+      return std::nullopt;
+  }
+  autoscale_bounds result{std::min(numbers[0], numbers[1]),
+                          std::max(numbers[0], numbers[1])};
+  if (result.max == 0)
+    return std::nullopt;
+  return result;
+}
+
+std::vector<std::string> split_list(const std::string& text) {
+  std::vector<std::string> result;
+  auto items = value_from_text(setting_kind::list, text);
+  if (!items.is_array())
+    return {text};
+  for (auto& item : items.get_array())
+    if (item.is_string())
+      result.emplace_back(std::string_view{item.get_string()});
+  return result;
+}
+
+} // namespace umbel

@@ -1,0 +1,59 @@
+// What can be said on the command line, as data: filled by the parser (see
+// command_line), read by configure.
+#pragma once
+
+#include "actors/worker_config.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace umbel {
+
+/// Options of every command and those of `worker`.
+struct options {
+  // -- every command
+  // ------------------------------------------------------------
+
+  std::vector<std::string> apps; ///< task libraries; empty: the default
+  std::string config;
+  std::string workdir;
+  bool no_color = false;
+  bool quiet = false;
+
+  // -- worker
+  // -------------------------------------------------------------------
+
+  std::string hostname;
+  std::string loglevel{"WARNING"};
+  std::vector<std::string> queues;
+  std::optional<autoscale_bounds> autoscale;
+  bool task_events = false;
+
+  // -- settings
+  // -----------------------------------------------------------------
+
+  /// Options that are settings, and `name=value` arguments.
+  std::vector<std::pair<std::string, std::string>> assignments;
+};
+
+/// Adds the options of every command.
+void add_global_options(CLI::App& command, options& x);
+
+/// Adds the options of `worker`.
+void add_worker_options(CLI::App& command, options& x);
+
+/// Whether Celery's worker has an option that is not there yet: "--beat", "-B".
+bool is_option_of_celery(std::string_view name);
+
+/// "10,3", "3,10" or "10" (from 0). @returns nothing for anything else.
+std::optional<autoscale_bounds> parse_autoscale(const std::string& text);
+
+/// "a, b,c" in its parts; empty ones are left out.
+std::vector<std::string> split_list(const std::string& text);
+
+} // namespace umbel

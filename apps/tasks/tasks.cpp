@@ -1,0 +1,92 @@
+// The example library: tasks to try Umbel with, and to copy from.
+#include <umbel/task.hpp>
+
+#include <csignal>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace {
+
+using umbel::number; // int or float, as the caller gave it
+
+number add(number x, number y) {
+  return x + y;
+}
+
+number mul(number x, number y) {
+  return x * y;
+}
+
+number xsum(const std::vector<number>& numbers) {
+  number sum;
+  for (auto x : numbers)
+    sum += x;
+  return sum;
+}
+
+void noop() {
+  // nop
+}
+
+/// Sleeps, but wakes up for the soft time limit.
+number sleep_seconds(number seconds) {
+  umbel::sleep_for(std::chrono::duration<double>(seconds.real()));
+  return seconds;
+}
+
+void fail(const std::string& message) {
+  throw std::invalid_argument(message); // ValueError for a Python client
+}
+
+/// Fails until it was retried `times` times. @returns the number of retries
+int64_t flaky(umbel::context& self, int times) {
+  if (self.retries() < times) {
+    auto cause =
+        std::runtime_error("try " + std::to_string(self.retries() + 1));
+    self.retry({.countdown = std::chrono::seconds{0},
+                .max_retries = times,
+                .exc = std::make_exception_ptr(cause)});
+  }
+  return self.retries();
+}
+
+/// Uses memory for the length of one run.
+size_t allocate(size_t mib) {
+  std::vector<char> memory(mib << 20, 1); // written, so that it is resident
+  return memory.size() >> 20;
+}
+
+/// Kills the process that runs it.
+void crash(int signal) {
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
+/// Shows its progress as a state of its own.
+int progress(umbel::context& self, int steps, std::chrono::milliseconds pause) {
+  for (int i = 1; i <= steps; ++i) {
+    self.update_state("PROGRESS", {{"current", i}, {"total", steps}});
+    umbel::sleep_for(pause);
+  }
+  return steps;
+}
+
+} // namespace
+
+UMBEL_TASKS(app) {
+  using namespace umbel::literals;
+  app.task("tasks.add", add, "x", "y");
+  app.task("tasks.mul", mul, "x", "y");
+  app.task("tasks.xsum", xsum, "numbers");
+  app.task("tasks.noop", noop);
+  app.task("tasks.sleep", sleep_seconds, "seconds");
+  app.task("tasks.fail", fail, "message");
+  app.task("tasks.flaky", flaky, "times");
+  app.task("tasks.allocate", allocate, "mib");
+  app.task("tasks.crash", crash, "signal"_a = SIGKILL);
+  app.task("tasks.progress", progress, "steps", "pause"_a = 0.1);
+  app.task(
+      "tasks.echo", [](const umbel::json::value& x) { return x; }, "value");
+}

@@ -1,0 +1,6 @@
+// umbel: the umbrella command.
+#include "apps/command_line.hpp"
+
+int main(int argc, char** argv) {
+  return umbel::run_command_line("umbel", {argv + 1, argv + argc}, false);
+}

@@ -1,0 +1,29 @@
+// Chooses a result store by its URL's scheme.
+#include "protocol/backend/memory/disabled_result_store.hpp"
+#include "protocol/backend/memory/memory_result_store.hpp"
+#include "protocol/backend/redis/redis_result_store.hpp"
+#include "protocol/backend/result_store.hpp"
+
+namespace umbel {
+
+expected<std::unique_ptr<result_store>>
+connect_result_store(const std::string& url,
+                     const result_store_options& options) {
+  using result = expected<std::unique_ptr<result_store>>;
+  auto scheme = url.substr(0, url.find("://"));
+  if (url.empty() || scheme == "disabled")
+    return result{std::make_unique<disabled_result_store>()};
+  if (scheme == "redis" || scheme == "rediss" || scheme == "redis+socket"
+      || scheme == "unix")
+    return connect_redis_result_store(url, options);
+  if (scheme == "memory")
+    return connect_memory_result_store(url, options);
+  // Only the scheme is shown: the rest may hold a password.
+  auto shown = scheme == url ? std::string{"no scheme"} : "\"" + scheme + "\"";
+  return error{errc::invalid_setting,
+               "result backend URL: " + shown
+                   + " is not a known scheme; use redis://host:port/db, "
+                     "redis+socket:///path, memory://name or disabled://"};
+}
+
+} // namespace umbel

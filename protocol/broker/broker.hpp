@@ -1,0 +1,188 @@
+// The transport interface: what a worker needs from a message broker.
+//
+// Delivery is a lease (design section 5). `reserve` moves messages from a queue
+// into the ledger of unacknowledged ones under fresh tags, atomically; `settle`
+// removes a tag and does what follows from it, and only if the tag is still
+// there. What a dead or lost owner left is put back by `recover`.
+//
+// A broker object is one connection, used by one thread at a time; only
+// `interrupt` may be called from another. After an `unavailable` or `timeout`
+// error the object is finished: destroy it and connect a new one. Nothing in
+// here retries: that is the supervisor's business.
+#pragma once
+
+#include "protocol/backend/result_record.hpp"
+#include "protocol/backend/result_store.hpp"
+#include "protocol/error.hpp"
+#include "protocol/names.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace umbel {
+
+/// One reserved message.
+struct delivery {
+  delivery_tag tag;
+  queue_name queue;    ///< where it was reserved from
+  std::string payload; ///< kombu's envelope as JSON text, byte for byte
+};
+
+/// A message to put on a queue.
+struct outgoing_message {
+  queue_name queue;    ///< destination, reached through the anonymous exchange
+  int priority = 0;    ///< 0..9, Celery's number for this broker
+  std::string payload; ///< envelope as JSON text
+};
+
+/// Why a message was parked instead of run, kept with it for an operator.
+struct dead_letter {
+  std::string reason; ///< one line
+  std::string payload; ///< the message exactly as it was received
+};
+
+/// What becomes of a reserved message.
+enum class disposition : uint8_t {
+  ack,     ///< done with: forget it
+  requeue, ///< back on its queue's far end, consumed last (reject(requeue=True))
+  restore, ///< back on its queue, consumed next, marked as redelivered
+  none,    ///< leave the ledger alone: the tag was acknowledged before
+};
+
+/// One atomic step at the end (or start) of a task's life.
+///
+/// Fencing: unless `how` is `none`, nothing of this happens when the tag is no
+/// longer in the ledger, because the message then belongs to somebody else.
+/// With `none`, `publish` happens once per tag even if the settlement is sent
+/// twice after a lost reply.
+struct settlement {
+  delivery_tag tag;
+  disposition how = disposition::ack;
+  std::optional<result_record> result; ///< stored before the tag goes
+  std::vector<outgoing_message> publish; ///< follow-ups: retry, callbacks, chain
+  std::optional<dead_letter> dead; ///< parked in the queue's dead-letter list
+  queue_name queue; ///< the queue it came from; needed for `dead`, `requeue`
+                    ///< and `restore`
+};
+
+/// What a recovery pass did.
+struct recovery_report {
+  size_t restored = 0;   ///< messages put back on their queues
+  std::vector<std::string> dead_owners; ///< incarnations whose lease was gone
+};
+
+/// How this process takes part: the same for every connection it opens.
+struct broker_options {
+  node_name node;          ///< "celery@host"
+  std::string incarnation; ///< unique for each life of the worker
+  std::vector<queue_name> queues; ///< consumed queues; empty for producers
+  std::chrono::milliseconds visibility_timeout{3'600'000};
+  std::chrono::milliseconds lease{10'000}; ///< expiry of the incarnation's lease
+  std::chrono::milliseconds connect_timeout{4'000};
+  std::chrono::milliseconds socket_timeout{120'000}; ///< for one reply
+  std::string global_keyprefix;
+  std::vector<int> priority_steps{0, 3, 6, 9};
+  std::string sep{"\x06\x16"};
+  size_t dead_letters_max = 10'000; ///< length bound of a dead-letter list
+  std::string result_url; ///< the result store, to see whether it is this server
+  result_store_options results;
+  /// First sequence number of this connection's tags. A new connection of the
+  /// same incarnation continues after the last one its predecessor delivered;
+  /// its first `reserve` also returns what the predecessor reserved without
+  /// living to read the reply.
+  uint64_t first_sequence = 1;
+};
+
+/// One connection to a message broker.
+class broker {
+public:
+  virtual ~broker() = default;
+
+  /// Where this is, without password, for logs: "redis://localhost:6379/0".
+  virtual std::string location() const = 0;
+
+  // -- consuming --------------------------------------------------------------
+
+  /// Takes up to `max` messages, urgent ones first, round robin between queues.
+  /// Returns at once; empty when there are none.
+  virtual expected<std::vector<delivery>> reserve(size_t max) = 0;
+
+  /// Blocks until the queues may have something, `timeout` has passed, or
+  /// `interrupt` was called. Takes no message. May wake without cause. Call it
+  /// only after a `reserve` that returned nothing.
+  virtual expected<void> wait(std::chrono::milliseconds timeout) = 0;
+
+  /// Ends a `wait` in progress, or the next one. From any thread.
+  virtual void interrupt() noexcept = 0;
+
+  /// Carries out a batch in one round trip, each settlement atomic in itself.
+  /// @returns for each settlement whether it took effect (the fence held).
+  virtual expected<std::vector<bool>>
+  settle(std::span<const settlement> batch) = 0;
+
+  /// Whether `settle` stores results itself, in the same atomic step: the result
+  /// store is on this very server. If not, settlements must come without
+  /// results, and the caller stores what it still owns before it settles.
+  virtual bool stores_results() const = 0;
+
+  /// Which of these tags are still in the ledger.
+  virtual expected<std::vector<bool>>
+  owned(std::span<const delivery_tag> tags) = 0;
+
+  // -- the lease ----------------------------------------------------------------
+
+  /// Renews this incarnation's lease and the time stamps of `tags`, so that
+  /// neither Umbel nor Python peers take them for abandoned.
+  virtual expected<void> renew(std::span<const delivery_tag> tags) = 0;
+
+  /// Gives up the lease at once: what is still unacknowledged is then restored
+  /// by the next `recover` of any node.
+  virtual expected<void> release() = 0;
+
+  /// Restores what others left: entries older than the visibility timeout, and
+  /// entries of incarnations whose lease is gone. Safe from any number of nodes
+  /// at once: each entry is restored by exactly one.
+  virtual expected<recovery_report> recover() = 0;
+
+  // -- producing ----------------------------------------------------------------
+
+  /// Makes the queues known: binding through the direct exchange of the same
+  /// name as Celery's clients do. Idempotent.
+  virtual expected<void> declare(std::span<const queue_name> queues) = 0;
+
+  /// Publishes through the anonymous exchange, one round trip for all.
+  virtual expected<void> publish(std::span<const outgoing_message> batch) = 0;
+
+  /// Publishes through a named exchange: to every queue whose binding matches
+  /// (direct: equal key; topic: pattern). @returns how many queues got it;
+  /// fanout exchanges return the number of live subscribers.
+  virtual expected<size_t> publish(const std::string& exchange,
+                                   const std::string& routing_key,
+                                   const std::string& payload, int priority)
+    = 0;
+
+  // -- looking ------------------------------------------------------------------
+
+  /// Messages waiting in a queue, all priorities.
+  virtual expected<size_t> size(const queue_name& queue) = 0;
+
+  /// Newest first, at most `max`.
+  virtual expected<std::vector<dead_letter>>
+  dead_letters(const queue_name& queue, size_t max) = 0;
+
+  /// Deletes what waits in a queue. @returns how many messages there were.
+  virtual expected<size_t> purge(const queue_name& queue) = 0;
+};
+
+/// Opens a connection to `url` ("redis://...", "memory://name").
+/// @returns `invalid_setting` for a URL that cannot be meant, `unavailable`,
+/// `timeout` or `refused` when the server cannot be had.
+expected<std::unique_ptr<broker>> connect_broker(const std::string& url,
+                                                 const broker_options& options);
+
+} // namespace umbel

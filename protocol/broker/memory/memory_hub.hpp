@@ -1,0 +1,123 @@
+// The "server" of the in-memory broker: what all connections to the same
+// `memory://name` share. It keeps what a Redis server would keep: queues,
+// bindings, the ledger of unacknowledged messages, leases, dead letters.
+//
+// A hub lives as long as the process, as a server outlives its clients: a
+// worker that drops and opens connections finds its messages again.
+#pragma once
+
+#include "protocol/broker/broker.hpp"
+#include "protocol/broker/memory/binding.hpp"
+#include "protocol/broker/memory/message_queue.hpp"
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+namespace umbel {
+
+class result_table;
+
+/// What the hub has to know of one connection.
+struct memory_client {
+  broker_options options;
+  std::string owner; ///< "<node>/<incarnation>", the head of its tags
+  uint64_t next_sequence = 1;
+  bool reclaimed = false;   ///< whether its first `reserve` is over
+  size_t rotation = 0;      ///< the queue whose turn it is
+  bool interrupted = false; ///< guarded by the hub's mutex
+  std::shared_ptr<result_table> results; ///< null: results live elsewhere
+};
+
+/// Thread-safe. The verbs are those of `broker`.
+class memory_hub {
+public:
+  /// Milliseconds since an epoch of the clock's own.
+  using clock = std::function<std::chrono::milliseconds()>;
+
+  /// The hub of this name, made at its first use.
+  static std::shared_ptr<memory_hub> of(const std::string& name);
+
+  memory_hub();
+
+  // -- what a connection does -------------------------------------------------
+
+  std::vector<delivery> reserve(memory_client& who, size_t max);
+  void wait(memory_client& who, std::chrono::milliseconds timeout);
+  void interrupt(memory_client& who) noexcept;
+  std::vector<bool> settle(const memory_client& who,
+                           std::span<const settlement> batch);
+  std::vector<bool> owned(std::span<const delivery_tag> tags);
+  void renew(const memory_client& who, std::span<const delivery_tag> tags);
+  void release(const memory_client& who);
+  recovery_report recover(const memory_client& who);
+  void declare(std::span<const queue_name> queues);
+  void publish(const memory_client& who,
+               std::span<const outgoing_message> batch);
+  size_t publish(const memory_client& who, const std::string& exchange,
+                 const std::string& routing_key, const std::string& payload,
+                 int priority);
+  size_t size(const queue_name& queue);
+  std::vector<dead_letter> dead_letters(const queue_name& queue, size_t max);
+  size_t purge(const queue_name& queue);
+
+  // -- what stands beside the interface ---------------------------------------
+
+  /// Binds a queue to a named exchange. Idempotent.
+  void bind(const std::string& exchange, const binding& x);
+
+  /// Replaces the clock of leases and visibility timeouts, so that tests need
+  /// not wait for them. `wait` goes on to use real time.
+  void set_clock(clock now);
+
+  /// Puts an entry into the ledger as a peer without a lease would have left
+  /// it `age` ago.
+  void plant(const delivery_tag& tag, const queue_name& queue, int step,
+             const std::string& payload, std::chrono::milliseconds age);
+
+  /// Messages in the ledger.
+  size_t unacknowledged();
+
+private:
+  struct entry {
+    std::string owner; ///< empty for peers without a lease
+    uint64_t sequence = 0;
+    queue_name queue;
+    int step = 0;
+    std::string payload;
+    std::chrono::milliseconds since{0}; ///< reserved or renewed last
+  };
+
+  using ledger = std::unordered_map<delivery_tag, entry>;
+
+  std::vector<delivery> reclaim(memory_client& who);
+  bool settle_one(const memory_client& who, const settlement& x);
+  bool first_time(const delivery_tag& tag);
+  void put(const memory_client& who, const outgoing_message& x);
+  void put_back(entry x, bool next);
+  void extend_lease(const memory_client& who);
+  bool is_dead(const std::string& owner, const memory_client& who,
+               std::chrono::milliseconds now) const;
+
+  std::mutex mutex_;
+  std::condition_variable arrival_; ///< a message came, or an interrupt
+  clock now_;
+  std::unordered_map<queue_name, message_queue> queues_;
+  std::map<std::string, std::vector<binding>> bindings_;
+  ledger ledger_;
+  std::map<std::string, std::chrono::milliseconds> leases_; ///< owner -> expiry
+  /// Tags whose `none` settlement has published, until nobody resends it.
+  std::unordered_set<delivery_tag> published_;
+  std::deque<std::pair<std::chrono::milliseconds, delivery_tag>> published_at_;
+};
+
+} // namespace umbel

@@ -1,0 +1,71 @@
+#include "protocol/broker/redis/keys.hpp"
+
+#include <algorithm>
+
+namespace umbel::redis {
+
+keys::keys(const broker_options& options)
+  : prefix_(options.global_keyprefix), sep_(options.sep),
+    steps_(options.priority_steps) {
+  std::sort(steps_.begin(), steps_.end());
+  if (steps_.empty())
+    steps_.push_back(0);
+}
+
+// The largest step that is not above the priority, as kombu's bisect does it.
+std::string keys::list(std::string_view queue, int priority) const {
+  priority = std::clamp(priority, 0, 9);
+  auto next = std::upper_bound(steps_.begin(), steps_.end(), priority);
+  auto step = next == steps_.begin() ? steps_.front() : *std::prev(next);
+  auto result = prefix_;
+  result += queue;
+  if (step != 0)
+    result += sep_ + std::to_string(step);
+  return result;
+}
+
+std::vector<std::string> keys::lists(std::string_view queue) const {
+  std::vector<std::string> result;
+  for (auto step : steps_)
+    result.push_back(list(queue, step));
+  return result;
+}
+
+std::string keys::unacked() const {
+  return prefix_ + "unacked";
+}
+
+std::string keys::unacked_index() const {
+  return prefix_ + "unacked_index";
+}
+
+std::string keys::binding(std::string_view exchange) const {
+  return (prefix_ + "_kombu.binding.").append(exchange);
+}
+
+std::string keys::fanout(int db, std::string_view exchange,
+                         std::string_view routing_key) const {
+  auto result = prefix_ + '/' + std::to_string(db) + '.';
+  result += exchange;
+  if (!routing_key.empty())
+    (result += '/') += routing_key;
+  return result;
+}
+
+std::string keys::lease(std::string_view incarnation) const {
+  return (prefix_ + "umbel.lease.").append(incarnation);
+}
+
+std::string keys::incarnations() const {
+  return prefix_ + "umbel.incarnations";
+}
+
+std::string keys::dead(std::string_view queue) const {
+  return (prefix_ + "umbel.dead.").append(queue);
+}
+
+std::string keys::settled() const {
+  return prefix_ + "umbel.settled.";
+}
+
+} // namespace umbel::redis

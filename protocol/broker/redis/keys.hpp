@@ -1,0 +1,55 @@
+// The names of keys: Celery's own (contract section 3.1) and Umbel's, which all
+// begin with "umbel.". Everything carries the global prefix.
+#pragma once
+
+#include "protocol/broker/broker.hpp"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace umbel::redis {
+
+class keys {
+public:
+  explicit keys(const broker_options& options);
+
+  // -- Celery's ---------------------------------------------------------------
+
+  /// The list for messages of `priority`: the bare name for the first step,
+  /// `<queue><sep><step>` for others.
+  std::string list(std::string_view queue, int priority) const;
+
+  /// All lists of a queue, urgent first.
+  std::vector<std::string> lists(std::string_view queue) const;
+
+  std::string unacked() const;
+  std::string unacked_index() const;
+
+  /// The set of an exchange's bindings.
+  std::string binding(std::string_view exchange) const;
+
+  /// The channel of a fanout exchange.
+  std::string fanout(int db, std::string_view exchange,
+                     std::string_view routing_key) const;
+
+  // -- Umbel's ----------------------------------------------------------------
+
+  /// `umbel.lease.<incarnation>`; without an incarnation the prefix of all.
+  std::string lease(std::string_view incarnation = {}) const;
+
+  std::string incarnations() const;
+
+  /// `umbel.dead.<queue>`; without a queue the prefix of all.
+  std::string dead(std::string_view queue = {}) const;
+
+  /// The prefix of the marks of publishing settlements without a ledger entry.
+  std::string settled() const;
+
+private:
+  std::string prefix_;
+  std::string sep_;
+  std::vector<int> steps_; // ascending, at least one
+};
+
+} // namespace umbel::redis

@@ -1,0 +1,143 @@
+#include "protocol/broker/redis/listener.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <poll.h>
+#include <unistd.h>
+
+namespace umbel::redis {
+
+namespace {
+
+constexpr auto doing = "wait for messages";
+
+// Messages of a subscription are arrays: ["message", channel, content]. The
+// answer to PING is one too: ["pong", ""].
+bool is_message(const redisReply& x) {
+  auto elements = elements_of(x);
+  return !elements.empty() && text_of(*elements[0]) == "message";
+}
+
+} // namespace
+
+listener::listener(connection& main, std::unique_ptr<connection> second,
+                   std::chrono::milliseconds socket_timeout,
+                   sign_of_life asking)
+  : main_(main), second_(std::move(second)), socket_timeout_(socket_timeout),
+    asking_(asking), next_ping_(clock::now() + asking.interval) {
+}
+
+expected<std::unique_ptr<listener>>
+listener::open(connection& main, const connection_options& options,
+               sign_of_life asking) {
+  auto second_options = options;
+  second_options.scripts.clear();
+  auto second = connection::open(main.where(), second_options);
+  if (!second)
+    return second.error();
+  pipeline subscribe;
+  subscribe.add({"CLIENT", "ID"});
+  subscribe.add({"SUBSCRIBE", "__redis__:invalidate"});
+  auto replies = (*second)->check(subscribe, doing);
+  if (!replies)
+    return replies.error();
+  auto id = std::to_string((*replies)[0]->integer);
+  // Without NOLOOP: what this very connection puts back on a queue (recover)
+  // must end its next wait, too.
+  auto tracking = main.command({"CLIENT", "TRACKING", "ON", "REDIRECT", id},
+                               doing);
+  if (!tracking)
+    return tracking.error();
+  return std::unique_ptr<listener>{
+    new listener{main, std::move(*second), options.socket_timeout,
+                 asking}};
+}
+
+expected<void> listener::wait(int wake_fd, std::chrono::milliseconds timeout) {
+  auto deadline = clock::now() + timeout;
+  for (;;) {
+    auto now = clock::now();
+    auto until = std::min(deadline, next_ping_);
+    auto left = std::chrono::ceil<std::chrono::milliseconds>(until - now);
+    pollfd fds[] = {{wake_fd, POLLIN, 0},
+                    {second_->fd(), POLLIN, 0},
+                    {main_.fd(), POLLIN, 0}};
+    auto n = ::poll(fds, 3, static_cast<int>(std::max<int64_t>(0,
+                                                              left.count())));
+    if (n < 0 && errno != EINTR)
+      return error{errc::unavailable, std::string{"cannot "} + doing + ": "
+                                        + std::strerror(errno)};
+    if (n > 0 && fds[0].revents != 0) {
+      uint64_t count = 0;
+      [[maybe_unused]] auto size = ::read(wake_fd, &count, sizeof(count));
+      return {};
+    }
+    if (n > 0 && fds[2].revents != 0) {
+      // Nothing was asked of the main connection, so this can only be its end.
+      auto x = main_.receive_now(doing);
+      if (!x)
+        return x.error();
+      if (*x)
+        return main_.broken(errc::unavailable, doing,
+                            "a reply that nobody asked for");
+    }
+    if (n > 0 && fds[1].revents != 0) {
+      auto announced = drain();
+      if (!announced)
+        return announced.error();
+      if (*announced)
+        return {};
+    }
+    now = clock::now();
+    if (now >= next_ping_) {
+      auto announced = ping();
+      if (!announced)
+        return announced.error();
+      if (*announced)
+        return {};
+    }
+    if (now >= deadline)
+      return {};
+  }
+}
+
+expected<bool> listener::drain() {
+  bool announced = false;
+  for (;;) {
+    auto x = second_->receive_now(doing);
+    if (!x)
+      return x.error();
+    if (!*x)
+      return announced;
+    announced = announced || is_message(**x);
+  }
+}
+
+expected<bool> listener::ping() {
+  auto limit = std::min(asking_.timeout, socket_timeout_);
+  main_.timeout(limit);
+  second_->timeout(limit);
+  pipeline commands;
+  commands.add({"PING"});
+  if (auto ok = main_.check(commands, doing); !ok)
+    return ok.error();
+  if (auto ok = second_->send(commands.bytes(), doing); !ok)
+    return ok.error();
+  bool announced = false;
+  for (;;) {
+    auto x = second_->receive(doing);
+    if (!x)
+      return x.error();
+    if (!is_message(**x))
+      break;
+    announced = true;
+  }
+  main_.timeout(socket_timeout_);
+  second_->timeout(socket_timeout_);
+  next_ping_ = clock::now() + asking_.interval;
+  return announced;
+}
+
+} // namespace umbel::redis

@@ -1,0 +1,126 @@
+// A broker on Redis (6.2 or newer): Celery's keys, and delivery as a lease.
+//
+// Every step that must not be torn is one Lua script (*.lua in this folder);
+// README.md tells the story of one message. Opened by `connect_broker`.
+#pragma once
+
+#include "protocol/broker/broker.hpp"
+#include "protocol/broker/redis/connection.hpp"
+#include "protocol/broker/redis/entry.hpp"
+#include "protocol/broker/redis/keys.hpp"
+#include "protocol/broker/redis/listener.hpp"
+
+#include <deque>
+#include <memory>
+
+namespace umbel {
+
+/// Connects to a Redis URL; `invalid_setting` if it is none.
+expected<std::unique_ptr<broker>>
+connect_redis_broker(const std::string& url, const broker_options& options);
+
+class redis_broker final : public broker {
+public:
+  // -- constructors, destructors ----------------------------------------------
+
+  /// @param main is logged in and has the scripts loaded.
+  /// @param wake_fd an eventfd, which becomes this object's.
+  redis_broker(std::unique_ptr<redis::connection> main, int wake_fd,
+               const broker_options& options);
+
+  ~redis_broker() override;
+
+  // -- broker -----------------------------------------------------------------
+
+  std::string location() const override;
+  expected<std::vector<delivery>> reserve(size_t max) override;
+  expected<void> wait(std::chrono::milliseconds timeout) override;
+  void interrupt() noexcept override;
+  expected<std::vector<bool>>
+  settle(std::span<const settlement> batch) override;
+  bool stores_results() const override;
+  expected<std::vector<bool>>
+  owned(std::span<const delivery_tag> tags) override;
+  expected<void> renew(std::span<const delivery_tag> tags) override;
+  expected<void> release() override;
+  expected<recovery_report> recover() override;
+  expected<void> declare(std::span<const queue_name> queues) override;
+  expected<void> publish(std::span<const outgoing_message> batch) override;
+  expected<size_t> publish(const std::string& exchange,
+                           const std::string& routing_key,
+                           const std::string& payload, int priority) override;
+  expected<size_t> size(const queue_name& queue) override;
+  expected<std::vector<dead_letter>> dead_letters(const queue_name& queue,
+                                                  size_t max) override;
+  expected<size_t> purge(const queue_name& queue) override;
+
+  // -- fanout -----------------------------------------------------------------
+
+  /// Publishes to whoever listens on a fanout exchange right now.
+  /// @returns how many that were.
+  expected<size_t> publish_fanout(const std::string& exchange,
+                                  const std::string& routing_key,
+                                  const std::string& payload);
+
+private:
+  // -- reserving (redis_broker.cpp) -------------------------------------------
+
+  expected<void> listen();
+  delivery_tag tag(uint64_t sequence) const;
+  void take_left_behind(const redisReply& pairs, std::vector<delivery>& result,
+                        size_t max);
+
+  // -- settling (settling.cpp) ------------------------------------------------
+
+  expected<std::vector<std::string>>
+  payloads_to_return(std::span<const settlement> batch);
+  void append(redis::pipeline& commands, std::span<const settlement> batch,
+              std::span<const std::string> payloads) const;
+  void append(redis::pipeline& commands, const settlement& x,
+              std::string_view payload) const;
+
+  // -- recovering (recovery.cpp) ----------------------------------------------
+
+  struct tagged {
+    std::string_view tag;
+    std::string_view entry;
+  };
+
+  // One step of restore.lua with its two values.
+  struct step {
+    char letter;
+    std::string list;
+    std::string text;
+  };
+
+  expected<size_t> recover_stale();
+  expected<size_t> recover_owner(const std::string& incarnation,
+                                 const std::string& node);
+  expected<std::vector<std::pair<std::string, std::string>>>
+  dead_owners(std::span<const std::string> forget);
+  expected<size_t> restore(std::string_view condition, std::string_view value,
+                           std::span<const tagged> entries);
+  expected<std::vector<step>> steps_for(std::string_view entry);
+
+  // -- routing ----------------------------------------------------------------
+
+  expected<std::vector<std::string>> route(const std::string& exchange,
+                                           const std::string& routing_key);
+
+  broker_options options_;
+  redis::keys keys_;
+  std::unique_ptr<redis::connection> main_;
+  std::unique_ptr<redis::listener> listener_; // from the first reserve on
+  int wake_fd_;
+  bool stores_results_ = false;
+  std::string result_prefix_;
+  std::string tag_prefix_;
+  std::vector<std::string> lists_;   // of all queues, as reserve.lua wants them
+  std::vector<std::string> endings_; // of their ledger entries
+  uint64_t next_sequence_;
+  size_t first_queue_ = 0; // where the next reserve begins
+  bool looked_behind_ = false;
+  std::deque<delivery> left_behind_; // more than the first reserve wanted
+};
+
+} // namespace umbel

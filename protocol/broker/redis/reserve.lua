@@ -1,0 +1,194 @@
+-- reserve.lua: moves messages from queues into the ledger, under fresh tags.
+--
+-- KEYS  the lists of all consumed queues: for each priority step, urgent first,
+--       one list for each queue, in the same order of queues at every step.
+--       Nothing else, because before Redis 7.2 CLIENT TRACKING remembers the
+--       declared keys of a script, not those that it reads.
+-- ARGV[1]  hash of unacknowledged messages ("unacked")
+-- ARGV[2]  its index by time ("unacked_index")
+-- ARGV[3]  lease of this incarnation ("umbel.lease.<incarnation>")
+-- ARGV[4]  hash of incarnations ("umbel.incarnations")
+-- ARGV[5]  incarnation
+-- ARGV[6]  node
+-- ARGV[7]  expiry of the lease in milliseconds
+-- ARGV[8]  prefix of tags ("<node>/<incarnation>/")
+-- ARGV[9]  sequence number of the first new tag
+-- ARGV[10] how many messages at most
+-- ARGV[11] queue to begin with, 0-based: for round robin between calls
+-- ARGV[12] number of queues
+-- ARGV[13] "1": first look for entries under tags from ARGV[9] on, which a
+--          predecessor of this connection reserved without reading the reply
+-- ARGV[14...] for each queue the end of its ledger entries: ', "", "<queue>"]',
+--          so that '[' .. payload .. end is what Python peers write
+--
+-- Returns an array. Its first element is an array of what the predecessor left:
+-- offset (from ARGV[9]) and ledger entry, alternating. Each further element is
+-- an array: index of the list in KEYS, then the payloads taken from it. New tags
+-- are numbered in the order of the reply, starting after the predecessor's last.
+--
+-- When it finds nothing it reads the length of every list, so that CLIENT
+-- TRACKING announces the next push to any of them.
+--
+-- A message is in its list or in the ledger at any time. Where a list is of the
+-- wrong type, the others are served first; where the ledger is, everything is
+-- put back, and the error is returned.
+
+local unacked, index = ARGV[1], ARGV[2]
+local prefix, first, left = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10])
+local start, queues = tonumber(ARGV[11]), tonumber(ARGV[12])
+local chunk = 1000 -- unpack() fails beyond about 8000 values
+
+local now = redis.call('TIME')
+now = string.format('%s.%06d', now[1], now[2])
+
+local left_behind = {}
+local reply = {left_behind}
+if ARGV[13] == '1' then
+  local offset, found = 0, true
+  while found do
+    local tags = {}
+    for i = 1, 64 do
+      tags[i] = prefix .. (first + offset + i - 1)
+    end
+    found = false
+    local entries = redis.call('HMGET', unacked, unpack(tags))
+    for i = 1, 64 do
+      if entries[i] then
+        found = true
+        left_behind[#left_behind + 1] = offset + i - 1
+        left_behind[#left_behind + 1] = entries[i]
+        redis.pcall('ZADD', index, 'XX', now, tags[i])
+        left = left - 1
+      end
+    end
+    offset = offset + 64
+  end
+  if #left_behind > 0 then
+    first = first + left_behind[#left_behind - 1] + 1
+  end
+end
+
+local function pop(list, count, into)
+  local taken = redis.pcall('RPOP', list, count)
+  if not taken or taken.err then
+    return into, 0
+  end
+  left = left - #taken
+  if not into then
+    into = {list}
+    reply[#reply + 1] = into
+  end
+  for i = 1, #taken do
+    into[#into + 1] = taken[i]
+  end
+  return into, #taken
+end
+
+-- RPOP wants a name, the reply an index: one table serves both.
+local function serve(step)
+  local full = {}
+  for i = 0, queues - 1 do
+    if left <= 0 then
+      return
+    end
+    -- An even share for every queue that is still to come.
+    local share = math.ceil(left / (queues - i))
+    local queue = (start + i) % queues
+    local key = step * queues + queue + 1
+    local taken, count = pop(KEYS[key], share)
+    if taken then
+      taken[1] = key
+      if count == share then
+        full[#full + 1] = taken
+      end
+    end
+  end
+  for i = 1, #full do
+    if left > 0 then
+      pop(KEYS[full[i][1]], left, full[i])
+    end
+  end
+end
+
+for step = 0, #KEYS / queues - 1 do
+  if left <= 0 then
+    break
+  end
+  serve(step)
+end
+
+if #reply == 1 then
+  if #left_behind == 0 then
+    -- Of a key that is no list this returns the error.
+    for i = 1, #KEYS do
+      redis.call('LLEN', KEYS[i])
+    end
+  end
+  return reply
+end
+
+-- What is reserved must belong to somebody whose death can be seen. (Not before
+-- RPOP: a server without memory refuses SET unless the script has written.)
+if redis.call('SET', ARGV[3], ARGV[6], 'PX', ARGV[7], 'NX') then
+  redis.pcall('HSET', ARGV[4], ARGV[5], ARGV[6])
+end
+
+local fields, scores, n, sequence = {}, {}, 0, first
+local trouble
+
+-- Redis keeps a small sorted set as one packed list, where inserting a score
+-- that is no whole number means to parse the scores of all that are there: five
+-- microseconds for each message of a batch, more than all the rest together. A
+-- member of more than 64 bytes (zset-max-listpack-value) makes it a skip list,
+-- which it then remains.
+local unpacked = string.rep('-', 65)
+
+local function record()
+  if n == 0 or trouble then
+    return
+  end
+  local done = redis.pcall('HSET', unacked, unpack(fields, 1, n))
+  if type(done) == 'number' then
+    if n > 16 then
+      done = redis.pcall('ZADD', index, now, unpacked, unpack(scores, 1, n))
+      redis.pcall('ZREM', index, unpacked)
+    else
+      done = redis.pcall('ZADD', index, unpack(scores, 1, n))
+    end
+  end
+  if type(done) ~= 'number' then
+    trouble = done
+  end
+  n = 0
+end
+
+for i = 2, #reply do
+  local taken = reply[i]
+  local ending = ARGV[14 + (taken[1] - 1) % queues]
+  for j = 2, #taken do
+    local tag = prefix .. sequence
+    sequence = sequence + 1
+    fields[n + 1], fields[n + 2] = tag, '[' .. taken[j] .. ending
+    scores[n + 1], scores[n + 2] = now, tag
+    n = n + 2
+    if n >= chunk then
+      record()
+    end
+  end
+end
+record()
+
+if trouble then
+  for i = #reply, 2, -1 do
+    local taken = reply[i]
+    for j = #taken, 2, -1 do
+      redis.call('RPUSH', KEYS[taken[1]], taken[j])
+    end
+  end
+  for i = first, sequence - 1 do
+    redis.pcall('HDEL', unacked, prefix .. i)
+    redis.pcall('ZREM', index, prefix .. i)
+  end
+  return trouble
+end
+return reply

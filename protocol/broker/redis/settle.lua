@@ -1,0 +1,93 @@
+-- settle.lua: carries out settlements, each only if its tag is still in the
+-- ledger.
+--
+-- KEYS[1] hash of unacknowledged messages ("unacked")
+-- KEYS[2] its index by time ("unacked_index")
+-- ARGV[1] expiry of results in seconds, "0": never
+-- ARGV[2] prefix of the marks of what was settled without a ledger entry
+--         ("umbel.settled.")
+-- ARGV[3] prefix of dead-letter lists ("umbel.dead.")
+-- ARGV[4] length bound of a dead-letter list
+-- ARGV[5] number of settlements
+-- ARGV[6...] for each settlement
+--   tag
+--   steps: its fence, then a letter for each step, in order. Fences:
+--     f  the tag must be in the ledger, and is removed from it
+--     n  none
+--     o  once: none, but nothing happens if the tag was settled with `o` before
+--   Steps are those of deliver.lua, and
+--     R  store a result
+--   two values for each step: P, B: list, message; D: list, dead letter;
+--     R: key, document
+--
+-- Returns a string with a character for each settlement: "1" it took effect,
+-- "0" the fence did not hold.
+--
+-- Nothing can fail half-way: removing from the ledger needs no memory, and after
+-- the first write of a script Redis no longer refuses for want of memory. So an
+-- error means that nothing was done.
+
+local unacked, index = KEYS[1], KEYS[2]
+local expires, settled = ARGV[1], ARGV[2]
+local parked, parked_max = ARGV[3], tonumber(ARGV[4])
+local count = tonumber(ARGV[5])
+local byte, sub = string.byte, string.sub
+local FENCED, ONCE, RESULT = byte('f'), byte('o'), byte('R')
+
+-- First the ledger, in one command for all.
+local fenced, work, at = {}, false, 6
+for _ = 1, count do
+  local steps = ARGV[at + 1]
+  if byte(steps) == FENCED then
+    fenced[#fenced + 1] = ARGV[at]
+  end
+  work = work or #steps > 1
+  at = at + 2 * #steps
+end
+
+local lost -- tags whose fence did not hold; nil: none
+if #fenced > 0 then
+  if redis.call('HDEL', unacked, unpack(fenced)) ~= #fenced then
+    -- Which ones? Hash and index are always written together, so the index,
+    -- still as it was, knows.
+    lost = {}
+    local scores = redis.call('ZMSCORE', index, unpack(fenced))
+    for i = 1, #fenced do
+      lost[fenced[i]] = not scores[i]
+    end
+  end
+  redis.pcall('ZREM', index, unpack(fenced))
+end
+
+if not lost and not work then
+  return string.rep('1', count)
+end
+
+local effects = {}
+at = 6
+for i = 1, count do
+  local tag, steps = ARGV[at], ARGV[at + 1]
+  local fence, held = byte(steps), true
+  if fence == FENCED then
+    if lost then
+      held = not lost[tag]
+      lost[tag] = true -- the same tag twice: only the first holds
+    end
+  elseif fence == ONCE then
+    held = redis.call('SET', settled .. tag, '1', 'EX', 3600, 'NX')
+  end
+  if held then
+    local value = at + 2
+    for j = 2, #steps do
+      if byte(steps, j) == RESULT then
+        store_result(ARGV[value], ARGV[value + 1], expires)
+      else
+        step(sub(steps, j, j), ARGV[value], ARGV[value + 1], parked, parked_max)
+      end
+      value = value + 2
+    end
+  end
+  effects[i] = held and '1' or '0'
+  at = at + 2 * #steps
+end
+return table.concat(effects)

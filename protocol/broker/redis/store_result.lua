@@ -1,0 +1,37 @@
+-- store_result.lua: a part of settle.lua and store.lua, put before them by the
+-- build.
+--
+-- store_result(key, document, expires): stores a result, wakes whoever waits for
+-- it, unless a SUCCESS is stored already. `expires` is in seconds, '0' is never.
+
+local function is_success(key)
+  local stored = redis.pcall('GET', key)
+  if type(stored) ~= 'string' then
+    return false -- not even a string: may be overwritten
+  end
+  local status = string.match(stored, '^{%s*"status"%s*:%s*"([^"]*)"')
+  if status then
+    return status == 'SUCCESS'
+  end
+  local ok, document = pcall(cjson.decode, stored)
+  return ok and type(document) == 'table' and document.status == 'SUCCESS'
+end
+
+local function store_result(key, document, expires)
+  local call = redis.call
+  -- Most often nothing is stored yet: then one command does it.
+  if expires == '0' then
+    if not call('SET', key, document, 'NX') then
+      if is_success(key) then
+        return
+      end
+      call('SET', key, document)
+    end
+  elseif not call('SET', key, document, 'EX', expires, 'NX') then
+    if is_success(key) then
+      return
+    end
+    call('SET', key, document, 'EX', expires)
+  end
+  call('PUBLISH', key, document)
+end

@@ -1,0 +1,309 @@
+#include "protocol/client/setting_value.hpp"
+
+#include "protocol/client/nearest.hpp"
+
+namespace umbel::detail {
+
+namespace {
+
+/// Longest value that an error line shows.
+constexpr size_t shown_max = 60;
+
+// Wraps the conversion of one member of an object.
+template <class T, auto Member>
+expected<void> set_member(T& x, const json::value& value,
+                          const setting_origin& origin) {
+  using type = std::remove_cvref_t<decltype(x.*Member)>;
+  return setting_value<type>::set(x.*Member, value, origin, {});
+}
+
+// Reads an object whose members are those of `table`.
+template <class T, size_t N>
+expected<void> set_object(T& x, const json::value& value,
+                          const setting_origin& origin,
+                          const member_info<T> (&table)[N],
+                          std::span<const std::string_view> without_effect) {
+  if (!value.is_object())
+    return wrong_value(origin, value, "an object");
+  T result{};
+  for (auto& [key, member] : value.get_object()) {
+    auto here = origin;
+    here.name += '.' + std::string{key};
+    const member_info<T>* row = nullptr;
+    std::vector<std::string_view> names;
+    for (auto& candidate : table) {
+      names.push_back(candidate.name);
+      if (candidate.name == std::string_view{key})
+        row = &candidate;
+    }
+    auto done = row ? row->set(result, member, here)
+                    : other_member(key, names, without_effect, origin);
+    if (!done)
+      return done;
+  }
+  x = std::move(result);
+  return {};
+}
+
+using broker_options_row = member_info<broker_transport_options>;
+
+template <auto Member>
+constexpr auto broker_member = set_member<broker_transport_options, Member>;
+
+constexpr broker_options_row broker_members[] = {
+    {"visibility_timeout",
+     broker_member<&broker_transport_options::visibility_timeout>},
+    {"global_keyprefix",
+     broker_member<&broker_transport_options::global_keyprefix>},
+    {"priority_steps",
+     broker_member<&broker_transport_options::priority_steps>},
+    {"sep", broker_member<&broker_transport_options::sep>},
+    {"socket_timeout",
+     broker_member<&broker_transport_options::socket_timeout>},
+    {"socket_connect_timeout",
+     broker_member<&broker_transport_options::socket_connect_timeout>},
+};
+
+// What kombu's Redis transport takes besides.
+constexpr std::string_view broker_members_without_effect[] = {
+    "ack_emulation",
+    "async_pool",
+    "brpop_timeout",
+    "client_name",
+    "confirm_publish",
+    "credential_provider",
+    "errback",
+    "fanout_patterns",
+    "fanout_prefix",
+    "health_check_interval",
+    "interval_max",
+    "interval_start",
+    "interval_step",
+    "keyprefix_fanout",
+    "keyprefix_queue",
+    "master_name",
+    "max_connections",
+    "max_retries",
+    "polling_interval",
+    "queue_order_strategy",
+    "retry_on_timeout",
+    "sentinel_kwargs",
+    "socket_keepalive",
+    "socket_keepalive_options",
+    "unacked_index_key",
+    "unacked_key",
+    "unacked_mutex_expire",
+    "unacked_mutex_key",
+    "unacked_restore_limit",
+};
+
+constexpr member_info<result_transport_options> result_members[] = {
+    {"global_keyprefix",
+     set_member<result_transport_options,
+                &result_transport_options::global_keyprefix>},
+};
+
+constexpr std::string_view result_members_without_effect[] = {
+    "additional_connection_errors",
+    "client_name",
+    "health_check_interval",
+    "master_name",
+    "result_chord_ordered",
+    "retry_on_timeout",
+    "retry_policy",
+    "sentinel_kwargs",
+    "socket_keepalive",
+    "visibility_timeout",
+};
+
+template <auto Member>
+constexpr auto queue_member = set_member<queue_setting, Member>;
+
+constexpr member_info<queue_setting> queue_members[] = {
+    {"name", queue_member<&queue_setting::name>},
+    {"exchange", queue_member<&queue_setting::exchange>},
+    {"exchange_type", queue_member<&queue_setting::exchange_type>},
+    {"routing_key", queue_member<&queue_setting::routing_key>},
+};
+
+constexpr std::string_view queue_members_without_effect[] = {
+    "alias",      "auto_delete",      "binding_arguments", "binding_key",
+    "bindings",   "durable",          "exclusive",         "expires",
+    "max_length", "max_length_bytes", "max_priority",      "message_ttl",
+    "no_ack",     "no_declare",       "queue_arguments",   "consumer_arguments",
+};
+
+// Fills what was left out, and checks the name.
+expected<void> complete(queue_setting& x, const json::value& value,
+                        const setting_origin& origin) {
+  if (x.name.empty())
+    return wrong_value(origin, value, "a queue with a name");
+  if (x.exchange.empty())
+    x.exchange = x.name;
+  if (x.routing_key.empty())
+    x.routing_key = x.name;
+  return {};
+}
+
+} // namespace
+
+error wrong_value(const setting_origin& origin, const json::value& value,
+                  const std::string& wanted) {
+  auto shown =
+      origin.secret ? " is of the wrong type" : " is " + json::serialize(value);
+  if (shown.size() > shown_max)
+    shown = shown.substr(0, shown_max) + "...";
+  return {errc::invalid_setting, "setting '" + origin.name + "' " + origin.where
+                                     + shown + "; expected " + wanted};
+}
+
+expected<void> other_member(std::string_view member,
+                            std::span<const std::string_view> valid,
+                            std::span<const std::string_view> without_effect,
+                            const setting_origin& origin) {
+  auto full = origin.name + '.' + std::string{member};
+  for (auto& name : without_effect) {
+    if (name == member) {
+      if (origin.warnings)
+        origin.warnings->push_back("setting '" + full + "' " + origin.where
+                                   + " is not supported yet: it has no effect");
+      return {};
+    }
+  }
+  auto text = "unknown setting '" + full + "' " + origin.where;
+  if (auto meant = nearest(member, valid)) {
+    text += "; did you mean '" + std::string{*meant} + "'?";
+  } else {
+    text += "; " + origin.name + " has";
+    for (auto& name : valid)
+      text += (&name == &valid.front() ? " " : ", ") + std::string{name};
+  }
+  return error{errc::invalid_setting, text};
+}
+
+// -- broker_transport_options
+// ---------------------------------------------------
+
+expected<void> setting_value<broker_transport_options>::set(
+    broker_transport_options& x, const json::value& value,
+    const setting_origin& origin, bounds) {
+  broker_transport_options given;
+  auto result = set_object(given, value, origin, broker_members,
+                           broker_members_without_effect);
+  if (!result)
+    return result;
+  auto& steps = given.priority_steps;
+  if (steps.empty() || steps.front() != 0 || steps.back() > 9
+      || std::adjacent_find(steps.begin(), steps.end(), std::greater_equal{})
+             != steps.end())
+    return wrong_value(origin, setting_value<std::vector<int>>::get(steps),
+                       "priority_steps that begin with 0 and rise to at most "
+                       "9");
+  if (given.visibility_timeout < std::chrono::seconds{1})
+    return wrong_value(origin, value, "a visibility_timeout of 1 s or more");
+  x = std::move(given);
+  return {};
+}
+
+json::value setting_value<broker_transport_options>::get(
+    const broker_transport_options& x) {
+  using ms = std::optional<std::chrono::milliseconds>;
+  return json::object{
+      {"visibility_timeout",
+       setting_value<std::chrono::milliseconds>::get(x.visibility_timeout)},
+      {"global_keyprefix", x.global_keyprefix},
+      {"priority_steps",
+       setting_value<std::vector<int>>::get(x.priority_steps)},
+      {"sep", x.sep},
+      {"socket_timeout", setting_value<ms>::get(x.socket_timeout)},
+      {"socket_connect_timeout",
+       setting_value<ms>::get(x.socket_connect_timeout)},
+  };
+}
+
+// -- result_backend_transport_options
+// -------------------------------------------
+
+expected<void> setting_value<result_transport_options>::set(
+    result_transport_options& x, const json::value& value,
+    const setting_origin& origin, bounds) {
+  return set_object(x, value, origin, result_members,
+                    result_members_without_effect);
+}
+
+json::value setting_value<result_transport_options>::get(
+    const result_transport_options& x) {
+  return json::object{{"global_keyprefix", x.global_keyprefix}};
+}
+
+// -- task_queues
+// ----------------------------------------------------------------
+
+expected<void> setting_value<queue_setting>::set(queue_setting& x,
+                                                 const json::value& value,
+                                                 const setting_origin& origin,
+                                                 bounds) {
+  if (value.is_string()) {
+    x = {};
+    x.name = value.get_string();
+    return complete(x, value, origin);
+  }
+  if (!value.is_object())
+    return wrong_value(origin, value, "a queue: a name, or an object");
+  auto result =
+      set_object(x, value, origin, queue_members, queue_members_without_effect);
+  return result ? complete(x, value, origin) : result;
+}
+
+json::value setting_value<queue_setting>::get(const queue_setting& x) {
+  return json::object{{"name", x.name},
+                      {"exchange", x.exchange},
+                      {"exchange_type", x.exchange_type},
+                      {"routing_key", x.routing_key}};
+}
+
+expected<void> setting_value<std::vector<queue_setting>>::set(
+    std::vector<queue_setting>& x, const json::value& value,
+    const setting_origin& origin, bounds limits) {
+  json::array list;
+  if (value.is_object()) {
+    for (auto& [name, options] : value.get_object()) {
+      auto item = options.is_object() ? options.get_object() : json::object{};
+      item["name"] = name;
+      list.push_back(std::move(item));
+    }
+  } else if (value.is_array()) {
+    list = value.get_array();
+  } else {
+    return wrong_value(origin, value, "a list of queues");
+  }
+  std::vector<queue_setting> result;
+  for (auto& item : list) {
+    auto here = origin;
+    here.name += '[' + std::to_string(result.size()) + ']';
+    auto& added = result.emplace_back();
+    auto done = setting_value<queue_setting>::set(added, item, here, limits);
+    if (!done)
+      return done;
+    if (origin.warnings
+        && (added.exchange != added.name || added.routing_key != added.name
+            || added.exchange_type != "direct"))
+      origin.warnings->push_back(
+          "setting '" + here.name + "' " + origin.where + ": queue '"
+          + added.name
+          + "' is bound to the direct exchange of its own name; other bindings "
+            "are not supported yet");
+  }
+  x = std::move(result);
+  return {};
+}
+
+json::value setting_value<std::vector<queue_setting>>::get(
+    const std::vector<queue_setting>& xs) {
+  json::array result;
+  for (auto& x : xs)
+    result.push_back(setting_value<queue_setting>::get(x));
+  return result;
+}
+
+} // namespace umbel::detail

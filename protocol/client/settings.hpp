@@ -1,0 +1,127 @@
+// Settings under Celery's lower-case names.
+//
+// A value comes from the last of these that gives it: the default, the JSON
+// file (`--config`), the environment (`CELERY_<NAME>`), the command line.
+// Names, meanings and defaults stand in settings.def; what is there is parsed,
+// shown by `umbel settings` and described in the help.
+#pragma once
+
+#include "protocol/error.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace umbel {
+
+/// `broker_transport_options`: how to use the broker's keys. Must be the same
+/// for every peer of a broker.
+struct broker_transport_options {
+  std::chrono::milliseconds visibility_timeout{3'600'000};
+  std::string global_keyprefix;
+  std::vector<int> priority_steps{0, 3, 6, 9};
+  std::string sep{"\x06\x16"};
+  std::optional<std::chrono::milliseconds> socket_timeout;
+  std::optional<std::chrono::milliseconds> socket_connect_timeout;
+};
+
+/// `result_backend_transport_options`.
+struct result_transport_options {
+  std::string global_keyprefix;
+};
+
+/// One queue of `task_queues`, bound to `exchange` with `routing_key`.
+struct queue_setting {
+  std::string name;
+  std::string exchange;
+  std::string exchange_type{"direct"};
+  std::string routing_key;
+};
+
+/// The settings that have an effect. An empty optional is Celery's None.
+struct settings {
+  // -- broker
+  // -------------------------------------------------------------------
+
+  std::string broker_url{"redis://127.0.0.1:6379/0"};
+  std::chrono::milliseconds broker_connection_timeout{4'000};
+  bool broker_connection_retry = true;
+  /// None: for ever. Not Celery's 100: a worker that gives up kills what its
+  /// children run, and here a broker that is away costs nothing.
+  std::optional<size_t> broker_connection_max_retries;
+  std::optional<bool> broker_connection_retry_on_startup;    ///< none: as above
+  umbel::broker_transport_options broker_transport_options;
+
+  // -- results
+  // ------------------------------------------------------------------
+
+  std::string result_backend; ///< empty: where the broker is
+  std::optional<std::chrono::seconds> result_expires{
+      86'400}; ///< none, 0: never
+  bool result_extended = false;
+  std::string result_serializer{"json"};
+  result_transport_options result_backend_transport_options;
+  std::chrono::milliseconds redis_socket_timeout{120'000};
+  std::optional<std::chrono::milliseconds> redis_socket_connect_timeout;
+
+  // -- tasks
+  // --------------------------------------------------------------------
+
+  bool task_acks_late = false;
+  bool task_acks_on_failure_or_timeout = true;
+  std::optional<bool> task_reject_on_worker_lost;
+  bool task_ignore_result = false;
+  bool task_store_errors_even_if_ignored = false;
+  bool task_track_started = false;
+  std::optional<std::chrono::milliseconds> task_time_limit;
+  std::optional<std::chrono::milliseconds> task_soft_time_limit;
+  std::string task_default_queue{"celery"};
+  std::optional<int> task_default_priority;
+  std::vector<queue_setting> task_queues;
+  std::string task_serializer{"json"};
+  std::vector<std::string> imports;
+  std::vector<std::string> include;
+  std::vector<std::string> accept_content{"json"};
+  std::string timezone; ///< empty: UTC
+  bool enable_utc = true;
+
+  // -- worker
+  // -------------------------------------------------------------------
+
+  std::optional<size_t> worker_concurrency; ///< none: the number of CPUs
+  /// None: not set, 4 is Celery's. Kept apart because a worker that may choose
+  /// for itself must not overrule an operator who has chosen.
+  std::optional<size_t> worker_prefetch_multiplier;
+  std::string worker_pool{"prefork"};
+  std::string worker_log_format{
+      "[%(asctime)s: %(levelname)s/%(processName)s] %(message)s"};
+  std::optional<bool> worker_log_color; ///< none: on a terminal
+};
+
+/// Where settings come from.
+struct settings_sources {
+  std::string file; ///< path of a JSON file; empty: none
+  std::map<std::string, std::string> environment;
+  /// From the command line, in its order. A name may be dotted
+  /// ("worker.prefetch_multiplier"); ".x" and "_x" mean "worker_x".
+  std::vector<std::pair<std::string, std::string>> assignments;
+};
+
+/// Reads everything and checks names and values.
+/// @param warnings gets one line for each setting that is known but has no
+///                 effect yet
+/// @returns `not_found` for a file that cannot be read, `invalid_setting` with
+///          setting, value and what is expected for everything else.
+expected<settings> load_settings(const settings_sources& sources,
+                                 std::vector<std::string>& warnings);
+
+/// What a child process must know, as a JSON object under Celery's names: every
+/// `task_*` setting, `result_extended`, `accept_content`, `timezone` and
+/// `enable_utc`. Holds no URL, hence no password.
+std::string to_child_settings(const settings& x);
+
+} // namespace umbel

@@ -1,0 +1,114 @@
+#include "protocol/task/context.hpp"
+
+#include "protocol/task/task_meta.hpp"
+
+#include <fmt/format.h>
+
+#include <thread>
+
+namespace umbel {
+
+namespace {
+
+/// About 30 years: a longer countdown is not meant, and would not fit a date.
+constexpr std::chrono::duration<double> countdown_max{1e9};
+
+thread_local context* current_context = nullptr;
+
+} // namespace
+
+context::context(uint64_t job, const task_message& message,
+                 const task_options& options, const runner_settings& settings,
+                 state_sink& sink, interruption& stop)
+    : job_(job), message_(message), options_(options), settings_(settings),
+      sink_(sink), stop_(stop), outer_(current_context) {
+  current_context = this;
+}
+
+context::~context() {
+  current_context = outer_;
+}
+
+json::object context::delivery_info() const {
+  json::object to;
+  if (auto* info = message_.properties.if_contains("delivery_info");
+      info && info->is_object())
+    to = info->get_object();
+  to["priority"] = message_.header.priority;
+  to["redelivered"] = message_.header.redelivered;
+  return to;
+}
+
+std::string context::correlation_id() const {
+  auto* x = message_.properties.if_contains("correlation_id");
+  return x && x->is_string() ? x->get_string().c_str() : id();
+}
+
+void context::update_state(std::string_view state, json::value meta) {
+  auto document = make_meta(message_, settings_, std::string{state});
+  document.result = std::move(meta);
+  sink_.state(job_, to_document(document));
+}
+
+void context::retry(retry_options how) {
+  auto limit = how.max_retries ? how.max_retries : options_.max_retries;
+  if (limit && retries() + 1 > *limit) {
+    if (how.exc)
+      std::rethrow_exception(how.exc);
+    throw max_retries_exceeded(
+        fmt::format("Can't retry {}[{}] args:{} kwargs:{}", task(), id(),
+                    python_repr_tuple(how.args ? *how.args : args()),
+                    python_repr(how.kwargs ? *how.kwargs : kwargs())));
+  }
+  struct umbel::retry again;
+  again.eta = how.eta;
+  again.countdown = options_.default_retry_delay;
+  if (how.countdown)
+    again.countdown =
+        std::chrono::duration_cast<std::chrono::milliseconds>(std::clamp(
+            *how.countdown, std::chrono::duration<double>{0}, countdown_max));
+  again.cause = how.exc;
+  again.args = std::move(how.args);
+  again.kwargs = std::move(how.kwargs);
+  throw again;
+}
+
+void context::reject(std::string reason, bool requeue) {
+  throw umbel::reject{std::move(reason), requeue};
+}
+
+void context::ignore() {
+  throw umbel::ignore{};
+}
+
+void context::checkpoint() {
+  if (stop_.consume())
+    throw soft_time_limit_exceeded{};
+}
+
+void context::sleep_until(std::chrono::steady_clock::time_point deadline) {
+  stop_.sleep_until(deadline);
+  checkpoint();
+}
+
+void context::log(uint8_t level, std::string_view text) {
+  sink_.log(job_, level, text);
+}
+
+context* context::current() noexcept {
+  return current_context;
+}
+
+void checkpoint() {
+  if (current_context)
+    current_context->checkpoint();
+}
+
+void sleep_until(std::chrono::steady_clock::time_point deadline) {
+  if (current_context)
+    current_context->sleep_until(deadline);
+  else
+    std::this_thread::sleep_until(deadline);
+}
+
+} // namespace umbel

@@ -1,0 +1,193 @@
+// The request that a task serves: `self` of Celery's bound tasks.
+//
+// A task gets it by taking `umbel::context&` as a parameter. It lives as long
+// as the call and belongs to the thread that runs it.
+#pragma once
+
+#include "protocol/message/task_message.hpp"
+#include "protocol/task/exceptions.hpp"
+#include "protocol/task/interruption.hpp"
+#include "protocol/task/options.hpp"
+#include "protocol/task/settings.hpp"
+#include "protocol/task/state_sink.hpp"
+#include "protocol/task/to_json.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace umbel {
+
+/// How to retry; Celery's names. `exc` is the cause: it is shown as the state's
+/// result, and thrown in place of max_retries_exceeded when retries are used up
+/// (`std::current_exception()` in a handler).
+struct retry_options {
+  std::optional<std::chrono::duration<double>> countdown = {};
+  std::optional<timestamp> eta = {};
+  std::optional<int> max_retries = {};
+  std::exception_ptr exc = {};
+  std::optional<json::array> args = {};
+  std::optional<json::object> kwargs = {};
+};
+
+class context {
+public:
+  // -- constructors, destructors (by the runner)
+  // --------------------------------
+
+  context(uint64_t job, const task_message& message,
+          const task_options& options, const runner_settings& settings,
+          state_sink& sink, interruption& stop);
+
+  ~context();
+
+  context(const context&) = delete;
+  context& operator=(const context&) = delete;
+
+  // -- the request
+  // ----------------------------------------------------------------
+
+  const std::string& id() const noexcept {
+    return message_.header.id.str();
+  }
+
+  /// Registered name: "tasks.add".
+  const std::string& task() const noexcept {
+    return message_.header.task;
+  }
+
+  int64_t retries() const noexcept {
+    return message_.header.retries;
+  }
+
+  const json::array& args() const noexcept {
+    return message_.args;
+  }
+
+  const json::object& kwargs() const noexcept {
+    return message_.kwargs;
+  }
+
+  /// All headers of the message, also those of the caller's own.
+  const json::object& headers() const noexcept {
+    return message_.headers;
+  }
+
+  /// The node that runs this: "celery@host".
+  const std::string& hostname() const noexcept {
+    return settings_.node;
+  }
+
+  /// exchange, routing_key, priority, redelivered.
+  json::object delivery_info() const;
+
+  bool redelivered() const noexcept {
+    return message_.header.redelivered;
+  }
+
+  const std::string& root_id() const noexcept {
+    return message_.header.root_id;
+  }
+
+  const std::string& parent_id() const noexcept {
+    return message_.header.parent_id;
+  }
+
+  const std::string& group() const noexcept {
+    return message_.header.group;
+  }
+
+  const std::optional<timestamp>& eta() const noexcept {
+    return message_.header.eta;
+  }
+
+  const std::optional<timestamp>& expires() const noexcept {
+    return message_.header.expires;
+  }
+
+  const std::string& reply_to() const noexcept {
+    return message_.header.reply_to;
+  }
+
+  std::string correlation_id() const;
+
+  /// Always false: a task that is called as a plain function has no context.
+  bool called_directly() const noexcept {
+    return false;
+  }
+
+  const task_options& options() const noexcept {
+    return options_;
+  }
+
+  const task_message& message() const noexcept {
+    return message_;
+  }
+
+  // -- what a task may do
+  // -----------------------------------------------------------
+
+  /// Stores a state of the task's own, with data for `AsyncResult.info`:
+  /// `self.update_state("PROGRESS", {{"current", 3}, {"total", 10}})`.
+  void update_state(std::string_view state, json::value meta);
+
+  template <class T>
+  void update_state(std::string_view state, const T& meta) {
+    update_state(state, json::value(to_json_value(meta)));
+  }
+
+  /// Ends this run; the task runs again after the countdown, or after
+  /// `default_retry_delay`. @throws umbel::retry; if retries are used up, the
+  /// cause, or max_retries_exceeded
+  [[noreturn]] void retry(retry_options how = {});
+
+  /// Ends this run and refuses the message.
+  [[noreturn]] void reject(std::string reason, bool requeue = false);
+
+  /// Ends this run and leaves the task's state as it is.
+  [[noreturn]] void ignore();
+
+  /// Throws soft_time_limit_exceeded when that limit is over, once.
+  void checkpoint();
+
+  /// Sleeps, but no longer than until then.
+  void sleep_until(std::chrono::steady_clock::time_point deadline);
+
+  void log(uint8_t level, std::string_view text);
+
+  /// The context of the task that this thread runs, or null.
+  static context* current() noexcept;
+
+private:
+  const uint64_t job_;
+  const task_message& message_;
+  const task_options& options_;
+  const runner_settings& settings_;
+  state_sink& sink_;
+  interruption& stop_;
+  context* const outer_; ///< a task may call another one's function
+};
+
+// -- for tasks that take no context; outside of a task they do the plain thing
+// ----
+
+/// Throws soft_time_limit_exceeded when that limit is over. Call it in loops.
+void checkpoint();
+
+void sleep_until(std::chrono::steady_clock::time_point deadline);
+
+/// A sleep that the soft time limit can end.
+template <class Rep, class Period>
+void sleep_for(std::chrono::duration<Rep, Period> time) {
+  using namespace std::chrono;
+  // About 30 years: more does not fit behind the clock's present value.
+  constexpr duration<double> longest = hours{24 * 365 * 30};
+  auto bounded = std::min<duration<double>>(time, longest);
+  sleep_until(steady_clock::now()
+              + duration_cast<steady_clock::duration>(bounded));
+}
+
+} // namespace umbel

@@ -1,0 +1,143 @@
+#include "protocol/task/definition.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <stdexcept>
+
+namespace umbel {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+milliseconds checked(const std::string& task, const char* option,
+                     task_definition::duration x) {
+  constexpr task_definition::duration longest{1e9}; // about 30 years
+  if (!(x.count() >= 0 && x <= longest))
+    throw std::invalid_argument(fmt::format(
+        "task '{}': {} of {} s is out of range", task, option, x.count()));
+  return std::chrono::duration_cast<milliseconds>(x);
+}
+
+bool is_rate(std::string_view x) {
+  auto slash = x.find('/');
+  if (slash == std::string_view::npos)
+    return false;
+  auto unit = x.substr(slash + 1);
+  if (unit != "s" && unit != "m" && unit != "h")
+    return false;
+  double count = 0;
+  auto [end, code] = std::from_chars(x.data(), x.data() + slash, count);
+  return code == std::errc{} && end == x.data() + slash && count > 0;
+}
+
+} // namespace
+
+task_definition::task_definition(std::string name, task_function run)
+    : run_(std::move(run)) {
+  options_.name = std::move(name);
+}
+
+bool task_definition::retries_on(const std::exception_ptr& x) const {
+  auto matches = [&](matcher is) { return is(x); };
+  if (std::none_of(autoretry_for_.begin(), autoretry_for_.end(), matches))
+    return false;
+  if (is_a<wrong_call>(x))
+    return false;
+  return std::none_of(dont_autoretry_for_.begin(), dont_autoretry_for_.end(),
+                      matches);
+}
+
+task_definition& task_definition::acks_late(bool x) {
+  options_.acks_late = x;
+  return *this;
+}
+
+task_definition& task_definition::acks_on_failure_or_timeout(bool x) {
+  options_.acks_on_failure_or_timeout = x;
+  return *this;
+}
+
+task_definition& task_definition::reject_on_worker_lost(bool x) {
+  options_.reject_on_worker_lost = x;
+  return *this;
+}
+
+task_definition& task_definition::ignore_result(bool x) {
+  options_.ignore_result = x;
+  return *this;
+}
+
+task_definition& task_definition::store_errors_even_if_ignored(bool x) {
+  options_.store_errors_even_if_ignored = x;
+  return *this;
+}
+
+task_definition& task_definition::track_started(bool x) {
+  options_.track_started = x;
+  return *this;
+}
+
+task_definition& task_definition::time_limit(duration x) {
+  options_.time_limit = checked(name(), "time_limit", x);
+  return *this;
+}
+
+task_definition& task_definition::soft_time_limit(duration x) {
+  options_.soft_time_limit = checked(name(), "soft_time_limit", x);
+  return *this;
+}
+
+task_definition& task_definition::rate_limit(const std::string& x) {
+  if (!x.empty() && !is_rate(x))
+    throw std::invalid_argument(fmt::format(
+        "task '{}': rate_limit '{}' is not of the form 10/s, 100/m, 1000/h",
+        name(), x));
+  options_.rate_limit = x;
+  return *this;
+}
+
+task_definition& task_definition::max_retries(int x) {
+  if (x < 0)
+    throw std::invalid_argument(
+        fmt::format("task '{}': max_retries is negative", name()));
+  options_.max_retries = x;
+  return *this;
+}
+
+task_definition& task_definition::unlimited_retries() {
+  options_.max_retries.reset();
+  return *this;
+}
+
+task_definition& task_definition::default_retry_delay(duration x) {
+  options_.default_retry_delay = checked(name(), "default_retry_delay", x);
+  return *this;
+}
+
+task_definition& task_definition::retry_backoff(std::chrono::seconds factor) {
+  checked(name(), "retry_backoff", factor);
+  options_.retry_backoff = true;
+  options_.retry_backoff_factor = factor;
+  return *this;
+}
+
+task_definition& task_definition::retry_backoff(bool x) {
+  options_.retry_backoff = x;
+  return *this;
+}
+
+task_definition& task_definition::retry_backoff_max(std::chrono::seconds x) {
+  checked(name(), "retry_backoff_max", x);
+  options_.retry_backoff_max = x;
+  return *this;
+}
+
+task_definition& task_definition::retry_jitter(bool x) {
+  options_.retry_jitter = x;
+  return *this;
+}
+
+} // namespace umbel

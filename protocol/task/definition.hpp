@@ -1,0 +1,125 @@
+// One task: its function and its options.
+#pragma once
+
+#include "protocol/task/callable.hpp"
+#include "protocol/task/options.hpp"
+
+#include <chrono>
+#include <exception>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+namespace umbel {
+
+/// What `registry::task` returns. The setters have the names of Celery's
+/// options and can be chained:
+/// `app.task("shop.charge", charge, "order").acks_late().max_retries(5);`
+class task_definition {
+public:
+  using duration = std::chrono::duration<double>;
+
+  task_definition(std::string name, task_function run);
+
+  const std::string& name() const noexcept {
+    return options_.name;
+  }
+
+  const task_options& options() const noexcept {
+    return options_;
+  }
+
+  json::value run(context& self, const json::array& args,
+                  const json::object& kwargs) const {
+    return run_(self, args, kwargs);
+  }
+
+  /// Whether this exception shall lead to a retry. @pre x is not null
+  bool retries_on(const std::exception_ptr& x) const;
+
+  // -- acknowledgement
+  // ----------------------------------------------------------
+
+  /// Acknowledge after the run instead of before it: a task whose worker dies
+  /// is run again.
+  task_definition& acks_late(bool x = true);
+
+  /// With acks_late: also acknowledge when it failed (default true).
+  task_definition& acks_on_failure_or_timeout(bool x = true);
+
+  /// With acks_late: put it back on the queue if its child process dies.
+  task_definition& reject_on_worker_lost(bool x = true);
+
+  // -- results
+  // --------------------------------------------------------------------
+
+  task_definition& ignore_result(bool x = true);
+  task_definition& store_errors_even_if_ignored(bool x = true);
+
+  /// Store the state STARTED when it begins.
+  task_definition& track_started(bool x = true);
+
+  // -- limits
+  // ---------------------------------------------------------------------
+
+  task_definition& time_limit(duration x);
+  task_definition& soft_time_limit(duration x);
+
+  /// "10/s", "100/m" or "1000/h", for each worker.
+  /// @throws std::invalid_argument if it is none of these
+  task_definition& rate_limit(const std::string& x);
+
+  // -- retries
+  // --------------------------------------------------------------------
+
+  task_definition& max_retries(int x);
+
+  /// Retry for ever: Celery's max_retries=None.
+  task_definition& unlimited_retries();
+
+  task_definition& default_retry_delay(duration x);
+
+  /// Retry by itself when one of these types is thrown.
+  template <class... Ts>
+  task_definition& autoretry_for() {
+    (autoretry_for_.push_back(&is_a<Ts>), ...);
+    return *this;
+  }
+
+  /// But not for these.
+  template <class... Ts>
+  task_definition& dont_autoretry_for() {
+    (dont_autoretry_for_.push_back(&is_a<Ts>), ...);
+    return *this;
+  }
+
+  /// Wait factor * 2^retries instead of default_retry_delay.
+  task_definition&
+  retry_backoff(std::chrono::seconds factor = std::chrono::seconds{1});
+  task_definition& retry_backoff(bool x);
+  task_definition& retry_backoff_max(std::chrono::seconds x);
+
+  /// Wait a random time up to the backoff's (default true).
+  task_definition& retry_jitter(bool x = true);
+
+private:
+  using matcher = bool (*)(const std::exception_ptr&);
+
+  template <class T>
+  static bool is_a(const std::exception_ptr& x) {
+    try {
+      std::rethrow_exception(x);
+    } catch (const T&) {
+      return true;
+    } catch (...) {
+      return false;
+    }
+  }
+
+  task_options options_;
+  task_function run_;
+  std::vector<matcher> autoretry_for_;
+  std::vector<matcher> dont_autoretry_for_;
+};
+
+} // namespace umbel

@@ -1,0 +1,35 @@
+// Task libraries: shared objects that export `umbel_register_tasks`.
+#pragma once
+
+#include "protocol/error.hpp"
+#include "protocol/task/registry.hpp"
+
+#include <string>
+#include <vector>
+
+namespace umbel {
+
+/// Loads the library at `path` and adds its tasks. The library stays loaded
+/// until the process ends.
+/// @returns `not_found` or `invalid_setting` with one line that says what is
+/// wrong: no such file, not a task library, undefined symbol, duplicate task,
+/// no tasks, an exception with its message.
+expected<void> load_library(registry& to, const std::string& path);
+
+/// The path of the task library that an operator means by `app`: a path is
+/// taken as it is, a name such as "tasks" is libtasks.so in one of `folders`.
+/// @returns `not_found` with the places where it looked
+expected<std::string>
+find_task_library(const std::string& app,
+                  const std::vector<std::string>& folders);
+
+/// Where task libraries are looked for: beside the program, the current folder,
+/// the folders of the environment variable UMBEL_PATH (separated by colons),
+/// and the lib folders of the installation.
+std::vector<std::string> task_library_folders();
+
+/// The program for child processes: beside this program as in a build, or in
+/// ../libexec/umbel as installed.
+expected<std::string> find_child_program();
+
+} // namespace umbel

@@ -1,0 +1,45 @@
+// How one run of a task ended, as it travels from a child to its parent.
+//
+// The child knows the task, so it writes the documents: the parent stores and
+// publishes them without looking inside.
+#pragma once
+
+#include "protocol/broker/broker.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace umbel {
+
+/// The five ways in which a run can end (Celery: states and semi-predicates),
+/// and one in which it never began.
+enum class outcome_kind : uint8_t {
+  success = 1,
+  failure,   ///< an exception; result document FAILURE
+  retry,     ///< Retry: a new message is in `publish`, document RETRY
+  ignore,    ///< Ignore: acknowledged without a state
+  reject,    ///< Reject(requeue=False): dead letter
+  requeue,   ///< Reject(requeue=True): back on the queue
+  malformed, ///< body could not be decoded; `summary` says why; dead letter
+};
+
+struct outcome {
+  uint64_t job = 0; ///< the parent's number for this run
+  outcome_kind kind = outcome_kind::success;
+  std::chrono::microseconds runtime{0};
+  /// Meta document to store as JSON text (contract section 6.1); empty when the
+  /// task or the message says that the result is ignored.
+  std::string document;
+  /// For the log. success: repr of the result; failure: repr of the exception;
+  /// retry: "Retry in 1s: " and that repr; reject, requeue, malformed: the reason.
+  std::string summary;
+  std::string traceback; ///< failure and retry only
+  /// Follow-up messages. An empty queue is the one that the job came from: a
+  /// message that came through a named exchange does not tell its queue.
+  std::vector<outgoing_message> publish;
+};
+
+} // namespace umbel

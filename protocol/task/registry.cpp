@@ -1,0 +1,35 @@
+#include "protocol/task/registry.hpp"
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+
+namespace umbel {
+
+const task_definition* registry::find(std::string_view name) const noexcept {
+  auto i = tasks_.find(name);
+  return i != tasks_.end() ? i->second.get() : nullptr;
+}
+
+std::vector<task_options> registry::options() const {
+  std::vector<task_options> to;
+  for (auto& [name, task] : tasks_)
+    to.emplace_back(task->options());
+  return to;
+}
+
+std::string registry::function_name(const std::string& task) {
+  return task.substr(task.rfind('.') + 1); // npos + 1 is 0
+}
+
+task_definition& registry::add(std::string name, task_function run) {
+  if (name.empty())
+    throw std::logic_error("a task has an empty name");
+  auto [i, is_new] = tasks_.try_emplace(name);
+  if (!is_new)
+    throw std::logic_error(fmt::format("duplicate task '{}'", name));
+  i->second = std::make_unique<task_definition>(name, std::move(run));
+  return *i->second;
+}
+
+} // namespace umbel

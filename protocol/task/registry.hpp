@@ -1,0 +1,58 @@
+// The tasks of this process. Filled when the task libraries are loaded, then
+// shared, constant, by all threads that run tasks.
+#pragma once
+
+#include "protocol/task/definition.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace umbel {
+
+class registry {
+public:
+  /// Makes `f` the task `name`. `f` is a function, a lambda or a functor; the
+  /// parameters are named by strings, or by umbel::arg if they have defaults.
+  /// Pools of threads call one `f` from several threads at once.
+  /// @returns the definition, to set options; it lives as long as the registry
+  /// @throws std::logic_error if there is such a task, or for a bad name
+  template <class F, class... Args>
+  task_definition& task(std::string name, F&& f, Args&&... names) {
+    using parameters =
+        typename detail::callable_traits<std::decay_t<F>>::parameters;
+    static_assert(sizeof...(Args) == 0
+                      || sizeof...(Args)
+                             == detail::named_parameters<parameters>,
+                  "name every parameter of the task or none (a context, "
+                  "varargs and kwargs have no names)");
+    auto function = function_name(name);
+    return add(std::move(name),
+               make_task_function(
+                   std::forward<F>(f), std::move(function),
+                   std::vector<arg>{arg(std::forward<Args>(names))...}));
+  }
+
+  /// The task, or null.
+  const task_definition* find(std::string_view name) const noexcept;
+
+  /// All tasks, ordered by name.
+  std::vector<task_options> options() const;
+
+  size_t size() const noexcept {
+    return tasks_.size();
+  }
+
+private:
+  /// "shop.orders.charge" is the function charge().
+  static std::string function_name(const std::string& task);
+
+  task_definition& add(std::string name, task_function run);
+
+  std::map<std::string, std::unique_ptr<task_definition>, std::less<>> tasks_;
+};
+
+} // namespace umbel

@@ -1,0 +1,235 @@
+#include "protocol/task/runner.hpp"
+
+#include "protocol/task/backoff.hpp"
+#include "protocol/task/describe_exception.hpp"
+#include "protocol/task/follow_ups.hpp"
+#include "protocol/task/task_meta.hpp"
+
+#include <fmt/format.h>
+
+#include <unistd.h>
+
+namespace umbel {
+
+struct task_runner::call {
+  uint64_t job;
+  const task_message& message;
+  const task_definition& task;
+  state_sink& sink;
+
+  /// How log lines and tracebacks name the run.
+  std::string name() const {
+    return fmt::format("{}[{}]", message.header.task, message.header.id.str());
+  }
+};
+
+namespace {
+
+/// Where a retry goes: back to its queue. Empty if only the parent knows that,
+/// because the message came through an exchange with a name.
+queue_name queue_of(const task_message& x) {
+  if (!delivery_info(x, "exchange").empty())
+    return queue_name{};
+  return queue_name{delivery_info(x, "routing_key")};
+}
+
+/// "Retry in 180s: ValueError('text')", as Celery's log has it.
+std::string humanize(const umbel::retry& how, const exception_info* cause) {
+  std::string to;
+  if (how.eta)
+    to = "Retry at " + format_time(*how.eta);
+  else
+    to = fmt::format("Retry in {:g}s", how.countdown.count() / 1000.0);
+  return cause ? to + ": " + cause->repr() : to;
+}
+
+} // namespace
+
+task_runner::task_runner(const registry& tasks, runner_settings settings)
+    : tasks_(tasks), settings_(std::move(settings)),
+      random_(std::random_device{}()) {
+}
+
+outcome task_runner::run(uint64_t job, std::string_view payload,
+                         state_sink& sink) {
+  auto begin = std::chrono::steady_clock::now();
+  outcome result;
+  if (auto message = parse_task_message(payload)) {
+    if (auto* task = tasks_.find(message->header.task)) {
+      result = run_message({job, *message, *task, sink});
+    } else {
+      // The parent hands out what the first child offered, so this takes a
+      // library that changed since then.
+      static const task_definition nothing{"", {}};
+      result = failed_with({job, *message, nothing, sink},
+                           not_registered(message->header.task));
+    }
+  } else {
+    result.kind = outcome_kind::malformed;
+    result.summary = message.error().what;
+  }
+  result.job = job;
+  result.runtime = std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::steady_clock::now() - begin);
+  return result;
+}
+
+outcome task_runner::run_message(const call& x) {
+  context self{x.job, x.message, x.task.options(), settings_, x.sink, stop_};
+  stop_.begin(x.job);
+  outcome result;
+  try {
+    started(x);
+    auto value = x.task.run(self, x.message.args, x.message.kwargs);
+    stop_.end();
+    result = succeeded(x, std::move(value));
+  } catch (...) {
+    stop_.end();
+    result = threw(x, self, std::current_exception());
+  }
+  return result;
+}
+
+void task_runner::started(const call& x) {
+  auto tracked =
+      x.task.options().track_started.value_or(settings_.task_track_started);
+  if (!tracked || ignores_result(x))
+    return;
+  auto document = make_meta(x.message, settings_, "STARTED");
+  document.result =
+      json::object{{"pid", getpid()}, {"hostname", settings_.node}};
+  x.sink.state(x.job, to_document(document));
+}
+
+outcome task_runner::succeeded(const call& x, json::value result) {
+  outcome to;
+  to.kind = outcome_kind::success;
+  to.summary = python_repr(result);
+  add_success_follow_ups(to.publish, x.message, result, settings_);
+  if (auto gap = unsupported_follow_ups(x.message); !gap.empty())
+    x.sink.log(x.job, 4, fmt::format("Task {}: {}", x.name(), gap));
+  if (!ignores_result(x)) {
+    auto document = make_meta(x.message, settings_, "SUCCESS");
+    document.result = std::move(result);
+    to.document = to_document(document);
+  }
+  return to;
+}
+
+outcome task_runner::failed(const call& x, const std::exception_ptr& cause) {
+  return failed_with(x, describe_exception(cause, x.name()));
+}
+
+outcome task_runner::failed_with(const call& x, const exception_info& info) {
+  outcome to;
+  to.kind = outcome_kind::failure;
+  to.summary = info.repr();
+  to.traceback = info.traceback;
+  add_failure_follow_ups(to.publish, x.message, settings_);
+  if (stores_errors(x)) {
+    auto document = make_meta(x.message, settings_, "FAILURE");
+    document.result = to_json_object(info);
+    if (!info.traceback.empty())
+      document.traceback = info.traceback;
+    to.document = to_document(document);
+  }
+  return to;
+}
+
+outcome task_runner::again(const call& x, const umbel::retry& how) {
+  outcome to;
+  to.kind = outcome_kind::retry;
+  std::optional<exception_info> cause;
+  if (how.cause)
+    cause = describe_exception(how.cause, x.name());
+  to.summary = humanize(how, cause ? &*cause : nullptr);
+  to.traceback = cause ? cause->traceback
+                       : fmt::format("  In task {}\n{}", x.name(), to.summary);
+  auto eta = how.eta;
+  if (!eta && how.countdown.count() > 0)
+    eta = now() + how.countdown;
+  std::string payload;
+  if (how.args || how.kwargs) {
+    auto changed = x.message;
+    if (how.args)
+      changed.args = *how.args;
+    if (how.kwargs)
+      changed.kwargs = *how.kwargs;
+    changed.headers.erase("argsrepr"); // written anew when missing
+    changed.headers.erase("kwargsrepr");
+    payload = make_retry_message(changed, eta);
+  } else {
+    payload = make_retry_message(x.message, eta);
+  }
+  to.publish.push_back(
+      {queue_of(x.message), x.message.header.priority, std::move(payload)});
+  if (stores_errors(x)) {
+    auto document = make_meta(x.message, settings_, "RETRY");
+    if (cause)
+      document.result = to_json_object(*cause);
+    document.traceback = to.traceback;
+    // Its own id: the retry is a child of the run. A result tuple is
+    // [[id, parent], children].
+    document.children = json::array{
+        json::array{json::array{x.message.header.id.str(), nullptr}, nullptr}};
+    to.document = to_document(document);
+  }
+  return to;
+}
+
+outcome task_runner::threw(const call& x, context& self,
+                           const std::exception_ptr& cause) {
+  try {
+    std::rethrow_exception(cause);
+  } catch (const umbel::retry& how) {
+    return again(x, how);
+  } catch (umbel::reject& how) {
+    outcome to;
+    to.kind = how.requeue ? outcome_kind::requeue : outcome_kind::reject;
+    to.summary = std::move(how.reason);
+    return to;
+  } catch (const umbel::ignore&) {
+    outcome to;
+    to.kind = outcome_kind::ignore;
+    return to;
+  } catch (...) {
+    if (!x.task.retries_on(cause))
+      return failed(x, cause);
+  }
+  try {
+    self.retry(backoff(x, cause));
+  } catch (const umbel::retry& how) {
+    return again(x, how);
+  } catch (...) { // retries are used up: the cause itself
+    return failed(x, std::current_exception());
+  }
+}
+
+bool task_runner::ignores_result(const call& x) const {
+  // A header of false says nothing: Celery's clients always send one.
+  return x.message.header.ignore_result.value_or(false)
+         || x.task.options().ignore_result.value_or(
+             settings_.task_ignore_result);
+}
+
+bool task_runner::stores_errors(const call& x) const {
+  return !ignores_result(x)
+         || x.task.options().store_errors_even_if_ignored.value_or(
+             settings_.task_store_errors_even_if_ignored);
+}
+
+retry_options task_runner::backoff(const call& x,
+                                   const std::exception_ptr& cause) {
+  auto& options = x.task.options();
+  retry_options how;
+  how.exc = cause;
+  if (options.retry_backoff) {
+    auto wait =
+        backoff_interval(options.retry_backoff_factor, x.message.header.retries,
+                         options.retry_backoff_max);
+    how.countdown = options.retry_jitter ? full_jitter(wait, random_()) : wait;
+  }
+  return how;
+}
+
+} // namespace umbel

@@ -1,0 +1,26 @@
+// The settings that matter where tasks are run: Celery's names and meaning.
+#pragma once
+
+#include "protocol/error.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace umbel {
+
+struct runner_settings {
+  std::string node; ///< "celery@host": `hostname` of the request
+  bool task_ignore_result = false;
+  bool task_store_errors_even_if_ignored = false;
+  bool task_track_started = false;
+  bool result_extended = false;
+  std::string task_default_queue{"celery"}; ///< of callbacks without a queue
+};
+
+/// Reads the settings from JSON text, an object. Other names are ignored.
+/// @returns `malformed` if it is no object, `invalid_setting` for a value of
+/// the wrong type.
+expected<runner_settings> parse_runner_settings(std::string node,
+                                                std::string_view text);
+
+} // namespace umbel

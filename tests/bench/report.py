@@ -1,0 +1,174 @@
+"""The table: what was measured, in words, numbers and ratios."""
+
+import platform
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import celery
+import kombu
+import redis
+
+
+def surroundings() -> dict[str, str]:
+    """The machine and the versions that the numbers belong to."""
+    cpuinfo = Path("/proc/cpuinfo").read_text()
+    model = re.search(r"model name\s*: (.*)", cpuinfo)
+    server = subprocess.run(
+        ["redis-server", "--version"], capture_output=True, text=True, check=True
+    ).stdout
+    return {
+        "processor": model.group(1) if model else platform.machine(),
+        "cores": str(cpuinfo.count("processor\t")),
+        "kernel": platform.release(),
+        "redis": re.search(r"v=(\S+)", server).group(1),
+        "celery": celery.__version__,
+        "kombu": kombu.__version__,
+        "redis-py": redis.__version__,
+        "python": platform.python_version(),
+    }
+
+
+#: What the ratios should reach: (name, how to read it, bound). Ratios that are
+#: not listed are shown without a goal.
+GOALS: dict[str, tuple[str, float]] = {
+    "umbel prefork / celery prefork": (">=", 30),
+    "umbel prefork / floor": (">=", 0.35),
+    "umbel threads / floor": (">=", 0.45),
+    "umbel prefork, delayed / loopback": (">=", 0.7),
+    "umbel threads, delayed / loopback": (">=", 0.7),
+    "latency p50, umbel prefork / celery prefork": ("<=", 1 / 3),
+    "memory of the parent, MiB": ("<=", 30),
+    "memory of a child, MiB": ("<=", 12),
+    "start to ready, s": ("<=", 0.3),
+    "idle CPU, % of a core": ("<=", 0.5),
+}
+
+
+def _goal(name: str, value: float) -> str:
+    bare = re.sub(r" \((ignored|results)\)$", "", name)
+    if bare not in GOALS:
+        return ""
+    sense, bound = GOALS[bare]
+    met = value >= bound if sense == ">=" else value <= bound
+    return f"{sense} {bound:.3g}  {'met' if met else 'NOT MET'}"
+
+
+def ratios(found: dict[str, Any]) -> dict[str, float]:
+    """All comparisons that the measured numbers allow."""
+    result: dict[str, float] = {}
+    rates = found.get("throughput", {})
+
+    def rate(who: str, where: str, mode: str) -> float | None:
+        return rates.get(who, {}).get(f"{where} {mode}")
+
+    def compare(name: str, a: float | None, b: float | None) -> None:
+        if a and b:
+            result[name] = a / b
+
+    for mode in ("ignored", "results"):
+        for a, b in [
+            ("umbel prefork", "celery prefork"),
+            ("umbel threads", "celery prefork"),
+            ("umbel prefork", "floor"),
+            ("umbel threads", "floor"),
+        ]:
+            compare(
+                f"{a} / {b} ({mode})", rate(a, "loopback", mode), rate(b, "loopback", mode)
+            )
+    for who in rates:
+        for mode in ("ignored", "results"):
+            compare(
+                f"{who}, delayed / loopback ({mode})",
+                rate(who, "delayed", mode),
+                rate(who, "loopback", mode),
+            )
+    latency = found.get("latency", {})
+    p50 = {who: x["p50"] for who, x in latency.items()}
+    for who in ("umbel prefork", "umbel threads"):
+        compare(
+            f"latency p50, {who} / celery prefork", p50.get(who), p50.get("celery prefork")
+        )
+        ideal = p50.get("ideal", 0)
+        if ideal and who in p50 and "celery prefork" in p50:
+            own, theirs = p50[who] - ideal, p50["celery prefork"] - ideal
+            compare(f"latency p50 without the client's, {who} / celery prefork", own, theirs)
+    umbel = "umbel prefork"
+    if memory := found.get("memory", {}).get(umbel):
+        result["memory of the parent, MiB"] = memory["parent"]
+        result["memory of a child, MiB"] = memory["child"]
+    if start := found.get("startup", {}).get(umbel):
+        result["start to ready, s"] = start["ready"]
+    if idle := found.get("idle", {}).get(umbel):
+        result["idle CPU, % of a core"] = idle["cpu"]
+    return result
+
+
+def _rows(title: str, columns: list[str], rows: dict[str, list[str]]) -> list[str]:
+    lines = ["", f"{title:<32}" + "".join(f"{c:>20}" for c in columns)]
+    for name, cells in rows.items():
+        lines.append(f"  {name:<30}" + "".join(f"{c:>20}" for c in cells))
+    return lines
+
+
+def _section(
+    found: dict, title: str, columns: dict[str, str], format: str
+) -> list[str]:
+    """One table; `columns` maps headings to keys of the inner dictionaries."""
+    rows = {
+        who: [f"{x[k]:{format}}" if k in x else "-" for k in columns.values()]
+        for who, x in found.items()
+    }
+    return _rows(title, list(columns), rows) if rows else []
+
+
+def text(found: dict[str, Any]) -> str:
+    """The whole report."""
+    lines = [", ".join(f"{k} {v}" for k, v in found["surroundings"].items())]
+    lines += [f"{k}: {v}" for k, v in found["conditions"].items()]
+    lines += _section(
+        found.get("throughput", {}),
+        "tasks per second",
+        {
+            "results ignored": "loopback ignored",
+            "with results": "loopback results",
+            "+1 ms, ignored": "delayed ignored",
+            "+1 ms, results": "delayed results",
+        },
+        ",.0f",
+    )
+    latency = {who: dict(x) for who, x in found.get("latency", {}).items()}
+    for x in latency.values():
+        if "ideal" in latency:
+            x["own"] = x["p50"] - latency["ideal"]["p50"]
+    lines += _section(
+        latency,
+        "one task at a time, ms",
+        {"p50": "p50", "p99": "p99", "p50 less ideal's": "own"},
+        ".3f",
+    )
+    lines += _section(
+        found.get("memory", {}),
+        "resident memory, MiB",
+        {"parent": "parent", "parent's peak": "parent peak", "a child": "child"},
+        ".1f",
+    )
+    lines += _section(
+        found.get("startup", {}),
+        "start-up, s",
+        {"ready": "ready", "first result": "first result"},
+        ".3f",
+    )
+    lines += _section(
+        found.get("idle", {}),
+        "idle",
+        {"% of one core": "cpu", "commands/s": "commands"},
+        ".3f",
+    )
+    compared = ratios(found)
+    if compared:
+        lines += ["", f"{'compared':<66}{'':>10}  goal"]
+        for name, value in compared.items():
+            lines.append(f"  {name:<64}{value:>10.3f}  {_goal(name, value)}".rstrip())
+    return "\n".join(lines)

@@ -1,0 +1,164 @@
+"""Fixtures for all tests that drive real servers, workers and Celery clients.
+
+`umbel_worker` and `python_worker` start that kind; `worker` starts the kind
+that `--worker` names, so that a test's expectations can be held against Celery
+itself: what passes with `--worker python` is what Celery does.
+"""
+
+from pathlib import Path
+from typing import Callable, Iterator
+
+import pytest
+from celery import Celery
+
+from harness.celery_tasks import close_app, make_app
+from harness.redis_server import RedisServer
+from harness.workers import PythonWorker, UmbelWorker, Worker
+
+WorkerFactory = Callable[..., Worker]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--worker",
+        choices=["umbel", "python"],
+        default="umbel",
+        help="kind of worker that the fixture `worker` starts",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list) -> None:
+    if config.getoption("--worker") == "python":
+        for item in items:
+            if "umbel_worker" in item.fixturenames:
+                item.add_marker(pytest.mark.skip(reason="needs Umbel's worker"))
+
+
+@pytest.fixture
+def make_redis(tmp_path: Path) -> Iterator[Callable[..., RedisServer]]:
+    """Starts a further private server: make_redis(password="secret") ..."""
+    servers: list[RedisServer] = []
+
+    def make(**options) -> RedisServer:
+        directory = tmp_path / f"redis{len(servers)}"
+        directory.mkdir()
+        server = RedisServer(directory, **options)
+        servers.append(server)
+        return server.start()
+
+    yield make
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def redis_server(make_redis) -> RedisServer:
+    """A private redis-server on a free loopback port."""
+    return make_redis()
+
+
+@pytest.fixture
+def redis_client(redis_server: RedisServer):
+    """Looks into `redis_server`, database 0."""
+    return redis_server.client()
+
+
+@pytest.fixture
+def make_celery(redis_server: RedisServer) -> Iterator[Callable[..., Celery]]:
+    """A Celery client: make_celery(task_protocol=1, url="redis://...")."""
+    apps: list[Celery] = []
+
+    def make(url: str = "", backend: str | None = None, **settings) -> Celery:
+        url = url or redis_server.url()
+        app = make_app(url, url if backend is None else backend, **settings)
+        apps.append(app)
+        return app
+
+    yield make
+    for app in apps:
+        close_app(app)
+
+
+@pytest.fixture
+def celery(make_celery) -> Celery:
+    """A Celery client of `redis_server`; call tasks as celery.tasks["tasks.add"]."""
+    return make_celery()
+
+
+class Tasks:
+    """The example tasks as attributes: tasks.add.delay(4, 4)."""
+
+    def __init__(self, app: Celery):
+        self._app = app
+
+    def __getattr__(self, name: str):
+        return self._app.tasks[f"tasks.{name}"]
+
+
+@pytest.fixture
+def tasks(celery: Celery) -> Tasks:
+    return Tasks(celery)
+
+
+def _factory(kind: type[Worker], server: RedisServer, directory: Path):
+    """A function that starts workers of `kind`, and the list of them.
+
+    worker("-c", "1", config={...}) takes command line arguments and settings.
+    The broker and the result store are `server` unless `broker` or `backend`
+    say otherwise. It returns when the worker is ready, unless ready=False.
+    """
+    started: list[Worker] = []
+
+    def start(*args: str, ready: bool = True, **options) -> Worker:
+        options.setdefault("broker", server.url())
+        options.setdefault("backend", options["broker"])
+        log = directory / f"{kind.kind}{len(started)}.log"
+        if "-c" not in args and not any(a.startswith("--autoscale") for a in args):
+            args = ("-c", "2", *args)
+        worker = kind(*args, log=log, **options)
+        started.append(worker)
+        return worker.wait_ready() if ready else worker
+
+    return start, started
+
+
+def _finish(started: list[Worker]) -> None:
+    """Ends what a test left running, shows the logs (pytest prints them when
+    the test failed), and insists that a warm shutdown works every time."""
+    failure: AssertionError | None = None
+    for worker in started:
+        try:
+            if worker.running():
+                worker.stop()
+        except AssertionError as x:
+            failure = failure or x
+        finally:
+            worker.clean_up()
+        print(f"--- {worker.log_path.name} ({' '.join(worker.argv)})")
+        print("\n".join(worker.log.splitlines()[-200:]))
+    if failure:
+        raise failure
+
+
+@pytest.fixture
+def umbel_worker(redis_server, tmp_path) -> Iterator[WorkerFactory]:
+    start, started = _factory(UmbelWorker, redis_server, tmp_path)
+    yield start
+    _finish(started)
+
+
+@pytest.fixture
+def python_worker(redis_server, tmp_path) -> Iterator[WorkerFactory]:
+    start, started = _factory(PythonWorker, redis_server, tmp_path)
+    yield start
+    _finish(started)
+
+
+@pytest.fixture
+def worker(request, redis_server, tmp_path) -> Iterator[WorkerFactory]:
+    """Starts workers of the kind that `--worker` names."""
+    kinds = {"umbel": UmbelWorker, "python": PythonWorker}
+    kind = kinds[request.config.getoption("--worker")]
+    start, started = _factory(kind, redis_server, tmp_path)
+    yield start
+    _finish(started)

@@ -1,0 +1,86 @@
+"""The example tasks in Python: the client's view of them, and what a Python
+worker runs. Same names and behaviour as the C++ library `tasks`.
+
+As a module for `celery -A harness.celery_tasks worker` it takes its settings
+from the environment variable HARNESS_SETTINGS, a JSON object.
+"""
+
+import json
+import os
+import signal as signals
+import time
+
+from celery import Celery
+
+
+def make_app(broker: str = "", backend: str = "", **settings) -> Celery:
+    """A Celery app that knows the example tasks by name."""
+    app = Celery("tasks", broker=broker, backend=backend, set_as_current=False)
+    app.conf.update(settings)
+
+    @app.task(name="tasks.add")
+    def add(x, y):
+        return x + y
+
+    @app.task(name="tasks.mul")
+    def mul(x, y):
+        return x * y
+
+    @app.task(name="tasks.xsum")
+    def xsum(numbers):
+        return sum(numbers)
+
+    @app.task(name="tasks.noop")
+    def noop():
+        return None
+
+    @app.task(name="tasks.sleep")
+    def sleep(seconds):
+        time.sleep(seconds)
+        return seconds
+
+    @app.task(name="tasks.fail")
+    def fail(message):
+        raise ValueError(message)
+
+    @app.task(name="tasks.flaky", bind=True, max_retries=None)
+    def flaky(self, times):
+        if self.request.retries < times:
+            raise self.retry(countdown=0.1)
+        return self.request.retries
+
+    @app.task(name="tasks.allocate")
+    def allocate(mib):
+        return len(b"x" * (mib << 20)) >> 20
+
+    @app.task(name="tasks.crash")
+    def crash(signal):
+        os.kill(os.getpid(), signals.Signals(signal))
+
+    @app.task(name="tasks.progress", bind=True)
+    def progress(self, steps, pause=0.1):
+        for i in range(steps):
+            self.update_state(
+                state="PROGRESS", meta={"current": i + 1, "total": steps}
+            )
+            time.sleep(pause)
+        return steps
+
+    @app.task(name="tasks.echo")
+    def echo(value):
+        return value
+
+    return app
+
+
+def close_app(app: Celery) -> None:
+    """Lets go of the app's connections."""
+    # Results that are collected later would unsubscribe from a server that may
+    # be gone by then.
+    app.backend.remove_pending_result = lambda result: result
+    app.close()
+
+
+if "HARNESS_SETTINGS" in os.environ:
+    app = make_app(**json.loads(os.environ["HARNESS_SETTINGS"]))
+    app.set_current()

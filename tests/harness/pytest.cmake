@@ -1,0 +1,22 @@
+# umbel_pytest(<prefix of names> <label> <timeout in seconds> <file>...): one
+# CTest entry for each file of pytest. Debian's interpreter, because that is the
+# one that python3-celery belongs to. pytest's exit status is 5, hence a
+# failure, when a file holds no test.
+function(umbel_pytest prefix label timeout)
+  # Sanitizers make everything slower: deadlines are multiplied by this.
+  set(patience 1)
+  if(UMBEL_SANITIZE)
+    set(patience 4)
+  endif()
+  math(EXPR timeout "${timeout} * ${patience}")
+  foreach(file IN LISTS ARGN)
+    get_filename_component(name ${file} NAME_WE)
+    string(REGEX REPLACE "^test_" "" name ${name})
+    add_test(NAME ${prefix}.${name}
+      COMMAND /usr/bin/python3 -B -m pytest -q
+              -c ${PROJECT_SOURCE_DIR}/tests/pytest.ini ${file})
+    set_tests_properties(${prefix}.${name} PROPERTIES
+      LABELS ${label} TIMEOUT ${timeout} ENVIRONMENT
+      "UMBEL_BUILD_DIR=${PROJECT_BINARY_DIR};UMBEL_TEST_PATIENCE=${patience}")
+  endforeach()
+endfunction()

@@ -1,0 +1,110 @@
+"""Warm and cold shutdown, and what is left when a worker is killed."""
+
+import signal
+import time
+
+import pytest
+
+from harness.messages import in_flight
+from harness.waiting import eventually
+
+LATE = {"task_acks_late": True, "task_track_started": True}
+
+
+def is_started(result):
+    return lambda: result.state == "STARTED"
+
+
+@pytest.mark.parametrize(
+    "number, status",
+    [(signal.SIGTERM, 0), (signal.SIGINT, 1)],
+    ids=["SIGTERM", "SIGINT"],  # exit statuses as Celery's
+)
+def test_warm_shutdown_finishes_what_runs(
+    umbel_worker, tasks, redis_client, number, status
+):
+    running = umbel_worker("-c", "1", config=LATE)
+    result = tasks.sleep.delay(2)
+    eventually(is_started(result))
+    waiting = [tasks.add.delay(i, i) for i in range(10)]
+    running.signal(number)
+    assert running.wait_exit() == status, running.log
+    assert result.get(timeout=1) == 2
+    eventually(lambda: not running.group_alive())
+    assert in_flight(redis_client) == (0, 0), "what had not started is put back"
+    left = [r for r in waiting if not r.ready()]
+    assert redis_client.llen("celery") == len(left) == 10
+    umbel_worker()
+    assert [r.get(timeout=10) for r in waiting] == [2 * i for i in range(10)]
+
+
+@pytest.mark.parametrize("pool", ["threads", "solo"])
+def test_warm_shutdown_of_other_pools(umbel_worker, tasks, pool):
+    running = umbel_worker("-P", pool, config=LATE)
+    result = tasks.sleep.delay(2)
+    eventually(is_started(result))
+    running.stop()
+    assert result.get(timeout=1) == 2
+
+
+@pytest.mark.parametrize(
+    "signals",
+    [[signal.SIGINT, signal.SIGINT], [signal.SIGQUIT]],
+    ids=["second SIGINT", "SIGQUIT"],
+)
+def test_cold_shutdown_restores_at_once(
+    umbel_worker, tasks, redis_client, signals
+):
+    running = umbel_worker("-c", "1", config=LATE)
+    result = tasks.sleep.delay(20)
+    eventually(is_started(result))
+    waiting = tasks.add.delay(1, 1)
+    for n, number in enumerate(signals):
+        running.signal(number)
+        if n + 1 < len(signals):
+            running.wait_for_log(r"(?i)warm shutdown")
+    begin = time.monotonic()
+    running.wait_exit(10)
+    assert time.monotonic() - begin < 8, "does not wait for the task"
+    eventually(lambda: not running.group_alive())
+    assert in_flight(redis_client) == (0, 0)
+    assert redis_client.llen("celery") == 2
+    umbel_worker("-c", "2", config=LATE)
+    assert waiting.get(timeout=10) == 2
+    eventually(is_started(result))
+
+
+def test_a_killed_worker_is_recovered_by_the_next(
+    umbel_worker, tasks, redis_client
+):
+    """Within seconds, by its lease, not after the visibility timeout of 1 h."""
+    first = umbel_worker("-c", "2", config=LATE)
+    results = [tasks.sleep.delay(3) for _ in range(4)]
+    eventually(is_started(results[0]))
+    first.kill()
+    assert redis_client.hlen("unacked") >= 2
+    second = umbel_worker("-c", "2", config=LATE)
+    for result in results:
+        assert result.get(timeout=60) == 3
+    eventually(lambda: in_flight(redis_client) == (0, 0))
+    second.stop()
+
+
+def test_a_killed_worker_is_recovered_by_a_neighbour(
+    umbel_worker, tasks, redis_client
+):
+    first = umbel_worker("-c", "1", "-n", "one@%h", config=LATE)
+    result = tasks.sleep.delay(2)
+    eventually(is_started(result))
+    umbel_worker("-c", "1", "-n", "two@%h", config=LATE)
+    first.kill()
+    eventually(lambda: result.ready() or result.info["hostname"].startswith("two@"), 60)
+    assert result.get(timeout=30) == 2
+    eventually(lambda: in_flight(redis_client) == (0, 0))
+
+
+def test_stopping_an_idle_worker_is_quick(umbel_worker):
+    running = umbel_worker()
+    begin = time.monotonic()
+    running.stop()
+    assert time.monotonic() - begin < 3

@@ -1,0 +1,159 @@
+"""States and result documents as Celery's clients read them."""
+
+import json
+
+import pytest
+
+from harness.waiting import eventually
+
+
+def document(redis_client, task_id: str) -> dict:
+    text = redis_client.get(f"celery-task-meta-{task_id}")
+    return json.loads(text) if text else {}
+
+
+def test_pending_started_success(worker, tasks):
+    running = worker("-n", "w1@%h", config={"task_track_started": True})
+    result = tasks.sleep.delay(1)
+    eventually(lambda: result.state == "STARTED")
+    assert result.info["hostname"].startswith("w1@")
+    assert result.info["pid"] in running.children()
+    assert result.get(timeout=10) == 1
+    assert result.state == "SUCCESS"
+
+
+def test_not_started_unless_tracked(worker, tasks, redis_client):
+    worker()
+    result = tasks.sleep.delay(0.5)
+    eventually(lambda: redis_client.llen("celery") == 0)
+    seen = set()
+    eventually(lambda: seen.add(result.state) or result.ready())
+    assert seen <= {"PENDING", "SUCCESS"}
+
+
+def test_custom_state_with_progress(worker, tasks):
+    worker()
+    result = tasks.progress.delay(5)
+    eventually(lambda: result.state == "PROGRESS")
+    assert isinstance(result.info, dict) and result.info
+    result.get(timeout=10)
+    assert result.state == "SUCCESS"
+
+
+def test_the_document(worker, tasks, redis_client):
+    worker()
+    result = tasks.add.delay(4, 4)
+    result.get(timeout=10)
+    found = document(redis_client, result.id)
+    assert found["date_done"]
+    assert {**found, "date_done": "then"} == {
+        "status": "SUCCESS",
+        "result": 8,
+        "traceback": None,
+        "children": [],
+        "date_done": "then",
+        "task_id": result.id,
+    }
+
+
+def test_the_document_of_a_failure(worker, tasks, redis_client):
+    worker()
+    result = tasks.fail.delay("why")
+    result.get(timeout=10, propagate=False)
+    found = document(redis_client, result.id)
+    assert found["status"] == "FAILURE"
+    assert found["result"] == {
+        "exc_type": "ValueError",
+        "exc_message": ["why"],
+        "exc_module": "builtins",
+    }
+
+
+def test_result_extended(worker, tasks, redis_client):
+    worker("-n", "w1@%h", config={"result_extended": True})
+    result = tasks.add.apply_async((4,), {"y": 4})
+    result.get(timeout=10)
+    found = document(redis_client, result.id)
+    assert found["name"] == "tasks.add"
+    assert found["args"] == [4]
+    assert found["kwargs"] == {"y": 4}
+    assert found["retries"] == 0
+    assert found["queue"] == "celery"
+    assert found["worker"].startswith("w1@")
+
+
+def test_ignore_result_leaves_no_key(worker, tasks, redis_client):
+    worker()
+    ignored = tasks.add.apply_async((1, 1), ignore_result=True)
+    failed = tasks.fail.apply_async(("x",), ignore_result=True)
+    # One behind the other in the queue, so those are done when this one is
+    # and both children have been seen idle.
+    for _ in range(4):
+        tasks.add.delay(1, 1).get(timeout=10)
+    eventually(lambda: redis_client.hlen("unacked") == 0)
+    assert not redis_client.exists(f"celery-task-meta-{ignored.id}")
+    assert not redis_client.exists(f"celery-task-meta-{failed.id}")
+
+
+def test_store_errors_even_if_ignored(worker, tasks, redis_client):
+    worker(config={"task_store_errors_even_if_ignored": True})
+    failed = tasks.fail.apply_async(("x",), ignore_result=True)
+    eventually(lambda: redis_client.exists(f"celery-task-meta-{failed.id}"))
+    assert document(redis_client, failed.id)["status"] == "FAILURE"
+
+
+def test_task_ignore_result_as_a_setting(worker, tasks, redis_client):
+    running = worker("-c", "1", config={"task_ignore_result": True})
+    tasks.add.delay(1, 1)
+    running.wait_for_log(r"tasks\.add\[.*succeeded")
+    assert redis_client.keys("celery-task-meta-*") == []
+
+
+@pytest.mark.parametrize("seconds", [60, 7200])
+def test_results_expire(worker, tasks, redis_client, seconds):
+    worker(config={"result_expires": seconds})
+    result = tasks.add.delay(1, 1)
+    result.get(timeout=10)
+    ttl = redis_client.ttl(f"celery-task-meta-{result.id}")
+    assert seconds - 20 < ttl <= seconds
+
+
+def test_results_expire_after_a_day_by_default(worker, tasks, redis_client):
+    worker()
+    result = tasks.add.delay(1, 1)
+    result.get(timeout=10)
+    assert 86_300 < redis_client.ttl(f"celery-task-meta-{result.id}") <= 86_400
+
+
+def test_results_never_expire(worker, tasks, redis_client):
+    worker(config={"result_expires": 0})
+    result = tasks.add.delay(1, 1)
+    result.get(timeout=10)
+    assert redis_client.ttl(f"celery-task-meta-{result.id}") == -1
+
+
+def test_waiting_clients_are_woken_by_pubsub(worker, tasks, redis_server):
+    """The client's `get` reads the key once, then waits for a message."""
+    worker()
+    listener = redis_server.client().pubsub()
+    listener.psubscribe("celery-task-meta-*")
+    result = tasks.sleep.delay(0.3)
+    # A worker that only stored the result would leave this waiting.
+    assert result.get(timeout=10, interval=60) == 0.3
+    published = eventually(
+        lambda: listener.get_message(ignore_subscribe_messages=True)
+    )
+    key = f"celery-task-meta-{result.id}"
+    assert published["channel"] == key
+    assert published["data"] == redis_server.client().get(key)
+
+
+def test_success_is_never_overwritten(worker, celery, tasks, redis_client):
+    worker()
+    result = tasks.add.delay(4, 4)
+    assert result.get(timeout=10) == 8
+    again = celery.send_task("tasks.fail", ("late",), task_id=result.id)
+    for _ in range(4):
+        tasks.add.delay(1, 1).get(timeout=10)
+    eventually(lambda: redis_client.llen("celery") == 0)
+    assert document(redis_client, again.id)["status"] == "SUCCESS"

@@ -1,0 +1,215 @@
+// A broker behind a bad network: it wraps any other, and by a seeded chance
+// delays an operation, fails before it, or carries it out and loses the reply.
+// One `bad_network` serves all connections that a test opens, so that one seed
+// replays the whole run.
+//
+// Header-only, so that every test executable can include it.
+#pragma once
+
+#include "protocol/broker/broker.hpp"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+#include <utility>
+
+namespace umbel::test {
+
+/// How often what happens, each as one of 1000 operations.
+struct fault_rates {
+  int fail_before = 30;
+  int lose_reply = 30;
+  int delay = 20;
+};
+
+/// The chance, and the truth about what has reached the server. Used by one
+/// thread at a time.
+class bad_network {
+public:
+  enum class fate { fine, late, fail_before, lose_reply };
+
+  explicit bad_network(uint64_t seed, fault_rates rates = {})
+      : random_(seed), rates_(rates) {
+    // nop
+  }
+
+  fate draw() {
+    // Not std::uniform_int_distribution: its sequence is up to the library.
+    auto x = static_cast<int>(random_() % 1000);
+    if ((x -= rates_.fail_before) < 0)
+      return count(fate::fail_before);
+    if ((x -= rates_.lose_reply) < 0)
+      return count(fate::lose_reply);
+    if ((x -= rates_.delay) < 0)
+      return count(fate::late);
+    return fate::fine;
+  }
+
+  /// From now on everything goes well.
+  void heal() {
+    rates_ = {0, 0, 0};
+  }
+
+  // -- what a test asks at the end --------------------------------------------
+
+  /// How often each tag was taken out of the ledger by a settlement, whether
+  /// the reply arrived or not.
+  std::map<delivery_tag, int> effects;
+
+  /// Calls on a connection after its first error: the contract forbids them.
+  int misuses = 0;
+
+  int faults() const {
+    return faults_;
+  }
+
+private:
+  fate count(fate x) {
+    ++faults_;
+    return x;
+  }
+
+  std::mt19937_64 random_;
+  fault_rates rates_;
+  int faults_ = 0;
+};
+
+class unreliable_broker : public broker {
+public:
+  unreliable_broker(std::unique_ptr<broker> inner, bad_network& network)
+      : inner_(std::move(inner)), network_(network) {
+    // nop
+  }
+
+  /// Connects through the bad network; that can fail too.
+  static expected<std::unique_ptr<broker>>
+  connect(const std::string& url, const broker_options& options,
+          bad_network& network) {
+    auto fate = network.draw();
+    if (fate == bad_network::fate::fail_before)
+      return error{errc::unavailable, "cannot connect: the test says so"};
+    auto inner = connect_broker(url, options);
+    if (!inner)
+      return inner;
+    if (fate == bad_network::fate::lose_reply)
+      return error{errc::timeout, "no answer to connect: the test says so"};
+    return std::unique_ptr<broker>{
+        std::make_unique<unreliable_broker>(std::move(*inner), network)};
+  }
+
+  std::string location() const override {
+    return inner_->location();
+  }
+
+  bool stores_results() const override {
+    return inner_->stores_results();
+  }
+
+  void interrupt() noexcept override {
+    inner_->interrupt();
+  }
+
+  expected<std::vector<delivery>> reserve(size_t max) override {
+    return call("reserve", [&] { return inner_->reserve(max); });
+  }
+
+  expected<void> wait(std::chrono::milliseconds timeout) override {
+    return call("wait", [&] { return inner_->wait(timeout); });
+  }
+
+  expected<std::vector<bool>>
+  settle(std::span<const settlement> batch) override {
+    return call("settle", [&] {
+      auto result = inner_->settle(batch);
+      if (result)
+        for (size_t i = 0; i < batch.size(); ++i)
+          if (result->at(i) && batch[i].how != disposition::none)
+            ++network_.effects[batch[i].tag];
+      return result;
+    });
+  }
+
+  expected<std::vector<bool>>
+  owned(std::span<const delivery_tag> tags) override {
+    return call("owned", [&] { return inner_->owned(tags); });
+  }
+
+  expected<void> renew(std::span<const delivery_tag> tags) override {
+    return call("renew", [&] { return inner_->renew(tags); });
+  }
+
+  expected<void> release() override {
+    return call("release", [&] { return inner_->release(); });
+  }
+
+  expected<recovery_report> recover() override {
+    return call("recover", [&] { return inner_->recover(); });
+  }
+
+  expected<void> declare(std::span<const queue_name> queues) override {
+    return call("declare", [&] { return inner_->declare(queues); });
+  }
+
+  expected<void> publish(std::span<const outgoing_message> batch) override {
+    return call("publish", [&] { return inner_->publish(batch); });
+  }
+
+  expected<size_t> publish(const std::string& exchange,
+                           const std::string& routing_key,
+                           const std::string& payload, int priority) override {
+    return call("publish", [&] {
+      return inner_->publish(exchange, routing_key, payload, priority);
+    });
+  }
+
+  expected<size_t> size(const queue_name& queue) override {
+    return call("size", [&] { return inner_->size(queue); });
+  }
+
+  expected<std::vector<dead_letter>> dead_letters(const queue_name& queue,
+                                                  size_t max) override {
+    return call("dead_letters",
+                [&] { return inner_->dead_letters(queue, max); });
+  }
+
+  expected<size_t> purge(const queue_name& queue) override {
+    return call("purge", [&] { return inner_->purge(queue); });
+  }
+
+private:
+  template <class F>
+  auto call(const char* what, F operation) -> decltype(operation()) {
+    using fate = bad_network::fate;
+    if (broken_) {
+      ++network_.misuses;
+      return error{errc::unavailable,
+                   std::string{what} + " on a connection that is finished"};
+    }
+    auto chance = network_.draw();
+    if (chance == fate::fail_before) {
+      broken_ = true;
+      return error{errc::unavailable,
+                   std::string{"cannot "} + what + ": the test says so"};
+    }
+    if (chance == fate::late)
+      std::this_thread::sleep_for(std::chrono::microseconds{200});
+    auto result = operation();
+    if (chance == fate::lose_reply) {
+      broken_ = true;
+      return error{errc::timeout,
+                   std::string{"no answer to "} + what + ": the test says so"};
+    }
+    if (!result)
+      broken_ = true;
+    return result;
+  }
+
+  std::unique_ptr<broker> inner_;
+  bad_network& network_;
+  bool broken_ = false;
+};
+
+} // namespace umbel::test

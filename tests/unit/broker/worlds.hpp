@@ -1,0 +1,72 @@
+// The worlds in which every conformance scenario runs, and the macro that
+// defines a scenario. A scenario named `x` becomes one test for each world:
+// "memory x", "redis x".
+//
+// To add a broker: write its world, and add a line to `worlds()`.
+#pragma once
+
+#include "tests/unit/broker/memory_world.hpp"
+#include "tests/unit/broker/redis_world.hpp"
+#include "tests/unit/broker/world.hpp"
+
+#include <exception>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace umbel::test {
+
+struct world_kind {
+  const char* name;
+  std::unique_ptr<world> (*make)();
+};
+
+inline const std::vector<world_kind>& worlds() {
+  static const std::vector<world_kind> result{
+      {"memory", [] { return std::unique_ptr<world>{new memory_world}; }},
+      {"redis", [] { return std::unique_ptr<world>{new redis_world}; }},
+  };
+  return result;
+}
+
+using scenario_function = void (*)(world&);
+
+/// One scenario in one world, as a test of CAF's.
+class scenario : public caf::test::test {
+public:
+  scenario(const world_kind& kind, const char* name, scenario_function run)
+      : test(kind.name + std::string{" "} + name, false), make_(kind.make),
+        run_(run) {
+    // nop
+  }
+
+  void run_test_impl() override {
+    try {
+      auto w = make_();
+      run_(*w);
+    } catch (const std::exception& problem) { // an error nobody expected
+      CAF_ERROR(problem.what());
+    }
+  }
+
+private:
+  std::unique_ptr<world> (*make_)();
+  scenario_function run_;
+};
+
+struct add_scenario {
+  add_scenario(const char* suite, const char* name, scenario_function run) {
+    for (auto& kind : worlds())
+      caf::test::engine::add(suite,
+                             std::make_unique<scenario>(kind, name, run));
+  }
+};
+
+} // namespace umbel::test
+
+/// Defines a scenario; its body sees the world as `w`.
+#define UMBEL_SCENARIO(name) \
+  static void name(umbel::test::world& w); \
+  static const umbel::test::add_scenario add_##name{CAF_XSTR(CAF_SUITE), \
+                                                    #name, name}; \
+  static void name([[maybe_unused]] umbel::test::world& w)

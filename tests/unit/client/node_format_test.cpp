@@ -1,0 +1,47 @@
+#define CAF_SUITE node_format
+
+#include "tests/unit/dsl.hpp"
+
+#include "protocol/client/node_format.hpp"
+
+using namespace umbel;
+
+namespace {
+
+std::string expand(const std::string& text,
+                   const std::string& host = "box.example.com") {
+  auto result = expand_node_name(text, host);
+  return result ? result->str() : result.error().what;
+}
+
+} // namespace
+
+CAF_TEST(Celery expands these in the same way) {
+  CAF_CHECK_EQUAL(expand("celery@%h"), "celery@box.example.com");
+  CAF_CHECK_EQUAL(expand("w1@%n"), "w1@box");
+  CAF_CHECK_EQUAL(expand("w1@%d"), "w1@example.com");
+  CAF_CHECK_EQUAL(expand("%n.w1@%h"), "box.w1@box.example.com");
+  CAF_CHECK_EQUAL(expand("w1"), "celery@w1");
+  CAF_CHECK_EQUAL(expand("w1@"), "w1@box.example.com");
+  CAF_CHECK_EQUAL(expand(""), "celery@box.example.com");
+  CAF_CHECK_EQUAL(expand("w1@%h", "box"), "w1@box");
+  CAF_CHECK_EQUAL(expand("w%i%I@x"), "w0@x");
+}
+
+CAF_TEST(a host without domain has an empty domain) {
+  CAF_CHECK_EQUAL(expand("w1@a%d", "box"), "w1@a");
+}
+
+CAF_TEST(other names are refused) {
+  CAF_CHECK_EQUAL(expand("w1@%x"),
+                  "node name 'w1@%x' has '%x'; allowed are %h (host name), %n "
+                  "(host name without domain), %d (domain) and %%");
+  CAF_CHECK_EQUAL(expand("w1@%"),
+                  "node name 'w1@%' ends with '%'; write '%%' for a '%'");
+  CAF_CHECK_EQUAL(expand("my worker@%h"),
+                  "node name 'my worker@%h' holds white space");
+}
+
+CAF_TEST(the host name is known) {
+  CAF_CHECK(!host_name().empty());
+}

@@ -1,0 +1,365 @@
+#define CAF_SUITE consumer
+
+#include "actors/consumer/consumer.hpp"
+
+#include "tests/unit/dsl.hpp"
+
+#include <fmt/format.h>
+
+using namespace umbel;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// What the actors around the consumer saw, in order.
+struct seen {
+  std::vector<job> jobs;
+  std::vector<uint64_t> woken_at;
+  std::vector<settlement> settled;
+  std::vector<settle_batch> batches;
+  size_t credit = 0;
+  bool quiet = false;
+  bool paused = false;
+  bool released = false;
+  bool drained = false;
+  std::vector<size_t> taken_back;
+  std::vector<uint64_t> killed;
+  size_t renewals = 0;
+  size_t recoveries = 0;
+};
+
+/// Stands for pool, timer, reader and writer at once, and only writes down.
+caf::behavior recorder(caf::event_based_actor*, seen* log) {
+  return {
+    [](const attach_consumer&) {},
+    [=](const run_jobs& x) {
+      log->jobs.insert(log->jobs.end(), x.jobs.begin(), x.jobs.end());
+    },
+    [=](const wake_at& x) { log->woken_at.push_back(x.id); },
+    [=](const settle_batch& x) {
+      log->batches.push_back(x);
+      log->settled.insert(log->settled.end(), x.settlements->begin(),
+                          x.settlements->end());
+    },
+    [=](credit x) { log->credit += x.messages; },
+    [=](quiet) { log->quiet = true; },
+    [=](pause_reader) { log->paused = true; },
+    [=](take_back x) { log->taken_back.push_back(x.keep); },
+    [=](kill_job x) { log->killed.push_back(x.job); },
+    [=](const renew_lease&) { ++log->renewals; },
+    [=](recover_lost) { ++log->recoveries; },
+    [=](release_lease) { log->released = true; },
+    [=](drained) { log->drained = true; },
+  };
+}
+
+std::string payload(const std::string& id, const std::string& task,
+                    const std::string& eta = "null",
+                    const std::string& expires = "null") {
+  return fmt::format(
+    R"({{"body": "W1tdLCB7fSwge31d", "content-encoding": "utf-8", )"
+    R"("content-type": "application/json", "headers": {{"lang": "py", )"
+    R"("task": "{}", "id": "{}", "eta": {}, "expires": {}, "group": null, )"
+    R"("retries": 0, "timelimit": [null, null], "root_id": "{}", )"
+    R"("parent_id": null}}, "properties": {{"correlation_id": "{}", )"
+    R"("reply_to": "", "delivery_mode": 2, "delivery_info": )"
+    R"({{"exchange": "", "routing_key": "celery"}}, "priority": 0, )"
+    R"("body_encoding": "base64", "delivery_tag": "t"}}}})",
+    task, id, eta, expires, id, id);
+}
+
+consumer_options window(size_t size, bool fixed = false) {
+  consumer_options result;
+  result.prefetch = size;
+  result.prefetch_fixed = fixed;
+  return result;
+}
+
+struct fixture : test_coordinator_fixture<> {
+  seen log;
+  caf::actor other;
+  caf::actor uut;
+  uint64_t last = 0;
+
+  fixture() {
+    other = sys.spawn(recorder, &log);
+  }
+
+  ~fixture() {
+    for (auto& hdl : {uut, other})
+      caf::anon_send_exit(hdl, caf::exit_reason::kill);
+    consume_messages();
+  }
+
+  /// Starts the consumer, its pool and its connections.
+  void start(consumer_options options = {}) {
+    uut = sys.spawn(consumer, std::move(options), other, other);
+    task_options early;
+    early.name = "tasks.add";
+    task_options late;
+    late.name = "tasks.late";
+    late.acks_late = true;
+    tell(pool_ready{{early, late}});
+    tell(writer_up{other});
+    tell(reader_up{other});
+  }
+
+  template <class T>
+  void tell(T x) {
+    caf::anon_send(uut, std::move(x));
+    consume_messages();
+  }
+
+  /// As from root, who wants an answer.
+  template <class T>
+  void order(T x) {
+    caf::send_as(other, uut, std::move(x));
+    consume_messages();
+  }
+
+  delivery make(const std::string& task, const std::string& eta = "null",
+                const std::string& expires = "null") {
+    auto id = std::to_string(++last);
+    return {delivery_tag{"n/i/" + id}, queue_name{"celery"},
+            payload("id-" + id, task, eta, expires)};
+  }
+
+  void deliver(const std::string& task, size_t n = 1) {
+    deliveries x;
+    for (size_t i = 0; i < n; ++i)
+      x.batch.push_back(make(task));
+    tell(std::move(x));
+  }
+
+  outcome done(uint64_t job, outcome_kind kind = outcome_kind::success) {
+    outcome x;
+    x.job = job;
+    x.kind = kind;
+    x.document = R"({"status": "SUCCESS"})";
+    return x;
+  }
+
+  void finish(uint64_t job, outcome_kind kind = outcome_kind::success) {
+    tell(pool_report{{done(job, kind)}, {}});
+  }
+
+  void confirm_all() {
+    tell(confirmed{log.batches.back().number});
+  }
+
+  void pass(caf::timespan d) {
+    advance_time(d);
+    consume_messages();
+  }
+};
+
+} // namespace
+
+CAF_TEST_FIXTURE_SCOPE(consumer_tests, fixture)
+
+CAF_TEST(credit is granted once tasks and reader are there) {
+  start(window(8));
+  CAF_CHECK_EQUAL(log.credit, 8u);
+  CAF_CHECK_EQUAL(log.recoveries, 1u);
+}
+
+CAF_TEST(a delivery becomes a job and its credit comes back at the end) {
+  start(window(8));
+  deliver("tasks.add");
+  CAF_REQUIRE_EQUAL(log.jobs.size(), 1u);
+  CAF_CHECK_EQUAL(log.jobs[0].task, "tasks.add");
+  CAF_CHECK_EQUAL(log.credit, 8u);
+  finish(log.jobs[0].id);
+  CAF_CHECK_EQUAL(log.credit, 9u);
+  CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
+  auto& s = log.settled[0];
+  CAF_CHECK(s.how == disposition::ack);
+  CAF_REQUIRE(s.result);
+  CAF_CHECK_EQUAL(s.result->id.str(), "id-1");
+}
+
+CAF_TEST(a task that runs on is acknowledged a moment after its start) {
+  start();
+  deliver("tasks.add");
+  auto id = log.jobs.at(0).id;
+  tell(pool_report{{}, {id}});
+  CAF_CHECK(log.settled.empty());
+  pass(consumer_state::ack_delay);
+  CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
+  CAF_CHECK(log.settled[0].how == disposition::ack);
+  CAF_CHECK(!log.settled[0].result);
+  finish(id);
+  CAF_REQUIRE_EQUAL(log.settled.size(), 2u);
+  CAF_CHECK(log.settled[1].how == disposition::none);
+  CAF_CHECK(log.settled[1].result);
+}
+
+CAF_TEST(acks_late is acknowledged with the result alone) {
+  start();
+  deliver("tasks.late");
+  auto id = log.jobs.at(0).id;
+  tell(pool_report{{}, {id}});
+  pass(1s);
+  CAF_CHECK(log.settled.empty());
+  finish(id);
+  CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
+  CAF_CHECK(log.settled[0].how == disposition::ack);
+}
+
+CAF_TEST(a malformed message is parked and the next one runs) {
+  start();
+  tell(deliveries{{{delivery_tag{"n/i/1"}, queue_name{"celery"}, "rubbish"},
+                   make("tasks.add")}});
+  CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
+  CAF_CHECK(log.settled[0].how == disposition::ack);
+  CAF_REQUIRE(log.settled[0].dead);
+  CAF_CHECK_EQUAL(log.settled[0].dead->payload, "rubbish");
+  CAF_CHECK_EQUAL(log.jobs.size(), 1u);
+}
+
+CAF_TEST(an unknown task fails with NotRegistered) {
+  start();
+  deliver("tasks.nothing");
+  CAF_CHECK(log.jobs.empty());
+  CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
+  CAF_REQUIRE(log.settled[0].result);
+  CAF_CHECK(log.settled[0].result->document.find("NotRegistered")
+            != std::string::npos);
+  CAF_CHECK(log.settled[0].dead);
+}
+
+CAF_TEST(an expired task is revoked) {
+  start();
+  tell(deliveries{{make("tasks.add", "null", R"("2001-01-01T00:00:00Z")")}});
+  CAF_CHECK(log.jobs.empty());
+  CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
+  CAF_REQUIRE(log.settled[0].result);
+  CAF_CHECK(log.settled[0].result->document.find("TaskRevokedError")
+            != std::string::npos);
+}
+
+CAF_TEST(a task with an eta is held and does not count in the window) {
+  start(window(1, true));
+  tell(deliveries{{make("tasks.add", R"("2999-01-01T00:00:00Z")")}});
+  CAF_CHECK(log.jobs.empty());
+  CAF_REQUIRE_EQUAL(log.woken_at.size(), 1u);
+  CAF_CHECK_EQUAL(log.credit, 2u);
+  // Its time has not come: a timer that fires early changes nothing.
+  tell(woken{log.woken_at});
+  CAF_CHECK(log.jobs.empty());
+  CAF_CHECK_EQUAL(log.woken_at.size(), 2u);
+}
+
+CAF_TEST(a lost child fails the task) {
+  start();
+  deliver("tasks.late");
+  tell(job_lost{log.jobs.at(0).id, "signal 9 (SIGKILL)"});
+  CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
+  CAF_REQUIRE(log.settled[0].result);
+  CAF_CHECK(log.settled[0].result->document.find("WorkerLostError")
+            != std::string::npos);
+}
+
+CAF_TEST(reject_on_worker_lost puts it back) {
+  consumer_options options;
+  options.acknowledgement.reject_on_worker_lost = true;
+  start(options);
+  deliver("tasks.late");
+  tell(job_lost{log.jobs.at(0).id, "signal 9 (SIGKILL)"});
+  CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
+  CAF_CHECK(log.settled[0].how == disposition::requeue);
+  CAF_CHECK(!log.settled[0].result);
+}
+
+CAF_TEST(what no writer confirmed goes to the next writer) {
+  start();
+  deliver("tasks.add", 2);
+  finish(log.jobs.at(0).id);
+  finish(log.jobs.at(1).id);
+  CAF_REQUIRE_EQUAL(log.batches.size(), 2u);
+  tell(confirmed{log.batches[0].number});
+  seen after;
+  auto successor = sys.spawn(recorder, &after);
+  tell(writer_up{successor});
+  CAF_REQUIRE_EQUAL(after.settled.size(), 1u);
+  CAF_CHECK_EQUAL(after.settled[0].result->id.str(), "id-2");
+  caf::anon_send_exit(successor, caf::exit_reason::kill);
+}
+
+CAF_TEST(settlements wait while there is no writer) {
+  start();
+  deliver("tasks.add");
+  caf::anon_send_exit(other, caf::exit_reason::kill);
+  consume_messages();
+  finish(log.jobs.at(0).id);
+  CAF_CHECK(log.settled.empty());
+  other = sys.spawn(recorder, &log);
+  tell(writer_up{other});
+  CAF_CHECK_EQUAL(log.settled.size(), 1u);
+}
+
+CAF_TEST(a new reader gets the whole credit again) {
+  start(window(8));
+  deliver("tasks.add", 3);
+  log.credit = 0;
+  tell(reader_up{other});
+  CAF_CHECK_EQUAL(log.credit, 5u);
+}
+
+CAF_TEST(draining gives back what has not begun and waits for the rest) {
+  start();
+  deliver("tasks.add", 2);
+  tell(deliveries{{make("tasks.add", R"("2999-01-01T00:00:00Z")")}});
+  order(drain{});
+  CAF_CHECK(log.paused);
+  CAF_CHECK(log.quiet);
+  CAF_REQUIRE_EQUAL(log.settled.size(), 1u); // the one with an eta
+  CAF_CHECK(log.settled[0].how == disposition::restore);
+  tell(jobs_returned{{log.jobs.at(1).id}});
+  CAF_REQUIRE_EQUAL(log.settled.size(), 2u);
+  tell(reader_paused{});
+  deliver("tasks.add"); // had been on its way
+  CAF_REQUIRE_EQUAL(log.settled.size(), 3u);
+  CAF_CHECK(log.settled[2].how == disposition::restore);
+  CAF_CHECK(!log.released);
+  finish(log.jobs.at(0).id);
+  CAF_CHECK(!log.released); // not confirmed yet
+  confirm_all();
+  CAF_CHECK(log.released);
+  CAF_CHECK(!log.drained);
+  tell(released{});
+  CAF_CHECK(log.drained);
+}
+
+CAF_TEST(abandoning gives up what runs) {
+  start();
+  deliver("tasks.late");
+  deliver("tasks.add");
+  order(abandon{});
+  CAF_REQUIRE_EQUAL(log.killed.size(), 2u);
+  tell(job_lost{log.killed[0], "signal 9 (SIGKILL)"});
+  tell(job_lost{log.killed[1], "signal 9 (SIGKILL)"});
+  CAF_REQUIRE_EQUAL(log.settled.size(), 2u);
+  CAF_CHECK(log.settled[0].how == disposition::restore);
+  CAF_CHECK(log.settled[1].how == disposition::ack);
+  CAF_CHECK(log.settled[1].result);
+}
+
+CAF_TEST(surplus goes back when the window has shrunk) {
+  start(window(2));
+  deliver("tasks.add", 10);
+  CAF_CHECK(log.taken_back.empty());
+  pass(consumer_state::surplus_delay);
+  CAF_CHECK_EQUAL(log.taken_back, std::vector<size_t>{2});
+}
+
+CAF_TEST(the lease is renewed and others are recovered now and then) {
+  start();
+  CAF_CHECK_EQUAL(log.renewals, 1u);
+  pass(3'334ms);
+  CAF_CHECK_EQUAL(log.renewals, 2u);
+  pass(5s);
+  CAF_CHECK_EQUAL(log.recoveries, 2u);
+}
+
+CAF_TEST_FIXTURE_SCOPE_END()

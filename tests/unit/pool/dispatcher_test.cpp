@@ -1,0 +1,193 @@
+#define CAF_SUITE dispatcher
+
+#include "actors/pool/dispatcher.hpp"
+
+#include "tests/unit/dsl.hpp"
+
+using namespace umbel;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct fixture {
+  dispatcher uut;
+  dispatcher::time_point t{};
+  uint64_t last = 0;
+
+  std::vector<job> make(size_t n, const std::string& task = "noop") {
+    std::vector<job> result;
+    for (size_t i = 0; i < n; ++i)
+      result.push_back({++last, task, nullptr});
+    return result;
+  }
+
+  /// Assigns what waits and returns the ids by child.
+  std::map<uint64_t, std::vector<uint64_t>> assign() {
+    std::map<uint64_t, std::vector<uint64_t>> result;
+    for (auto& [child, jobs] : uut.assign(t))
+      for (auto& x : jobs)
+        result[child].push_back(x.id);
+    return result;
+  }
+
+  /// Makes the average of a task known.
+  void teach(const std::string& task, std::chrono::microseconds runtime) {
+    auto jobs = make(1, task);
+    auto id = jobs.front().id;
+    uut.enqueue(std::move(jobs));
+    auto run = assign();
+    CAF_REQUIRE_EQUAL(run.size(), 1u);
+    uut.finish(run.begin()->first, id, runtime, t);
+  }
+};
+
+using ids = std::vector<uint64_t>;
+
+} // namespace
+
+CAF_TEST_FIXTURE_SCOPE(dispatcher_tests, fixture)
+
+CAF_TEST(without children jobs wait) {
+  uut.enqueue(make(3));
+  CAF_CHECK(assign().empty());
+  CAF_CHECK_EQUAL(uut.num_waiting(), 3u);
+}
+
+CAF_TEST(a task that was never seen is not run ahead) {
+  uut.add_child(1);
+  uut.add_child(2);
+  uut.enqueue(make(5));
+  auto run = assign();
+  CAF_CHECK_EQUAL(run[1], ids{1});
+  CAF_CHECK_EQUAL(run[2], ids{2});
+  CAF_CHECK_EQUAL(uut.num_waiting(), 3u);
+  CAF_CHECK(!uut.running_ahead());
+}
+
+CAF_TEST(short jobs are run ahead up to the bound) {
+  uut.add_child(1);
+  teach("noop", 10us);
+  uut.enqueue(make(1'000));
+  auto run = assign();
+  CAF_CHECK_EQUAL(run[1].size(), dispatcher::ahead_max);
+  CAF_CHECK(uut.running_ahead());
+}
+
+CAF_TEST(jobs of a millisecond are run ahead for the ahead time only) {
+  uut.add_child(1);
+  teach("brief", 1ms);
+  uut.enqueue(make(100, "brief"));
+  CAF_CHECK_EQUAL(assign()[1].size(), 4u);
+}
+
+CAF_TEST(an idle child gets a job before a busy one gets a second) {
+  uut.add_child(1);
+  teach("noop", 10us);
+  uut.add_child(2);
+  uut.enqueue(make(2));
+  auto run = assign();
+  CAF_CHECK_EQUAL(run[1].size(), 1u);
+  CAF_CHECK_EQUAL(run[2].size(), 1u);
+}
+
+CAF_TEST(nothing is put behind a task that is known to be long) {
+  uut.add_child(1);
+  teach("noop", 10us);
+  teach("long", 10s);
+  uut.enqueue(make(1, "long"));
+  uut.enqueue(make(1, "noop"));
+  CAF_CHECK_EQUAL(assign()[1].size(), 1u);
+  CAF_CHECK_EQUAL(uut.num_waiting(), 1u);
+}
+
+CAF_TEST(finishing names the job that the child began instead) {
+  uut.add_child(1);
+  teach("noop", 10us);
+  uut.enqueue(make(2));
+  auto run = assign()[1];
+  auto begun = uut.finish(1, run[0], 10us, t);
+  CAF_REQUIRE(begun);
+  CAF_CHECK_EQUAL(*begun, run[1]);
+  CAF_CHECK(!uut.finish(1, run[1], 10us, t));
+  CAF_CHECK_EQUAL(uut.num_busy(), 0u);
+}
+
+CAF_TEST(a job stuck behind a long one is recalled and goes to a free child) {
+  uut.add_child(1);
+  teach("noop", 10us);
+  uut.enqueue(make(3));
+  auto run = assign()[1];
+  CAF_REQUIRE_EQUAL(run.size(), 3u);
+  t += dispatcher::patience;
+  CAF_CHECK(uut.overdue(t).empty());
+  t += 1us;
+  CAF_CHECK_EQUAL(uut.overdue(t), ids{1});
+  CAF_CHECK(uut.overdue(t).empty()); // named once
+  uut.give_back(1, {run[1], run[2]});
+  CAF_CHECK_EQUAL(uut.num_waiting(), 2u);
+  uut.add_child(2);
+  CAF_CHECK_EQUAL(assign()[2], (ids{run[1], run[2]}));
+}
+
+CAF_TEST(recalled jobs keep their order before those that wait) {
+  uut.add_child(1);
+  teach("noop", 10us);
+  uut.enqueue(make(3));
+  auto run = assign()[1];
+  t += 1s;
+  CAF_REQUIRE_EQUAL(uut.overdue(t), ids{1});
+  uut.enqueue(make(1));
+  CAF_CHECK(assign().empty()); // the recall is still under way
+  uut.give_back(1, {run[1], run[2]});
+  uut.add_child(2);
+  auto next = assign()[2];
+  CAF_CHECK_EQUAL(next, (ids{run[1], run[2], last}));
+}
+
+CAF_TEST(a lost child loses only what it ran) {
+  uut.add_child(1);
+  teach("noop", 10us);
+  uut.enqueue(make(3));
+  auto run = assign()[1];
+  auto left = uut.remove_child(1);
+  CAF_REQUIRE(left.running);
+  CAF_CHECK_EQUAL(*left.running, run[0]);
+  CAF_CHECK_EQUAL(uut.num_waiting(), 2u);
+  uut.add_child(2);
+  CAF_CHECK_EQUAL(assign()[2], (ids{run[1], run[2]}));
+}
+
+CAF_TEST(an idle child leaves nothing) {
+  uut.add_child(1);
+  CAF_CHECK(!uut.remove_child(1).running);
+  CAF_CHECK(!uut.remove_child(1).running);
+}
+
+CAF_TEST(take back removes the newest waiting jobs) {
+  uut.enqueue(make(5));
+  CAF_CHECK_EQUAL(uut.take_back(2), (ids{5, 4, 3}));
+  CAF_CHECK_EQUAL(uut.num_waiting(), 2u);
+  CAF_CHECK(uut.take_back(2).empty());
+}
+
+CAF_TEST(the average follows a task that becomes slow) {
+  uut.add_child(1);
+  teach("noop", 10us);
+  for (int i = 0; i < 50; ++i)
+    teach("noop", 20ms);
+  uut.enqueue(make(10));
+  CAF_CHECK_EQUAL(assign()[1].size(), 1u);
+}
+
+CAF_TEST(the runner of a job is the child that is at it) {
+  uut.add_child(1);
+  teach("noop", 10us);
+  uut.enqueue(make(2));
+  auto run = assign()[1];
+  CAF_CHECK_EQUAL(uut.runner_of(run[0]), std::optional<uint64_t>{1});
+  CAF_CHECK(!uut.runner_of(run[1]));
+  CAF_CHECK(uut.is_running(1, run[0]));
+  CAF_CHECK(!uut.is_running(1, run[1]));
+}
+
+CAF_TEST_FIXTURE_SCOPE_END()
