@@ -5,6 +5,7 @@
 #include "actors/consumer/reader.hpp"
 #include "actors/consumer/timer.hpp"
 #include "actors/consumer/writer.hpp"
+#include "actors/pool/autoscaler.hpp"
 #include "actors/pool/child_worker.hpp"
 #include "actors/pool/pool_supervisor.hpp"
 #include "actors/pool/thread_worker.hpp"
@@ -18,6 +19,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include <poll.h>
@@ -80,10 +82,11 @@ consumer_options options_of(const worker_config& config,
                             std::shared_ptr<incarnation> life) {
   // Celery: 0 means no limit.
   auto multiplier = config.settings.worker_prefetch_multiplier;
+  auto largest = config.autoscale ? config.autoscale->max : config.concurrency;
   consumer_options result;
   result.prefetch = multiplier == 0
                       ? prefetch_window::window_max
-                      : config.concurrency * multiplier.value_or(4);
+                      : largest * multiplier.value_or(4);
   result.prefetch_fixed = multiplier.has_value();
   result.acknowledgement = acknowledgement_of(config.settings);
   result.lease = config.broker.lease;
@@ -117,6 +120,18 @@ supervisor_flags connection_flags(const worker_config& config) {
                        unlimited_restarts),
                      1h};
   return flags;
+}
+
+child_spec autoscaler_spec(const autoscale_bounds& bounds) {
+  autoscaler_options options;
+  options.min = std::max<size_t>(bounds.min, 1);
+  options.max = std::max(bounds.max, options.min);
+  child_spec result;
+  result.id = "autoscaler";
+  result.start = [=](caf::local_actor* parent, const siblings& started) {
+    return parent->spawn(autoscaler, options, started.get("pool"));
+  };
+  return result;
 }
 
 std::vector<child_spec> worker_specs(const worker_config& config,
@@ -158,8 +173,12 @@ std::vector<child_spec> worker_specs(const worker_config& config,
   };
   // Its two children one after another, each with its own time.
   connect.shutdown = 13s;
-  return {std::move(time), std::move(pool), std::move(consume),
-          std::move(connect)};
+  std::vector<child_spec> result{std::move(time), std::move(pool)};
+  if (config.autoscale)
+    result.push_back(autoscaler_spec(*config.autoscale));
+  result.push_back(std::move(consume));
+  result.push_back(std::move(connect));
+  return result;
 }
 
 // -- the root actor -------------------------------------------------------------

@@ -5,6 +5,7 @@
 //        |- timer                     wakes tasks that have an eta
 //        |- pool supervisor           dynamic
 //        |  `- child worker *         one for each child process
+//        |- autoscaler                with --autoscale
 //        |- consumer                  decides what happens to each message
 //        `- supervisor "connections"  rest_for_one, backoff
 //           |- writer                 settles

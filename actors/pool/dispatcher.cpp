@@ -159,6 +159,14 @@ std::optional<dispatcher::child_id> dispatcher::runner_of(uint64_t id) const {
   return std::nullopt;
 }
 
+std::vector<dispatcher::child_id> dispatcher::idle_children() const {
+  std::vector<child_id> result;
+  for (auto i = children_.rbegin(); i != children_.rend(); ++i)
+    if (i->second.jobs.empty())
+      result.push_back(i->first);
+  return result;
+}
+
 size_t dispatcher::num_busy() const noexcept {
   return static_cast<size_t>(
     std::count_if(children_.begin(), children_.end(),

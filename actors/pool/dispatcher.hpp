@@ -101,6 +101,9 @@ public:
     return waiting_.size();
   }
 
+  /// Children that run nothing, the newest first.
+  std::vector<child_id> idle_children() const;
+
   /// Children that run something.
   size_t num_busy() const noexcept;
 

@@ -42,6 +42,27 @@ struct kill_job {
   uint64_t job = 0;
 };
 
+// -- pool supervisor and autoscaler -------------------------------------------
+
+/// From now on, tell this actor about the load.
+struct attach_autoscaler {
+  caf::actor autoscaler;
+};
+
+/// Children there are, children that run something, jobs that no child has.
+struct pool_load {
+  size_t size = 0;
+  size_t busy = 0;
+  size_t waiting = 0;
+
+  friend bool operator==(const pool_load&, const pool_load&) = default;
+};
+
+/// Start children, or retire idle ones, until there are `size`.
+struct resize_pool {
+  size_t size = 0;
+};
+
 // -- pool supervisor to consumer ----------------------------------------------
 
 /// The first child is ready; these tasks can be run.
@@ -128,6 +149,9 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::run_jobs)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::take_back)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::quiet)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::kill_job)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::attach_autoscaler)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::pool_load)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::resize_pool)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::pool_ready)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::pool_report)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::job_state)

@@ -6,6 +6,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 namespace umbel {
 
 namespace {
@@ -66,7 +68,11 @@ void pool_supervisor_state::on_failed(const child_failed& x) {
 }
 
 void pool_supervisor_state::on_exited(uint64_t id, const std::string& how) {
-  children.erase(id);
+  auto retired = false;
+  if (auto i = children.find(id); i != children.end()) {
+    retired = i->second.retiring;
+    children.erase(i);
+  }
   auto left = jobs.remove_child(id);
   if (left.running)
     self->send(consumer, job_lost{*left.running, how});
@@ -75,6 +81,8 @@ void pool_supervisor_state::on_exited(uint64_t id, const std::string& how) {
       self->quit(stop_reason);
     return;
   }
+  if (retired)
+    return;
   ++restarts;
   // A death while a job ran is that job's doing, and each job can do it only
   // once: replace the child at once. A death without a job may go on for ever.
@@ -110,6 +118,21 @@ void pool_supervisor_state::on_down(const caf::actor_addr& source) {
       on_exited(id, "a fault of its child worker");
       return;
     }
+}
+
+void pool_supervisor_state::resize(size_t size) {
+  for (auto idle : jobs.idle_children()) {
+    if (options.size <= size)
+      break;
+    --options.size;
+    // Out of the dispatcher at once: it gets nothing more to run.
+    jobs.remove_child(idle);
+    children.at(idle).retiring = true;
+    self->send(children.at(idle).worker, child_stop{});
+  }
+  for (; options.size < size; ++options.size)
+    start_child();
+  report_load();
 }
 
 void pool_supervisor_state::shut_down(caf::error reason) {
@@ -181,6 +204,15 @@ void pool_supervisor_state::dispatch() {
     recall_pending = true;
     self->delayed_send(self, recall_interval, recall_atom::value);
   }
+  report_load();
+}
+
+void pool_supervisor_state::report_load() {
+  pool_load load{options.size, jobs.num_busy(), jobs.num_waiting()};
+  if (!autoscaler || load == reported_load)
+    return;
+  reported_load = load;
+  self->send(autoscaler, load);
 }
 
 void pool_supervisor_state::recall_overdue() {
@@ -216,6 +248,14 @@ caf::behavior pool_supervisor(caf::stateful_actor<pool_supervisor_state>* self,
       for (size_t i = 0; i < st.options.size; ++i)
         st.start_child();
     },
+    [self](attach_autoscaler& x) {
+      self->state.autoscaler = std::move(x.autoscaler);
+      self->state.report_load();
+    },
+    [self](resize_pool x) {
+      if (!self->state.is_quiet)
+        self->state.resize(x.size);
+    },
     [self](run_jobs& x) {
       self->state.jobs.enqueue(std::move(x.jobs));
       self->state.dispatch();
@@ -235,8 +275,13 @@ caf::behavior pool_supervisor(caf::stateful_actor<pool_supervisor_state>* self,
       self->state.on_down(source);
     },
     [self](start_child_atom) {
-      if (!self->state.stopping)
-        self->state.start_child();
+      auto& st = self->state;
+      // The pool may have been made smaller since the child died.
+      auto staying = std::count_if(
+        st.children.begin(), st.children.end(),
+        [](auto& kv) { return !kv.second.retiring; });
+      if (!st.stopping && static_cast<size_t>(staying) < st.options.size)
+        st.start_child();
     },
     [self](recall_atom) { self->state.recall_overdue(); },
     [self](deadline_atom) {

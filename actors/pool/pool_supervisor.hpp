@@ -52,6 +52,7 @@ struct pool_supervisor_state {
   struct child {
     caf::actor worker;
     bool ready = false;
+    bool retiring = false; ///< asked to end; not replaced
   };
 
   /// If it is killed outright, its children are killed with it.
@@ -64,6 +65,7 @@ struct pool_supervisor_state {
   void on_failed(const child_failed& x);
   void on_exited(uint64_t id, const std::string& how);
   void on_down(const caf::actor_addr& source);
+  void resize(size_t size);
   void shut_down(caf::error reason);
 
   // -- work ---------------------------------------------------------------------
@@ -75,10 +77,13 @@ struct pool_supervisor_state {
   void on_kill(uint64_t job);
   void dispatch();
   void recall_overdue();
+  void report_load();
 
   caf::event_based_actor* self = nullptr;
   pool_options options;
   caf::actor consumer;
+  caf::actor autoscaler;   ///< null without --autoscale
+  pool_load reported_load; ///< what the autoscaler knows
   dispatcher jobs;
   restart_history history{{}, {}};
   std::map<uint64_t, child> children;

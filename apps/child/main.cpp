@@ -27,9 +27,10 @@ void leave_signals_to_the_parent() {
 }
 
 umbel::expected<umbel::runner_settings>
-prepare(umbel::registry& tasks, const umbel::frame::configure& from) {
+prepare(umbel::registry& tasks, const umbel::frame::configure& from,
+        const std::function<void(const umbel::error&)>& last_words) {
   for (auto& library : from.libraries)
-    if (auto loaded = umbel::load_library(tasks, library); !loaded)
+    if (auto loaded = umbel::load_library(tasks, library, last_words); !loaded)
       return loaded.error();
   return umbel::parse_runner_settings(from.node, from.settings);
 }
@@ -51,9 +52,12 @@ int main() {
   // Never destroyed: the watcher and threads of the tasks may outlive main().
   auto& parent = *new umbel::connection{parent_socket};
   auto& tasks = *new umbel::registry;
-  auto settings = prepare(tasks, parent.receive_configure());
+  auto fail = [&](const umbel::error& x) {
+    parent.send(umbel::frame::failed{x.what});
+  };
+  auto settings = prepare(tasks, parent.receive_configure(), fail);
   if (!settings) {
-    parent.send(umbel::frame::failed{settings.error().what});
+    fail(settings.error());
     return EXIT_FAILURE;
   }
   parent.send(umbel::frame::hello{"c++", tasks.options()});

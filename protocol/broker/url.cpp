@@ -126,8 +126,7 @@ std::string to_string(const url& x) {
     result += ":**";
   if (!x.user.empty() || !x.password.empty())
     result += '@';
-  result += x.host.find(':') == std::string::npos ? x.host
-                                                  : '[' + x.host + ']';
+  result += x.host.find(':') == std::string::npos ? x.host : '[' + x.host + ']';
   if (x.port != 0)
     result += ':' + std::to_string(x.port);
   return result + x.path;

@@ -16,7 +16,7 @@ struct url {
   std::string user;
   std::string password;
   std::string host;
-  int port = 0; ///< 0: not given
+  int port = 0;     ///< 0: not given
   std::string path; ///< with its leading slash; empty if there is none
   std::vector<std::pair<std::string, std::string>> query;
 

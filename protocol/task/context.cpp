@@ -1,9 +1,11 @@
 #include "protocol/task/context.hpp"
 
+#include "protocol/task/outcome.hpp"
 #include "protocol/task/task_meta.hpp"
 
 #include <fmt/format.h>
 
+#include <stdexcept>
 #include <thread>
 
 namespace umbel {
@@ -47,7 +49,12 @@ std::string context::correlation_id() const {
 void context::update_state(std::string_view state, json::value meta) {
   auto document = make_meta(message_, settings_, std::string{state});
   document.result = std::move(meta);
-  sink_.state(job_, to_document(document));
+  auto text = to_document(document);
+  if (text.size() > outcome_bytes_max)
+    throw std::length_error(
+        fmt::format("a state of {} bytes; at most {} are possible", text.size(),
+                    outcome_bytes_max));
+  sink_.state(job_, std::move(text));
 }
 
 void context::retry(retry_options how) {

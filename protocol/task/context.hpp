@@ -132,6 +132,7 @@ public:
 
   /// Stores a state of the task's own, with data for `AsyncResult.info`:
   /// `self.update_state("PROGRESS", {{"current", 3}, {"total", 10}})`.
+  /// @throws std::length_error beyond `outcome_bytes_max`
   void update_state(std::string_view state, json::value meta);
 
   template <class T>

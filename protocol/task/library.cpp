@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <filesystem>
 #include <memory>
 
 #include <cxxabi.h>
 #include <dlfcn.h>
+#include <unistd.h>
 
 #ifndef UMBEL_LIBDIR
 #  define UMBEL_LIBDIR "lib"
@@ -52,24 +55,75 @@ error wrong(const std::string& path, std::string_view why) {
           fmt::format("cannot load the task library {}: {}", path, why)};
 }
 
+/// What the exception in flight says.
+std::string exception_at_load() {
+  try {
+    throw;
+  } catch (const std::exception& e) {
+    return fmt::format("exception at load: {}", e.what());
+  } catch (...) {
+    return "exception at load";
+  }
+}
+
+/// While it lives, std::terminate reports that this library cannot be loaded.
+class load_guard {
+public:
+  load_guard(const std::string& path,
+             const std::function<void(const error&)>& last_words)
+      : path_(path), last_words_(last_words), outer_(current_) {
+    current_ = this;
+    handler_ = std::set_terminate(&load_guard::on_terminate);
+  }
+
+  ~load_guard() {
+    std::set_terminate(handler_);
+    current_ = outer_;
+  }
+
+  load_guard(const load_guard&) = delete;
+  load_guard& operator=(const load_guard&) = delete;
+
+private:
+  [[noreturn]] static void on_terminate() {
+    auto* self = current_;
+    if (!self) // another thread's end
+      std::abort();
+    auto why = std::current_exception() ? exception_at_load() : "terminated";
+    auto reason = wrong(self->path_, why);
+    if (self->last_words_)
+      self->last_words_(reason);
+    else
+      std::fprintf(stderr, "%s\n", reason.what.c_str());
+    _exit(EXIT_FAILURE);
+  }
+
+  static thread_local load_guard* current_;
+
+  const std::string& path_;
+  const std::function<void(const error&)>& last_words_;
+  load_guard* outer_;
+  std::terminate_handler handler_;
+};
+
+thread_local load_guard* load_guard::current_ = nullptr;
+
 } // namespace
 
-expected<void> load_library(registry& to, const std::string& path) {
+expected<void>
+load_library(registry& to, const std::string& path,
+             const std::function<void(const error&)>& last_words) {
   if (!is_file(path))
     return error{
         errc::not_found,
         fmt::format("cannot load the task library {}: no such file", path)};
   // A path without a slash would be looked for in the system's folders.
   auto absolute = fs::absolute(path).string();
-  void* library = nullptr;
-  try {
-    // Never closed: its functions, its types and its exceptions live on.
-    library = dlopen(absolute.c_str(), RTLD_NOW | RTLD_LOCAL);
-  } catch (const std::exception& e) {
-    return wrong(path, fmt::format("exception at load: {}", e.what()));
-  } catch (...) {
-    return wrong(path, "exception at load");
-  }
+  // Never closed: its functions, its types and its exceptions live on.
+  auto library = [&] {
+    load_guard guard{path, last_words};
+    return dlopen(absolute.c_str(), RTLD_NOW | RTLD_LOCAL);
+  }();
   if (!library) {
     std::string why = dlerror();
     if (why.starts_with(absolute + ": "))
@@ -84,10 +138,8 @@ expected<void> load_library(registry& to, const std::string& path) {
   auto before = to.size();
   try {
     fill(to);
-  } catch (const std::exception& e) {
-    return wrong(path, fmt::format("exception at load: {}", e.what()));
   } catch (...) {
-    return wrong(path, "exception at load");
+    return wrong(path, exception_at_load());
   }
   if (to.size() == before)
     return wrong(path, "its UMBEL_TASKS registers no task");

@@ -4,6 +4,7 @@
 #include "protocol/error.hpp"
 #include "protocol/task/registry.hpp"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -11,10 +12,15 @@ namespace umbel {
 
 /// Loads the library at `path` and adds its tasks. The library stays loaded
 /// until the process ends.
+/// @param last_words called before the process has to end, with status 1: no
+///        exception gets out of a library's static initialisers. By default the
+///        error is written to standard error.
 /// @returns `not_found` or `invalid_setting` with one line that says what is
-/// wrong: no such file, not a task library, undefined symbol, duplicate task,
-/// no tasks, an exception with its message.
-expected<void> load_library(registry& to, const std::string& path);
+/// wrong: no such file, not a task library, undefined symbol, duplicate task, no
+/// tasks, an exception with its message.
+expected<void>
+load_library(registry& to, const std::string& path,
+             const std::function<void(const error&)>& last_words = {});
 
 /// The path of the task library that an operator means by `app`: a path is
 /// taken as it is, a name such as "tasks" is libtasks.so in one of `folders`.

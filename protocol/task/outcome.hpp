@@ -7,12 +7,18 @@
 #include "protocol/broker/broker.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace umbel {
+
+/// Bound of an outcome's document and messages together, and of a state's
+/// document: brokers and result stores refuse values of 512 MB, and what is sent
+/// to them is longer than this by base64.
+constexpr size_t outcome_bytes_max = 128u << 20;
 
 /// The five ways in which a run can end (Celery: states and semi-predicates),
 /// and one in which it never began.

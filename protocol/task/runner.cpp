@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include <stdexcept>
+
 #include <unistd.h>
 
 namespace umbel {
@@ -31,6 +33,13 @@ queue_name queue_of(const task_message& x) {
   if (!delivery_info(x, "exchange").empty())
     return queue_name{};
   return queue_name{delivery_info(x, "routing_key")};
+}
+
+size_t bytes_of(const outcome& x) {
+  auto to = x.document.size();
+  for (auto& message : x.publish)
+    to += message.payload.size();
+  return to;
 }
 
 /// "Retry in 180s: ValueError('text')", as Celery's log has it.
@@ -113,6 +122,11 @@ outcome task_runner::succeeded(const call& x, json::value result) {
     document.result = std::move(result);
     to.document = to_document(document);
   }
+  if (auto size = bytes_of(to); size > outcome_bytes_max)
+    return failed(x, std::make_exception_ptr(std::length_error(fmt::format(
+                         "a result of {} bytes with its follow-up messages; at "
+                         "most {} are possible",
+                         size, outcome_bytes_max))));
   return to;
 }
 

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.chaos
 TASKS = int(os.environ.get("UMBEL_CHAOS_TASKS", "20000"))
 SEED = int(os.environ.get("UMBEL_CHAOS_SEED", time.time_ns() % 1_000_000))
 CHILDREN = 4
+SECONDS = 0.002  # that each task takes
 LATE = {"task_acks_late": True, "task_reject_on_worker_lost": True}
 
 
@@ -59,10 +60,15 @@ class Chaos:
             self.strikes["connections cut"] += 1
 
     def run(
-        self, strikes: list[Callable[[], None]], pause: float, done: Callable[[], bool]
+        self,
+        strikes: list[Callable[["Chaos"], None]],
+        often: int,
+        done: Callable[[], bool],
     ) -> None:
-        """Strikes, with random pauses of `pause` seconds on average, until the
-        queue is drained; then lets the worker finish in peace."""
+        """Strikes at random, about `often` times if the tasks take no longer
+        than they must, until the queue is drained; once more with the last ones
+        in flight; then lets the worker finish in peace."""
+        pause = TASKS * SECONDS / CHILDREN / often
         next_strike = time.monotonic() + pause
 
         def drained() -> bool:
@@ -71,12 +77,12 @@ class Chaos:
             if self.client.llen("celery") == 0:
                 return True
             if time.monotonic() >= next_strike:
-                self.random.choice(strikes)()
+                self.random.choice(strikes)(self)
                 next_strike = time.monotonic() + self.random.uniform(0, 2 * pause)
             return False
 
         eventually(drained, 300, "the queue is drained")
-        self.random.choice(strikes)()  # once more, with the last ones in flight
+        self.random.choice(strikes)(self)
         eventually(done, 120, "everything is settled", interval=0.2)
 
     def report(self, ids: list[str], begin: float) -> dict[str, int]:
@@ -102,28 +108,19 @@ def chaos(umbel_worker, redis_client):
     return make
 
 
-def kill_children(chaos: Chaos):
-    return [chaos.kill_child], 0.3
+#: What is struck, and about how often within one run.
+PLANS: dict[str, tuple[list[Callable[[Chaos], None]], int]] = {
+    "kill children": ([Chaos.kill_child], 40),
+    "kill workers": ([Chaos.kill_worker], 6),
+    "cut connections": ([Chaos.cut_connections], 12),
+    "everything": ([Chaos.kill_child, Chaos.kill_worker, Chaos.cut_connections], 20),
+}
 
 
-def kill_workers(chaos: Chaos):
-    return [chaos.kill_worker], 1.5
-
-
-def cut_connections(chaos: Chaos):
-    return [chaos.cut_connections], 0.7
-
-
-def everything(chaos: Chaos):
-    return [chaos.kill_child, chaos.kill_worker, chaos.cut_connections], 0.8
-
-
-@pytest.mark.parametrize(
-    "plan", [kill_children, kill_workers, cut_connections, everything]
-)
+@pytest.mark.parametrize("plan", PLANS)
 def test_no_task_is_lost(chaos, celery, redis_client, plan, capsys):
     begin = time.monotonic()
-    ids = fill(redis_client, template(celery, "tasks.sleep", (0.001,)), TASKS)
+    ids = fill(redis_client, template(celery, "tasks.sleep", (SECONDS,)), TASKS)
     under_fire = chaos(LATE)
 
     def settled() -> bool:
@@ -133,7 +130,7 @@ def test_no_task_is_lost(chaos, celery, redis_client, plan, capsys):
             and statuses(redis_client, ids).get("missing", 0) == 0
         )
 
-    under_fire.run(*plan(under_fire), settled)
+    under_fire.run(*PLANS[plan], settled)
     with capsys.disabled():
         found = under_fire.report(ids, begin)
     assert found == {"SUCCESS": TASKS}
@@ -147,14 +144,13 @@ def test_early_acknowledgement_loses_only_what_had_started(
     """A killed child takes one task with it, a killed worker those that its
     children ran or had just ended; all the others have their result."""
     begin = time.monotonic()
-    ids = fill(redis_client, template(celery, "tasks.sleep", (0.005,)), TASKS // 4)
+    ids = fill(redis_client, template(celery, "tasks.sleep", (SECONDS,)), TASKS)
     under_fire = chaos({})
 
     def settled() -> bool:
         return in_flight(redis_client) == (0, 0) and redis_client.llen("celery") == 0
 
-    strikes = [under_fire.kill_child, under_fire.kill_worker]
-    under_fire.run(strikes, 0.8, settled)
+    under_fire.run([Chaos.kill_child, Chaos.kill_worker], 12, settled)
     for worker in under_fire.workers:
         if worker.running():
             worker.stop()

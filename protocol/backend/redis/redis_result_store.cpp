@@ -43,23 +43,22 @@ connect_redis_result_store(const std::string& url,
   auto main = connection::open(*where, connecting);
   if (!main)
     return main.error();
-  std::unique_ptr<result_store> result
-    = std::make_unique<redis_result_store>(std::move(*main), options);
+  std::unique_ptr<result_store> result =
+      std::make_unique<redis_result_store>(std::move(*main), options);
   return result;
 }
 
 redis_result_store::redis_result_store(std::unique_ptr<connection> main,
                                        const result_store_options& options)
-  : main_(std::move(main)), prefix_(result_key_prefix(options)),
-    expires_(std::to_string(options.result_expires.count())) {
+    : main_(std::move(main)), prefix_(result_key_prefix(options)),
+      expires_(std::to_string(options.result_expires.count())) {
 }
 
 std::string redis_result_store::location() const {
   return main_->where().str();
 }
 
-expected<void>
-redis_result_store::store(std::span<const result_record> batch) {
+expected<void> redis_result_store::store(std::span<const result_record> batch) {
   pipeline commands;
   while (!batch.empty()) {
     auto some = batch.first(std::min(batch.size(), records_per_call));

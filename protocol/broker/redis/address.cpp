@@ -13,7 +13,7 @@ expected<int> parse_db(std::string_view text) {
   if (ec != std::errc{} || ptr != end || db < 0)
     return error{errc::invalid_setting, "the database in a Redis URL is a "
                                         "number from 0 up, not \""
-                                          + std::string{text} + '"'};
+                                            + std::string{text} + '"'};
   return db;
 }
 
@@ -56,12 +56,12 @@ expected<address> to_address(const url& x) {
   if (x.scheme == "rediss")
     return error{errc::unsupported,
                  "TLS is not in this build: " + to_string(x)
-                   + " needs it; use redis:// through a TLS tunnel"};
+                     + " needs it; use redis:// through a TLS tunnel"};
   if (x.scheme == "redis+socket" || x.scheme == "unix") {
     if (x.path.size() < 2)
       return error{errc::invalid_setting,
                    "a " + x.scheme + " URL needs the path of the socket: "
-                     + x.scheme + ":///run/redis/redis.sock?virtual_host=0"};
+                       + x.scheme + ":///run/redis/redis.sock?virtual_host=0"};
     result.socket_path = x.path;
   } else if (x.scheme == "redis") {
     if (!x.host.empty())

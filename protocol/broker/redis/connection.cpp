@@ -59,8 +59,8 @@ std::span<redisReply* const> elements_of(const redisReply& x) {
 // -- constructors, destructors ------------------------------------------------
 
 connection::connection(address where, const connection_options& options, int fd)
-  : where_(std::move(where)), options_(options), fd_(fd),
-    reader_(redisReaderCreate(), redisReaderFree) {
+    : where_(std::move(where)), options_(options), fd_(fd),
+      reader_(redisReaderCreate(), redisReaderFree) {
   // Keep the parser's buffer between batches; by default hiredis frees it as
   // soon as it is empty and above 16 KiB.
   reader_->maxbuf = 1024 * 1024;
@@ -111,11 +111,11 @@ expected<void> connection::handshake() {
   if (version != 0 && version < options_.version_min)
     return error{errc::unsupported,
                  "the server at " + where_.str() + " is Redis "
-                   + std::to_string(version / 100) + '.'
-                   + std::to_string(version % 100) + "; at least "
-                   + std::to_string(options_.version_min / 100) + '.'
-                   + std::to_string(options_.version_min % 100)
-                   + " is needed (RPOP with a count)"};
+                     + std::to_string(version / 100) + '.'
+                     + std::to_string(version % 100) + "; at least "
+                     + std::to_string(options_.version_min / 100) + '.'
+                     + std::to_string(options_.version_min % 100)
+                     + " is needed (RPOP with a count)"};
   for (size_t i = essential + 2; i < replies->size(); ++i)
     if (is_error(*(*replies)[i]))
       return refusal(*(*replies)[i], "load scripts");
@@ -156,8 +156,7 @@ expected<void> connection::reload_and_repeat(const pipeline& commands,
   std::string bytes{load.bytes()};
   std::vector<size_t> repeated;
   for (size_t i = 0; i < replies.size(); ++i) {
-    if (!is_error(*replies[i])
-        || !text_of(*replies[i]).starts_with("NOSCRIPT"))
+    if (!is_error(*replies[i]) || !text_of(*replies[i]).starts_with("NOSCRIPT"))
       continue;
     bytes += commands.command(i);
     repeated.push_back(i);
@@ -203,7 +202,7 @@ error connection::refusal(const redisReply& answer, const char* doing) const {
   if (text.starts_with("NOAUTH"))
     hint = " (put the password into the URL: redis://:password@host)";
   return {errc::refused, std::string{"cannot "} + doing + " on " + where_.str()
-                           + ": " + std::string{text} + hint};
+                             + ": " + std::string{text} + hint};
 }
 
 // -- raw steps ----------------------------------------------------------------
@@ -212,7 +211,7 @@ error connection::broken(errc code, const char* doing, std::string_view why) {
   if (lost_.empty())
     lost_ = why;
   return {code, std::string{"cannot "} + doing + " on " + where_.str() + ": "
-                  + std::string{why}};
+                    + std::string{why}};
 }
 
 expected<void> connection::send(std::string_view bytes, const char* doing) {
@@ -264,7 +263,7 @@ expected<reply> connection::parsed(const char* doing) {
   if (redisReaderGetReply(reader_.get(), &x) != REDIS_OK)
     return broken(errc::unavailable, doing,
                   std::string{"this does not look like a Redis server: "}
-                    + reader_->errstr);
+                      + reader_->errstr);
   return reply{static_cast<redisReply*>(x)};
 }
 

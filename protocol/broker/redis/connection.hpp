@@ -38,13 +38,13 @@ std::span<redisReply* const> elements_of(const redisReply& x);
 struct script {
   std::string_view name; ///< file name, for errors
   std::string_view text;
-  std::string_view sha;  ///< what EVALSHA calls it
+  std::string_view sha; ///< what EVALSHA calls it
 };
 
 struct connection_options {
   std::chrono::milliseconds connect_timeout{4'000};
   std::chrono::milliseconds socket_timeout{120'000};
-  std::string client_name = "umbel"; ///< shown by CLIENT LIST
+  std::string client_name = "umbel";  ///< shown by CLIENT LIST
   std::vector<const script*> scripts; ///< loaded at once
   int version_min = 602; ///< 100 * major + minor of the oldest usable server
 };
@@ -81,7 +81,8 @@ public:
   /// A `refused` error from an error reply.
   error refusal(const redisReply& answer, const char* doing) const;
 
-  // -- messages that nobody asked for, and raw steps -----------------------------
+  // -- messages that nobody asked for, and raw steps
+  // -----------------------------
 
   expected<void> send(std::string_view bytes, const char* doing);
 

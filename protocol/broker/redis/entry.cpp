@@ -60,8 +60,8 @@ bool take_string_back(std::string_view& text, std::string& result) {
 } // namespace
 
 std::string entry_ending(std::string_view queue) {
-  return ", \"\", " + to_json(json::value(json::string_view{queue.data(),
-                                                            queue.size()}))
+  return ", \"\", "
+         + to_json(json::value(json::string_view{queue.data(), queue.size()}))
          + "]";
 }
 

@@ -5,8 +5,8 @@
 namespace umbel::redis {
 
 keys::keys(const broker_options& options)
-  : prefix_(options.global_keyprefix), sep_(options.sep),
-    steps_(options.priority_steps) {
+    : prefix_(options.global_keyprefix), sep_(options.sep),
+      steps_(options.priority_steps) {
   std::sort(steps_.begin(), steps_.end());
   if (steps_.empty())
     steps_.push_back(0);

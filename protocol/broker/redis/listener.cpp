@@ -25,8 +25,8 @@ bool is_message(const redisReply& x) {
 listener::listener(connection& main, std::unique_ptr<connection> second,
                    std::chrono::milliseconds socket_timeout,
                    sign_of_life asking)
-  : main_(main), second_(std::move(second)), socket_timeout_(socket_timeout),
-    asking_(asking), next_ping_(clock::now() + asking.interval) {
+    : main_(main), second_(std::move(second)), socket_timeout_(socket_timeout),
+      asking_(asking), next_ping_(clock::now() + asking.interval) {
 }
 
 expected<std::unique_ptr<listener>>
@@ -46,13 +46,12 @@ listener::open(connection& main, const connection_options& options,
   auto id = std::to_string((*replies)[0]->integer);
   // Without NOLOOP: what this very connection puts back on a queue (recover)
   // must end its next wait, too.
-  auto tracking = main.command({"CLIENT", "TRACKING", "ON", "REDIRECT", id},
-                               doing);
+  auto tracking =
+      main.command({"CLIENT", "TRACKING", "ON", "REDIRECT", id}, doing);
   if (!tracking)
     return tracking.error();
   return std::unique_ptr<listener>{
-    new listener{main, std::move(*second), options.socket_timeout,
-                 asking}};
+      new listener{main, std::move(*second), options.socket_timeout, asking}};
 }
 
 expected<void> listener::wait(int wake_fd, std::chrono::milliseconds timeout) {
@@ -64,11 +63,11 @@ expected<void> listener::wait(int wake_fd, std::chrono::milliseconds timeout) {
     pollfd fds[] = {{wake_fd, POLLIN, 0},
                     {second_->fd(), POLLIN, 0},
                     {main_.fd(), POLLIN, 0}};
-    auto n = ::poll(fds, 3, static_cast<int>(std::max<int64_t>(0,
-                                                              left.count())));
+    auto n =
+        ::poll(fds, 3, static_cast<int>(std::max<int64_t>(0, left.count())));
     if (n < 0 && errno != EINTR)
       return error{errc::unavailable, std::string{"cannot "} + doing + ": "
-                                        + std::strerror(errno)};
+                                          + std::strerror(errno)};
     if (n > 0 && fds[0].revents != 0) {
       uint64_t count = 0;
       [[maybe_unused]] auto size = ::read(wake_fd, &count, sizeof(count));

@@ -21,7 +21,7 @@ namespace umbel::redis {
 /// How a connection that died without a word is found out.
 struct sign_of_life {
   std::chrono::milliseconds interval{10'000}; ///< how often the server is asked
-  std::chrono::milliseconds timeout{10'000}; ///< how long its answer may take
+  std::chrono::milliseconds timeout{10'000};  ///< how long its answer may take
 };
 
 class listener {

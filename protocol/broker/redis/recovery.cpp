@@ -59,13 +59,13 @@ expected<recovery_report> redis_broker::recover() {
 expected<size_t> redis_broker::recover_stale() {
   size_t restored = 0;
   auto seconds = std::to_string(
-    std::chrono::duration<double>(options_.visibility_timeout).count());
+      std::chrono::duration<double>(options_.visibility_timeout).count());
   auto limit = std::to_string(entries_per_call);
   for (;;) {
-    auto x = main_->command({"EVALSHA", scripts::stale.sha, "2",
-                             keys_.unacked(), keys_.unacked_index(), seconds,
-                             limit},
-                            doing);
+    auto x =
+        main_->command({"EVALSHA", scripts::stale.sha, "2", keys_.unacked(),
+                        keys_.unacked_index(), seconds, limit},
+                       doing);
     if (!x)
       return x.error();
     auto items = elements_of(**x);
@@ -112,9 +112,9 @@ expected<size_t> redis_broker::recover_owner(const std::string& incarnation,
   std::vector<tagged> entries;
   std::string cursor = "0";
   do {
-    auto x = main_->command({"HSCAN", keys_.unacked(), cursor, "MATCH",
-                             pattern, "COUNT", "1000"},
-                            doing);
+    auto x = main_->command(
+        {"HSCAN", keys_.unacked(), cursor, "MATCH", pattern, "COUNT", "1000"},
+        doing);
     if (!x)
       return x.error();
     auto parts = elements_of(**x);
@@ -181,8 +181,8 @@ redis_broker::steps_for(std::string_view text) {
   auto parked = [&](std::string_view queue, std::string reason,
                     std::string_view payload) {
     return std::vector<step>{
-      {'D', keys_.dead(queue),
-       to_text(dead_letter{std::move(reason), std::string{payload}})}};
+        {'D', keys_.dead(queue),
+         to_text(dead_letter{std::move(reason), std::string{payload}})}};
   };
   auto x = split_entry(text);
   if (!x)
@@ -197,7 +197,7 @@ redis_broker::steps_for(std::string_view text) {
   if (queues.empty() || queues.front().empty())
     return parked(x->routing_key.empty() ? x->exchange : x->routing_key,
                   "no queue is bound to exchange \"" + x->exchange
-                    + "\" for routing key \"" + x->routing_key + '"',
+                      + "\" for routing key \"" + x->routing_key + '"',
                   x->payload);
   std::vector<step> result;
   auto priority = priority_of(x->payload);

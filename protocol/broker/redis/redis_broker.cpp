@@ -26,9 +26,9 @@ connection_options options_of_connection(const broker_options& x) {
   connection_options result;
   result.connect_timeout = x.connect_timeout;
   result.socket_timeout = x.socket_timeout;
-  result.scripts = {&scripts::reserve, &scripts::settle, &scripts::renew,
-                    &scripts::stale,   &scripts::restore,
-                    &scripts::dead_owners};
+  result.scripts = {&scripts::reserve, &scripts::settle,
+                    &scripts::renew,   &scripts::stale,
+                    &scripts::restore, &scripts::dead_owners};
   return result;
 }
 
@@ -56,18 +56,18 @@ connect_redis_broker(const std::string& url, const broker_options& options) {
   auto wake_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (wake_fd < 0)
     return error{errc::unavailable, std::string{"cannot create an eventfd: "}
-                                      + std::strerror(errno)};
-  std::unique_ptr<broker> result
-    = std::make_unique<redis_broker>(std::move(*main), wake_fd, options);
+                                        + std::strerror(errno)};
+  std::unique_ptr<broker> result =
+      std::make_unique<redis_broker>(std::move(*main), wake_fd, options);
   return result;
 }
 
 redis_broker::redis_broker(std::unique_ptr<connection> main, int wake_fd,
                            const broker_options& options)
-  : options_(options), keys_(options), main_(std::move(main)),
-    wake_fd_(wake_fd), result_prefix_(result_key_prefix(options.results)),
-    tag_prefix_(options.node.str() + '/' + options.incarnation + '/'),
-    next_sequence_(options.first_sequence) {
+    : options_(options), keys_(options), main_(std::move(main)),
+      wake_fd_(wake_fd), result_prefix_(result_key_prefix(options.results)),
+      tag_prefix_(options.node.str() + '/' + options.incarnation + '/'),
+      next_sequence_(options.first_sequence) {
   std::vector<std::vector<std::string>> by_queue;
   for (auto& queue : options.queues) {
     by_queue.push_back(keys_.lists(queue.str()));
@@ -158,8 +158,7 @@ expected<std::vector<delivery>> redis_broker::reserve(size_t max) {
 // What a predecessor of this connection reserved without reading the reply:
 // offset and ledger entry, alternating.
 void redis_broker::take_left_behind(const redisReply& pairs,
-                                    std::vector<delivery>& result,
-                                    size_t max) {
+                                    std::vector<delivery>& result, size_t max) {
   auto items = elements_of(pairs);
   auto first = next_sequence_;
   for (size_t i = 0; i + 1 < items.size(); i += 2) {
@@ -271,8 +270,8 @@ expected<void> redis_broker::publish(std::span<const outgoing_message> batch) {
 expected<std::vector<std::string>>
 redis_broker::route(const std::string& exchange,
                     const std::string& routing_key) {
-  auto members = main_->command({"SMEMBERS", keys_.binding(exchange)},
-                                "look up bindings");
+  auto members =
+      main_->command({"SMEMBERS", keys_.binding(exchange)}, "look up bindings");
   if (!members)
     return members.error();
   std::vector<std::string_view> texts;
@@ -332,9 +331,9 @@ redis_broker::dead_letters(const queue_name& queue, size_t max) {
   std::vector<dead_letter> result;
   if (max == 0)
     return result;
-  auto x = main_->command({"LRANGE", keys_.dead(queue.str()), "0",
-                           std::to_string(max - 1)},
-                          "read dead letters");
+  auto x = main_->command(
+      {"LRANGE", keys_.dead(queue.str()), "0", std::to_string(max - 1)},
+      "read dead letters");
   if (!x)
     return x.error();
   for (auto* item : elements_of(**x))

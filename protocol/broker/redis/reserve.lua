@@ -23,8 +23,9 @@
 --
 -- Returns an array. Its first element is an array of what the predecessor left:
 -- offset (from ARGV[9]) and ledger entry, alternating. Each further element is
--- an array: index of the list in KEYS, then the payloads taken from it. New tags
--- are numbered in the order of the reply, starting after the predecessor's last.
+-- an array: index of the list in KEYS, then the payloads taken from it. New
+-- tags are numbered in the order of the reply, from after the predecessor's
+-- last one.
 --
 -- When it finds nothing it reads the length of every list, so that CLIENT
 -- TRACKING announces the next push to any of them.

@@ -1,4 +1,5 @@
--- restore.lua: takes abandoned entries out of the ledger and delivers them again.
+-- restore.lua: takes abandoned entries out of the ledger and puts them back on
+-- their queues.
 --
 -- KEYS[1] hash of unacknowledged messages ("unacked")
 -- KEYS[2] its index by time ("unacked_index")
@@ -12,8 +13,8 @@
 --   steps: a letter for each step, those of deliver.lua
 --   two values for each step: list, message
 --
--- Returns how many entries were restored. An entry that was settled, restored or
--- renewed in the meantime is left alone.
+-- Returns how many entries were restored. An entry that was settled, restored
+-- or renewed in the meantime is left alone.
 
 local stale = ARGV[1] == 'stale'
 if not stale and redis.call('EXISTS', ARGV[2]) == 1 then

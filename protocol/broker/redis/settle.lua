@@ -23,9 +23,9 @@
 -- Returns a string with a character for each settlement: "1" it took effect,
 -- "0" the fence did not hold.
 --
--- Nothing can fail half-way: removing from the ledger needs no memory, and after
--- the first write of a script Redis no longer refuses for want of memory. So an
--- error means that nothing was done.
+-- Nothing can fail half-way: removing from the ledger needs no memory, and
+-- after a script's first write Redis no longer refuses it any. So an error
+-- means that nothing was done.
 
 local unacked, index = KEYS[1], KEYS[2]
 local expires, settled = ARGV[1], ARGV[2]

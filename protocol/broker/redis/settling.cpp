@@ -42,12 +42,11 @@ std::string steps_of(const settlement& x) {
 expected<std::vector<bool>>
 redis_broker::settle(std::span<const settlement> batch) {
   constexpr auto doing = "settle messages";
-  if (!stores_results_
-      && std::any_of(batch.begin(), batch.end(),
-                     [](auto& x) { return x.result.has_value(); }))
-    return error{errc::unsupported, "the result store is not on "
-                                      + location()
-                                      + ": it cannot store with settling"};
+  if (!stores_results_ && std::any_of(batch.begin(), batch.end(), [](auto& x) {
+        return x.result.has_value();
+      }))
+    return error{errc::unsupported, "the result store is not on " + location()
+                                        + ": it cannot store with settling"};
   auto payloads = payloads_to_return(batch);
   if (!payloads)
     return payloads.error();
@@ -92,8 +91,7 @@ redis_broker::payloads_to_return(std::span<const settlement> batch) {
   return result;
 }
 
-void redis_broker::append(pipeline& commands,
-                          std::span<const settlement> batch,
+void redis_broker::append(pipeline& commands, std::span<const settlement> batch,
                           std::span<const std::string> payloads) const {
   size_t words = 10;
   for (auto& x : batch)
@@ -101,8 +99,7 @@ void redis_broker::append(pipeline& commands,
   commands.begin(words);
   commands.arg("EVALSHA").arg(scripts::settle.sha).arg("2");
   commands.arg(keys_.unacked()).arg(keys_.unacked_index());
-  commands.arg(
-    static_cast<uint64_t>(options_.results.result_expires.count()));
+  commands.arg(static_cast<uint64_t>(options_.results.result_expires.count()));
   commands.arg(keys_.settled()).arg(keys_.dead());
   commands.arg(options_.dead_letters_max).arg(batch.size());
   for (size_t i = 0; i < batch.size(); ++i)
@@ -116,7 +113,7 @@ void redis_broker::append(pipeline& commands, const settlement& x,
     commands.arg(result_prefix_ + x.result->id.str()).arg(x.result->document);
   for (auto& message : x.publish)
     commands.arg(keys_.list(message.queue.str(), message.priority))
-      .arg(message.payload);
+        .arg(message.payload);
   if (x.dead)
     commands.arg(keys_.dead(x.queue.str())).arg(to_text(*x.dead));
   if (goes_back(x))

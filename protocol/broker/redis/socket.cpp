@@ -24,8 +24,8 @@ using clock = std::chrono::steady_clock;
 // keepalive after keepalive_idle + keepalive_count * keepalive_interval; with
 // data on the way, after unacknowledged_max. Smaller: more traffic, and short
 // outages break connections. Larger: a dead network goes unnoticed for longer.
-constexpr int keepalive_idle = 10;          // seconds
-constexpr int keepalive_interval = 3;       // seconds
+constexpr int keepalive_idle = 10;    // seconds
+constexpr int keepalive_interval = 3; // seconds
 constexpr int keepalive_count = 3;
 constexpr unsigned unacknowledged_max = 20'000; // milliseconds
 
@@ -51,11 +51,11 @@ int connect_until(int fd, const sockaddr* where, socklen_t size,
   if (errno != EINPROGRESS)
     return errno == EAGAIN ? ECONNREFUSED : errno;
   for (;;) {
-    auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline
-                                                             - clock::now());
+    auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - clock::now());
     pollfd pfd{fd, POLLOUT, 0};
-    auto n = ::poll(&pfd, 1, static_cast<int>(std::max<int64_t>(0,
-                                                               left.count())));
+    auto n =
+        ::poll(&pfd, 1, static_cast<int>(std::max<int64_t>(0, left.count())));
     if (n == 0)
       return ETIMEDOUT;
     if (n < 0 && errno != EINTR)
@@ -96,7 +96,8 @@ expected<int> open_unix(const address& where, clock::time_point deadline) {
   name.sun_family = AF_UNIX;
   if (where.socket_path.size() >= sizeof(name.sun_path))
     return error{errc::invalid_setting, "the path of the unix socket is too "
-                                        "long: " + where.str()};
+                                        "long: "
+                                            + where.str()};
   std::memcpy(name.sun_path, where.socket_path.data(),
               where.socket_path.size());
   int status = 0;
@@ -113,17 +114,17 @@ expected<int> open_tcp(const address& where, clock::time_point deadline) {
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
   auto port = std::to_string(where.port);
-  if (auto code = ::getaddrinfo(where.host.c_str(), port.c_str(), &hints,
-                                &found);
+  if (auto code =
+          ::getaddrinfo(where.host.c_str(), port.c_str(), &hints, &found);
       code != 0)
     return error{errc::unavailable, "cannot connect to " + where.str() + ": "
-                                      + ::gai_strerror(code)};
+                                        + ::gai_strerror(code)};
   std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> guard{found,
                                                              ::freeaddrinfo};
   int status = ECONNREFUSED;
   for (auto* x = found; x != nullptr; x = x->ai_next) {
-    auto fd = try_connect(x->ai_family, x->ai_addr, x->ai_addrlen, deadline,
-                          status);
+    auto fd =
+        try_connect(x->ai_family, x->ai_addr, x->ai_addrlen, deadline, status);
     if (fd >= 0) {
       tune_tcp(fd);
       return fd;

@@ -6,9 +6,9 @@
 -- ARGV[1] visibility timeout in seconds
 -- ARGV[2] how many at most
 --
--- Returns an array: the cutoff (time of the server less the visibility timeout),
--- then tag and entry, alternating, newest first. A tag in the index that has no
--- entry is removed, and left out.
+-- Returns an array: the cutoff (time of the server less the visibility
+-- timeout), then tag and entry, alternating, newest first. A tag in the index
+-- that has no entry is removed, and left out.
 
 local now = redis.call('TIME')
 local cutoff = tonumber(now[1]) + tonumber(now[2]) / 1000000 - tonumber(ARGV[1])

@@ -1,8 +1,9 @@
 -- store_result.lua: a part of settle.lua and store.lua, put before them by the
 -- build.
 --
--- store_result(key, document, expires): stores a result, wakes whoever waits for
--- it, unless a SUCCESS is stored already. `expires` is in seconds, '0' is never.
+-- store_result(key, document, expires): stores a result and wakes whoever waits
+-- for it, unless a SUCCESS is stored already. `expires` is in seconds, '0' is
+-- never.
 
 local function is_success(key)
   local stored = redis.pcall('GET', key)

@@ -33,7 +33,7 @@ CAF_TEST_FIXTURE_SCOPE(redis_result_store_tests, fixture)
 CAF_TEST(a_result_stands_under_celerys_key_and_expires) {
   auto x = open();
   CAF_CHECK_EQUAL(x->location(), "redis://127.0.0.1:"
-                                   + std::to_string(server().port()) + "/0");
+                                     + std::to_string(server().port()) + "/0");
   store(*x, "t", failure);
   CAF_CHECK_EQUAL(keyspace(), (strings{"celery-task-meta-t: string " + failure
                                        + " (expires)"}));
@@ -66,8 +66,8 @@ CAF_TEST(success_is_never_overwritten_and_nobody_hears_of_the_attempt) {
   ask({"PUBLISH", "celery-task-meta-t", "end"});
   strings heard;
   while (heard.empty() || heard.back() != "end")
-    heard.push_back(text(
-      *redis::elements_of(*second->receive("test").value())[2]));
+    heard.push_back(
+        text(*redis::elements_of(*second->receive("test").value())[2]));
   CAF_CHECK_EQUAL(heard, (strings{failure, success, "end"}));
 }
 

@@ -49,8 +49,8 @@ CAF_TEST(unix_sockets_have_two_spellings) {
 }
 
 CAF_TEST(what_cannot_be_meant_is_refused_in_one_line) {
-  for (auto text : {"redis://h/x", "redis://h/-1", "redis://h/1/2",
-                    "unix://", "redis+socket://relative", "memory://x"})
+  for (auto text : {"redis://h/x", "redis://h/-1", "redis://h/1/2", "unix://",
+                    "redis+socket://relative", "memory://x"})
     CAF_CHECK(fault(text).code == errc::invalid_setting);
   auto tls = fault("rediss://me:secret@h");
   CAF_CHECK(tls.code == errc::unsupported);

@@ -14,18 +14,22 @@ using namespace umbel::redis;
 
 using strings = std::vector<std::string>;
 
-// -- keys -----------------------------------------------------------------------
+// -- keys
+// -----------------------------------------------------------------------
 
 CAF_TEST(a_priority_belongs_to_the_largest_step_not_above_it) {
   keys x{broker_options{}};
-  const std::string three = "q\x06\x16" "3";
+  const std::string three = "q\x06\x16"
+                            "3";
   CAF_CHECK_EQUAL(x.list("q", 0), "q");
   CAF_CHECK_EQUAL(x.list("q", 2), "q");
   CAF_CHECK_EQUAL(x.list("q", 3), three);
   CAF_CHECK_EQUAL(x.list("q", 5), three);
-  CAF_CHECK_EQUAL(x.list("q", 9), "q\x06\x16" "9");
+  CAF_CHECK_EQUAL(x.list("q", 9), "q\x06\x16"
+                                  "9");
   CAF_CHECK_EQUAL(x.list("q", -4), "q");
-  CAF_CHECK_EQUAL(x.list("q", 99), "q\x06\x16" "9");
+  CAF_CHECK_EQUAL(x.list("q", 99), "q\x06\x16"
+                                   "9");
   CAF_CHECK_EQUAL(x.lists("q").size(), 4u);
 }
 
@@ -45,7 +49,8 @@ CAF_TEST(separator_steps_and_prefix_are_settings) {
   CAF_CHECK_EQUAL(keys{options}.lists("q"), (strings{"p.q"}));
 }
 
-// -- bindings ---------------------------------------------------------------------
+// -- bindings
+// ---------------------------------------------------------------------
 
 // Expectations are those of Python's re.match on kombu's patterns.
 CAF_TEST(topics_match_as_kombus_expressions_do) {
@@ -72,24 +77,25 @@ CAF_TEST(topics_match_as_kombus_expressions_do) {
 }
 
 CAF_TEST(members_of_a_binding_set_lead_to_queues) {
-  CAF_CHECK_EQUAL(direct_binding("celery", "\x06\x16"),
-                  "celery\x06\x16\x06\x16" "celery");
+  CAF_CHECK_EQUAL(direct_binding("celery", "\x06\x16"), "celery\x06\x16\x06\x16"
+                                                        "celery");
   const std::vector<std::string_view> members{
-    "red||q", "blue||r", "re.*|^re\\..*?[^\\.]$|s", "red||q", "broken", "x|y",
-    "red||"};
+      "red||q", "blue||r", "re.*|^re\\..*?[^\\.]$|s", "red||q", "broken",
+      "x|y",    "red||"};
   CAF_CHECK_EQUAL(route(members, "|", "red"), (strings{"q"}));
   CAF_CHECK_EQUAL(route(members, "|", "re.d"), (strings{"s"}));
   CAF_CHECK_EQUAL(route(members, "|", "green"), strings{});
 }
 
-// -- entries ----------------------------------------------------------------------
+// -- entries
+// ----------------------------------------------------------------------
 
 CAF_TEST(an_entry_is_taken_apart_whatever_the_payload) {
   for (std::string payload :
        {R"({"a": "b"})", "", "no json", R"([1, "x", "y"])", "\"]", "\\\"",
         R"({"x": "\", \"", "y"]"})", "\xff\xfe"})
-    for (std::string queue : {"celery", "with \"quotes\" and \\", "\u00fc, [x]",
-                              "\\", "\"", ""}) {
+    for (std::string queue :
+         {"celery", "with \"quotes\" and \\", "\u00fc, [x]", "\\", "\"", ""}) {
       auto text = '[' + payload + entry_ending(queue);
       auto x = split_entry(text);
       CAF_REQUIRE(x.has_value());
@@ -112,9 +118,9 @@ CAF_TEST(entries_of_python_peers_are_understood) {
 }
 
 CAF_TEST(what_is_no_entry_is_not_taken_for_one) {
-  for (auto text : {"", "[]", "\"]", "[\"a\"]", "{}, \"\", \"q\"]",
-                    "[{}, \"\", \"q\"", "[{}, 1, \"q\"]", "[{} \"\", \"q\"]",
-                    "[{}, \"\" \"q\"]", "\", \"\"]"})
+  for (auto text :
+       {"", "[]", "\"]", "[\"a\"]", "{}, \"\", \"q\"]", "[{}, \"\", \"q\"",
+        "[{}, 1, \"q\"]", "[{} \"\", \"q\"]", "[{}, \"\" \"q\"]", "\", \"\"]"})
     CAF_CHECK(!split_entry(text));
 }
 
@@ -131,7 +137,8 @@ CAF_TEST(the_priority_is_read_from_the_properties) {
   CAF_CHECK_EQUAL(priority_of("[]"), 0);
 }
 
-// -- dead letters -------------------------------------------------------------------
+// -- dead letters
+// -------------------------------------------------------------------
 
 CAF_TEST(dead_letters_are_json_and_come_back_byte_for_byte) {
   for (std::string payload : {"{\"a\": 1}", "", "\xff\x00\x80", "\u00fc\n"}) {

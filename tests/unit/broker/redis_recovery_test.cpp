@@ -33,8 +33,8 @@ struct fixture : redis_fixture {
   }
 
   dead_letter parked(const std::string& queue) {
-    return redis::parse_dead_letter(ask({"LINDEX", "umbel.dead." + queue,
-                                         "0"}));
+    return redis::parse_dead_letter(
+        ask({"LINDEX", "umbel.dead." + queue, "0"}));
   }
 };
 
@@ -52,7 +52,8 @@ bool contains(const std::string& text, const std::string& part) {
 
 CAF_TEST_FIXTURE_SCOPE(redis_recovery_tests, fixture)
 
-// -- renew.lua ------------------------------------------------------------------
+// -- renew.lua
+// ------------------------------------------------------------------
 
 CAF_TEST(renewing_sets_lease_and_times_and_puts_no_tag_back) {
   entry("a", "1", "5");
@@ -61,11 +62,10 @@ CAF_TEST(renewing_sets_lease_and_times_and_puts_no_tag_back) {
                    {"umbel.lease.i", "umbel.incarnations", "unacked_index"},
                    {"i", "n", "60000", "a", "gone"});
   CAF_CHECK_EQUAL(reply, "2");
-  CAF_CHECK_EQUAL(keyspace(),
-                  (strings{"umbel.incarnations: hash i=n",
-                           "umbel.lease.i: string n (expires)",
-                           "unacked: hash a=1 b=2",
-                           "unacked_index: zset a b"}));
+  CAF_CHECK_EQUAL(keyspace(), (strings{"umbel.incarnations: hash i=n",
+                                       "umbel.lease.i: string n (expires)",
+                                       "unacked: hash a=1 b=2",
+                                       "unacked_index: zset a b"}));
   CAF_CHECK(std::stod(ask({"ZSCORE", "unacked_index", "a"})) > 1e9);
   CAF_CHECK_EQUAL(ask({"ZSCORE", "unacked_index", "b"}), "5");
 }
@@ -92,7 +92,8 @@ CAF_TEST(any_number_of_tags_can_be_renewed) {
   CAF_CHECK_EQUAL(ask({"ZCOUNT", "unacked_index", "5", "5"}), "0");
 }
 
-// -- stale.lua ------------------------------------------------------------------
+// -- stale.lua
+// ------------------------------------------------------------------
 
 CAF_TEST(stale_entries_are_shown_newest_first_and_orphans_removed) {
   entry("a", "1", "5");
@@ -105,17 +106,17 @@ CAF_TEST(stale_entries_are_shown_newest_first_and_orphans_removed) {
                                        "unacked_index: zset a b c"}));
 }
 
-// -- restore.lua ----------------------------------------------------------------
+// -- restore.lua
+// ----------------------------------------------------------------
 
 CAF_TEST(only_entries_that_are_still_stale_are_restored) {
   entry("old", "1", "5");
   entry("renewed", "2", "50");
-  CAF_CHECK_EQUAL(restore({"stale", "10", "old", "B", "q", "m1", "renewed",
-                           "B", "q", "m2", "gone", "B", "q", "m3"}),
+  CAF_CHECK_EQUAL(restore({"stale", "10", "old", "B", "q", "m1", "renewed", "B",
+                           "q", "m2", "gone", "B", "q", "m3"}),
                   "1");
-  CAF_CHECK_EQUAL(keyspace(),
-                  (strings{"q: list m1", "unacked: hash renewed=2",
-                           "unacked_index: zset renewed"}));
+  CAF_CHECK_EQUAL(keyspace(), (strings{"q: list m1", "unacked: hash renewed=2",
+                                       "unacked_index: zset renewed"}));
 }
 
 CAF_TEST(entries_of_an_owner_with_a_lease_are_left_alone) {
@@ -140,7 +141,8 @@ CAF_TEST(an_entry_may_go_to_several_lists_or_to_the_dead_letters) {
                                        "umbel.dead.x: list m2"}));
 }
 
-// -- dead_owners.lua --------------------------------------------------------------
+// -- dead_owners.lua
+// --------------------------------------------------------------
 
 CAF_TEST(owners_without_a_lease_are_found_and_forgotten_on_demand) {
   ask({"HSET", "umbel.incarnations", "i1", "n1", "i2", "n2", "i3", "n3"});
@@ -155,18 +157,19 @@ CAF_TEST(owners_without_a_lease_are_found_and_forgotten_on_demand) {
                                        "umbel.lease.i2: string n2"}));
 }
 
-// -- recover ----------------------------------------------------------------------
+// -- recover
+// ----------------------------------------------------------------------
 
 CAF_TEST(entries_of_python_peers_go_where_their_exchange_leads) {
   ask({"SADD", "_kombu.binding.direct", "red\x06\x16\x06\x16q",
        "blue\x06\x16\x06\x16r"});
-  ask({"SADD", "_kombu.binding.topic",
-       "a.*\x06\x16^a\\..*?[^\\.]$\x06\x16q", "#\x06\x16^.*?$\x06\x16r",
-       "b\x06\x16^b$\x06\x16s"});
+  ask({"SADD", "_kombu.binding.topic", "a.*\x06\x16^a\\..*?[^\\.]$\x06\x16q",
+       "#\x06\x16^.*?$\x06\x16r", "b\x06\x16^b$\x06\x16s"});
   auto old = [&](const std::string& id, const std::string& exchange,
                  const std::string& key, int priority = 0) {
-    entry(id, '[' + envelope(id, priority) + R"(, ")" + exchange + R"(", ")"
-                + key + R"("])",
+    entry(id,
+          '[' + envelope(id, priority) + R"(, ")" + exchange + R"(", ")" + key
+              + R"("])",
           "5");
   };
   old("anonymous", "", "q2", 9);
@@ -174,8 +177,16 @@ CAF_TEST(entries_of_python_peers_go_where_their_exchange_leads) {
   old("topic", "topic", "a.b");
   auto report = connect(options())->recover().value();
   CAF_CHECK_EQUAL(report.restored, 3u);
-  CAF_CHECK(contains(ask({"LINDEX", "q2\x06\x16" "9", "0"}), "anonymous"));
-  CAF_CHECK(contains(ask({"LINDEX", "q\x06\x16" "3", "0"}), "direct"));
+  CAF_CHECK(contains(ask({"LINDEX",
+                          "q2\x06\x16"
+                          "9",
+                          "0"}),
+                     "anonymous"));
+  CAF_CHECK(contains(ask({"LINDEX",
+                          "q\x06\x16"
+                          "3",
+                          "0"}),
+                     "direct"));
   CAF_CHECK(contains(ask({"LINDEX", "q", "0"}), "topic"));
   CAF_CHECK(contains(ask({"LINDEX", "r", "0"}), "topic"));
   CAF_CHECK(contains(ask({"LINDEX", "r", "0"}), "redelivered"));
@@ -226,9 +237,9 @@ CAF_TEST(an_incarnations_name_is_no_pattern) {
   auto report = connect(options())->recover().value();
   CAF_CHECK_EQUAL(report.restored, 1u);
   CAF_CHECK_EQUAL(report.dead_owners, (strings{"[i]?"}));
-  CAF_CHECK_EQUAL(ask({"HMGET", "unacked", "n*/[i]?/1", "nx/i0/1", "n/i/1"})
-                    .substr(0, 3),
-                  "[- "); // it alone
+  CAF_CHECK_EQUAL(
+      ask({"HMGET", "unacked", "n*/[i]?/1", "nx/i0/1", "n/i/1"}).substr(0, 3),
+      "[- "); // it alone
   CAF_CHECK_EQUAL(ask({"HLEN", "unacked"}), "2");
   CAF_CHECK_EQUAL(ask({"EXISTS", "umbel.incarnations"}), "0");
 }

@@ -39,17 +39,17 @@ CAF_TEST_FIXTURE_SCOPE(redis_reserve_tests, fixture)
 CAF_TEST(messages_move_into_the_ledger_under_new_tags) {
   ask({"LPUSH", "q", "a", "b", "c"});
   CAF_CHECK_EQUAL(reserve(7, 2), "[[] [1 a b]]");
-  CAF_CHECK_EQUAL(keyspace(),
-                  with_alive({"q: list c",
-                              R"(unacked: hash n/i/7=[a, "", "q"])"
-                              R"( n/i/8=[b, "", "q"])",
-                              "unacked_index: zset n/i/7 n/i/8"}));
+  CAF_CHECK_EQUAL(keyspace(), with_alive({"q: list c",
+                                          R"(unacked: hash n/i/7=[a, "", "q"])"
+                                          R"( n/i/8=[b, "", "q"])",
+                                          "unacked_index: zset n/i/7 n/i/8"}));
 }
 
 CAF_TEST(the_time_is_the_servers_with_microseconds) {
   ask({"LPUSH", "q", "a"});
-  auto before = std::stod(ask({"EVAL", "local t = redis.call('TIME') return "
-                                       "t[1] .. '.' .. t[2]",
+  auto before = std::stod(ask({"EVAL",
+                               "local t = redis.call('TIME') return "
+                               "t[1] .. '.' .. t[2]",
                                "0"}));
   reserve(1, 1);
   auto score = ask({"ZSCORE", "unacked_index", "n/i/1"});
@@ -64,8 +64,14 @@ CAF_TEST(the_time_is_the_servers_with_microseconds) {
 
 CAF_TEST(urgent_lists_come_first) {
   ask({"LPUSH", "q", "a"});
-  ask({"LPUSH", "q\x06\x16" "9", "d"});
-  ask({"LPUSH", "q\x06\x16" "3", "b", "c"});
+  ask({"LPUSH",
+       "q\x06\x16"
+       "9",
+       "d"});
+  ask({"LPUSH",
+       "q\x06\x16"
+       "3",
+       "b", "c"});
   CAF_CHECK_EQUAL(reserve(1, 3), "[[] [1 a] [2 b c]]");
   CAF_CHECK_EQUAL(keyspace(),
                   with_alive({"q|9: list d",
@@ -95,8 +101,7 @@ CAF_TEST(a_large_batch_is_recorded_whole_and_leaves_no_other_member) {
   CAF_CHECK_EQUAL(ask({"LLEN", "q"}), "100");
   CAF_CHECK_EQUAL(ask({"HLEN", "unacked"}), "2400");
   CAF_CHECK_EQUAL(ask({"ZCARD", "unacked_index"}), "2400");
-  CAF_CHECK_EQUAL(ask({"HGET", "unacked", "n/i/2400"}),
-                  R"([m2399, "", "q"])");
+  CAF_CHECK_EQUAL(ask({"HGET", "unacked", "n/i/2400"}), R"([m2399, "", "q"])");
   CAF_CHECK_EQUAL(ask({"ZRANGEBYLEX", "unacked_index", "-", "(n"}), "[]");
 }
 
@@ -106,11 +111,11 @@ CAF_TEST(what_a_predecessor_reserved_is_delivered_and_its_numbers_are_used) {
   CAF_CHECK_EQUAL(reserve(5, 3, true),
                   R"([[0 [a, "", "q"] 1 [b, "", "q"]] [1 c]])");
   CAF_CHECK_EQUAL(
-    keyspace(),
-    with_alive({"q: list d",
-                R"(unacked: hash n/i/5=[a, "", "q"] n/i/6=[b, "", "q"])"
-                R"( n/i/7=[c, "", "q"])",
-                "unacked_index: zset n/i/5 n/i/6 n/i/7"}));
+      keyspace(),
+      with_alive({"q: list d",
+                  R"(unacked: hash n/i/5=[a, "", "q"] n/i/6=[b, "", "q"])"
+                  R"( n/i/7=[c, "", "q"])",
+                  "unacked_index: zset n/i/5 n/i/6 n/i/7"}));
 }
 
 CAF_TEST(a_predecessor_that_left_more_than_one_wants_leaves_the_queue_alone) {
@@ -131,9 +136,15 @@ CAF_TEST(a_predecessor_that_left_more_than_one_wants_leaves_the_queue_alone) {
 }
 
 CAF_TEST(a_key_that_is_no_list_does_not_stop_the_others) {
-  ask({"SET", "q\x06\x16" "3", "no list"});
+  ask({"SET",
+       "q\x06\x16"
+       "3",
+       "no list"});
   ask({"LPUSH", "q", "a"});
-  ask({"LPUSH", "q\x06\x16" "9", "b"});
+  ask({"LPUSH",
+       "q\x06\x16"
+       "9",
+       "b"});
   CAF_CHECK_EQUAL(reserve(1, 9), "[[] [1 a] [4 b]]");
   CAF_CHECK(reserve(3, 9).starts_with("WRONGTYPE"));
   CAF_CHECK_EQUAL(ask({"HLEN", "unacked"}), "2");
@@ -144,7 +155,10 @@ CAF_TEST(a_broken_ledger_takes_nothing_from_the_queues) {
     ask({"FLUSHALL"});
     ask({"SET", key, "broken"});
     ask({"LPUSH", "q", "a", "b", "c"});
-    ask({"LPUSH", "q\x06\x16" "3", "d", "e"});
+    ask({"LPUSH",
+         "q\x06\x16"
+         "3",
+         "d", "e"});
     CAF_CHECK(reserve(1, 4).starts_with("WRONGTYPE"));
     CAF_CHECK_EQUAL(keyspace(), with_alive({key + ": string broken",
                                             "q: list c b a", "q|3: list e d"}));
@@ -157,10 +171,9 @@ CAF_TEST(a_full_server_still_delivers) {
   auto reply = reserve(1, 2);
   ask({"CONFIG", "SET", "maxmemory", "0"});
   CAF_CHECK_EQUAL(reply, "[[] [1 a b]]");
-  CAF_CHECK_EQUAL(keyspace(),
-                  with_alive({R"(unacked: hash n/i/1=[a, "", "q"])"
-                              R"( n/i/2=[b, "", "q"])",
-                              "unacked_index: zset n/i/1 n/i/2"}));
+  CAF_CHECK_EQUAL(keyspace(), with_alive({R"(unacked: hash n/i/1=[a, "", "q"])"
+                                          R"( n/i/2=[b, "", "q"])",
+                                          "unacked_index: zset n/i/1 n/i/2"}));
 }
 
 CAF_TEST(every_key_carries_the_global_prefix) {
@@ -186,12 +199,12 @@ CAF_TEST(every_key_carries_the_global_prefix) {
   strings names;
   for (auto& line : keyspace())
     names.push_back(line.substr(0, line.find(": ")));
-  CAF_CHECK_EQUAL(names,
-                  (strings{"app:_kombu.binding.q", "app:q", "app:q|9",
-                           "app:umbel.dead.q", "app:umbel.incarnations",
-                           "app:umbel.lease.i", "app:umbel.settled.n/i/1",
-                           "app:unacked", "app:unacked_index",
-                           "res_celery-task-meta-t"}));
+  CAF_CHECK_EQUAL(
+      names,
+      (strings{"app:_kombu.binding.q", "app:q", "app:q|9", "app:umbel.dead.q",
+               "app:umbel.incarnations", "app:umbel.lease.i",
+               "app:umbel.settled.n/i/1", "app:unacked", "app:unacked_index",
+               "res_celery-task-meta-t"}));
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()

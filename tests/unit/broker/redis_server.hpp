@@ -30,7 +30,7 @@ public:
   /// @param options further arguments of redis-server: {"--requirepass", "x"}.
   /// @throws std::runtime_error if no server could be started.
   explicit redis_server(std::vector<std::string> options = {})
-    : options_(std::move(options)) {
+      : options_(std::move(options)) {
     char name[] = "/tmp/redis-test-XXXXXX";
     if (!::mkdtemp(name))
       throw std::runtime_error("cannot create a directory for redis-server");
@@ -119,11 +119,22 @@ private:
   }
 
   bool try_start() {
-    std::vector<std::string> args{"redis-server", "--port",
-                                  std::to_string(port_), "--bind", "127.0.0.1",
-                                  "--unixsocket", socket_path(), "--save", "",
-                                  "--appendonly", "no", "--daemonize", "no",
-                                  "--dir", directory_, "--logfile",
+    std::vector<std::string> args{"redis-server",
+                                  "--port",
+                                  std::to_string(port_),
+                                  "--bind",
+                                  "127.0.0.1",
+                                  "--unixsocket",
+                                  socket_path(),
+                                  "--save",
+                                  "",
+                                  "--appendonly",
+                                  "no",
+                                  "--daemonize",
+                                  "no",
+                                  "--dir",
+                                  directory_,
+                                  "--logfile",
                                   directory_ + "/log"};
     args.insert(args.end(), options_.begin(), options_.end());
     std::vector<char*> argv;

@@ -87,18 +87,16 @@ CAF_TEST(publishing_without_a_fence_happens_once) {
   CAF_CHECK_EQUAL(settle({{"x", "oRP", "r", failure, "q", "m"}}), "1");
   ask({"SET", "r", "later"});
   CAF_CHECK_EQUAL(settle({{"x", "oRP", "r", failure, "q", "m"}}), "0");
-  CAF_CHECK_EQUAL(keyspace(),
-                  ledger({"a", "b", "c"},
-                         {"q: list m", "r: string later",
-                          "umbel.settled.x: string 1 (expires)"}));
+  CAF_CHECK_EQUAL(keyspace(), ledger({"a", "b", "c"},
+                                     {"q: list m", "r: string later",
+                                      "umbel.settled.x: string 1 (expires)"}));
 }
 
 CAF_TEST(a_stored_success_is_never_overwritten) {
-  for (auto stored :
-       {success, std::string{R"({"status":"SUCCESS"})"},
-        std::string{R"({ "status" : "SUCCESS"})"},
-        std::string{R"({"result": {"status": "FAILURE"}, )"
-                    R"("status": "SUCCESS"})"}}) {
+  for (auto stored : {success, std::string{R"({"status":"SUCCESS"})"},
+                      std::string{R"({ "status" : "SUCCESS"})"},
+                      std::string{R"({"result": {"status": "FAILURE"}, )"
+                                  R"("status": "SUCCESS"})"}}) {
     ask({"SET", "r", stored});
     CAF_CHECK_EQUAL(settle({{"", "nR", "r", failure}}), "1");
     CAF_CHECK_EQUAL(ask({"GET", "r"}), stored);
@@ -106,11 +104,10 @@ CAF_TEST(a_stored_success_is_never_overwritten) {
 }
 
 CAF_TEST(any_other_state_is_overwritten) {
-  for (auto stored :
-       {failure, std::string{R"({"status": "SUCCESSFUL"})"},
-        std::string{R"({"result": {"status": "SUCCESS"}})"},
-        std::string{R"([{"status": "SUCCESS"}])"}, std::string{"\x80\x04"},
-        std::string{}}) {
+  for (auto stored : {failure, std::string{R"({"status": "SUCCESSFUL"})"},
+                      std::string{R"({"result": {"status": "SUCCESS"}})"},
+                      std::string{R"([{"status": "SUCCESS"}])"},
+                      std::string{"\x80\x04"}, std::string{}}) {
     ask({"SET", "r", stored});
     CAF_CHECK_EQUAL(settle({{"", "nR", "r", success}}), "1");
     CAF_CHECK_EQUAL(ask({"GET", "r"}), success);
@@ -132,8 +129,7 @@ CAF_TEST(a_message_for_a_key_that_is_no_list_is_parked) {
   ask({"SET", "q", "no list"});
   CAF_CHECK_EQUAL(settle({{"a", "fRP", "r", failure, "q", "m"}}), "1");
   CAF_CHECK_EQUAL(ask({"GET", "r"}), failure);
-  auto letter
-    = redis::parse_dead_letter(ask({"LINDEX", "umbel.dead.q", "0"}));
+  auto letter = redis::parse_dead_letter(ask({"LINDEX", "umbel.dead.q", "0"}));
   CAF_CHECK(letter.reason.find("WRONGTYPE") != std::string::npos);
   CAF_CHECK_EQUAL(letter.payload, "m");
 }
@@ -147,32 +143,41 @@ CAF_TEST(a_full_server_settles_what_frees_memory_and_refuses_the_rest_whole) {
   CAF_CHECK_EQUAL(done, "1");
   CAF_CHECK(refused.starts_with("OOM"));
   CAF_CHECK_EQUAL(keyspace(), before);
-  CAF_CHECK_EQUAL(keyspace(),
-                  ledger({"b", "c"}, {"q: list m", "r: string " + failure
-                                                     + " (expires)"}));
+  CAF_CHECK_EQUAL(
+      keyspace(),
+      ledger({"b", "c"}, {"q: list m", "r: string " + failure + " (expires)"}));
 }
 
 CAF_TEST(a_requeued_message_goes_to_the_far_end_of_its_priority_list) {
   auto x = connect(options());
-  const std::string sent
-    = R"({"body": "", "headers": {}, "properties": {"priority": 4, )"
+  const std::string sent =
+      R"({"body": "", "headers": {}, "properties": {"priority": 4, )"
       R"("delivery_info": {"exchange": "", "routing_key": "q"}}})";
   outgoing_message message{queue_name{"q"}, 4, sent};
   for (auto how : {disposition::requeue, disposition::restore}) {
-    ask({"DEL", "q\x06\x16" "3"});
+    ask({"DEL", "q\x06\x16"
+                "3"});
     x->publish({&message, 1}).value();
     auto got = x->reserve(1).value();
     CAF_REQUIRE_EQUAL(got.size(), 1u);
-    ask({"LPUSH", "q\x06\x16" "3", "another"});
+    ask({"LPUSH",
+         "q\x06\x16"
+         "3",
+         "another"});
     settlement s;
     s.tag = got[0].tag;
     s.queue = got[0].queue;
     s.how = how;
     CAF_CHECK(x->settle({&s, 1}).value().front());
     auto at = how == disposition::requeue ? "0" : "-1";
-    auto back = ask({"LINDEX", "q\x06\x16" "3", at});
+    auto back = ask({"LINDEX",
+                     "q\x06\x16"
+                     "3",
+                     at});
     CAF_CHECK(back.find("redelivered") != std::string::npos);
-    CAF_CHECK_EQUAL(ask({"LLEN", "q\x06\x16" "3"}), "2");
+    CAF_CHECK_EQUAL(ask({"LLEN", "q\x06\x16"
+                                 "3"}),
+                    "2");
   }
 }
 
@@ -188,8 +193,7 @@ CAF_TEST(what_is_no_envelope_goes_back_as_it_is) {
   s.queue = got[0].queue;
   s.how = disposition::requeue;
   CAF_CHECK(x->settle({&s, 1}).value().front());
-  CAF_CHECK_EQUAL(ask({"LRANGE", "q", "0", "-1"}),
-                  '[' + message.payload + ']');
+  CAF_CHECK_EQUAL(ask({"LRANGE", "q", "0", "-1"}), '[' + message.payload + ']');
 }
 
 CAF_TEST(results_on_another_database_are_not_taken) {

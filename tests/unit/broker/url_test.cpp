@@ -19,7 +19,8 @@ std::string fault_of(const std::string& text) {
 } // namespace
 
 CAF_TEST(all_parts_are_found) {
-  auto x = parse_url("Redis://me:se:cret@example.org:1234/5/6?a=1&b=&c").value();
+  auto x =
+      parse_url("Redis://me:se:cret@example.org:1234/5/6?a=1&b=&c").value();
   CAF_CHECK_EQUAL(x.scheme, "redis");
   CAF_CHECK_EQUAL(x.user, "me");
   CAF_CHECK_EQUAL(x.password, "se:cret");
@@ -44,7 +45,8 @@ CAF_TEST(all_parts_but_the_scheme_may_be_left_out) {
 }
 
 CAF_TEST(escapes_are_decoded_in_every_part) {
-  auto x = parse_url("redis://%40me:p%2Fw%3f%25@h/%31?a%3D=%26&x=%zz%4").value();
+  auto x =
+      parse_url("redis://%40me:p%2Fw%3f%25@h/%31?a%3D=%26&x=%zz%4").value();
   CAF_CHECK_EQUAL(x.user, "@me");
   CAF_CHECK_EQUAL(x.password, "p/w?%");
   CAF_CHECK_EQUAL(x.path, "/1");
@@ -64,15 +66,14 @@ CAF_TEST(an_ipv6_address_stands_in_brackets) {
 CAF_TEST(rendering_has_neither_password_nor_query) {
   auto x = parse_url("redis://me:secret@h:1/2?password=secret").value();
   CAF_CHECK_EQUAL(to_string(x), "redis://me:**@h:1/2");
-  CAF_CHECK_EQUAL(to_string(parse_url("redis://me@h").value()),
-                  "redis://me@h");
+  CAF_CHECK_EQUAL(to_string(parse_url("redis://me@h").value()), "redis://me@h");
 }
 
 CAF_TEST(faults_are_named_without_the_password) {
-  for (auto text : {"", "localhost", "://h", "redis:/h", "redis://h:x",
-                    "redis://h:0", "redis://h:65536", "redis://h:1x/0",
-                    "redis://[::1", "redis://[::1]1", "redis://:12/secret@h",
-                    "redis://:sec/ret@h"}) {
+  for (auto text :
+       {"", "localhost", "://h", "redis:/h", "redis://h:x", "redis://h:0",
+        "redis://h:65536", "redis://h:1x/0", "redis://[::1", "redis://[::1]1",
+        "redis://:12/secret@h", "redis://:sec/ret@h"}) {
     auto fault = fault_of(text);
     CAF_CHECK(fault != "no fault");
     CAF_CHECK(fault.find("ret") == std::string::npos);

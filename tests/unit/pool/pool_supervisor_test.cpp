@@ -298,6 +298,29 @@ CAF_TEST(the child of a job can be killed) {
   CAF_CHECK(!children[1].killed);
 }
 
+CAF_TEST(a pool that grows starts more children) {
+  start_ready(1);
+  tell(resize_pool{3});
+  CAF_CHECK_EQUAL(children.size(), 3u);
+}
+
+CAF_TEST(a pool that shrinks retires idle children and does not replace them) {
+  start_ready(3);
+  run({1});
+  auto busy = children[1].jobs.empty() ? (children[2].jobs.empty() ? 3u : 2u)
+                                       : 1u;
+  tell(resize_pool{1});
+  for (uint64_t id = 1; id <= 3; ++id)
+    CAF_CHECK_EQUAL(children[id].stopped, id != busy);
+  for (uint64_t id = 1; id <= 3; ++id)
+    if (id != busy)
+      die(id, "exit status 0");
+  CAF_CHECK_EQUAL(children.size(), 3u);
+  run({2});
+  finish(busy, 1);
+  CAF_CHECK_EQUAL(children[busy].jobs, (ids{1, 2}));
+}
+
 CAF_TEST(shutdown stops the children and kills what does not end) {
   start_ready(2);
   caf::anon_send_exit(uut, caf::exit_reason::user_shutdown);

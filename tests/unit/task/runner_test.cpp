@@ -19,6 +19,13 @@ struct transient : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// A result whose conversion fails.
+struct unlucky {
+  friend void tag_invoke(json::value_from_tag, json::value&, const unlucky&) {
+    throw std::invalid_argument("no JSON");
+  }
+};
+
 /// Keeps what tasks send while they run.
 struct recording_sink : state_sink {
   void state(uint64_t job, std::string document) override {
@@ -165,12 +172,19 @@ CAF_TEST(failure has document and traceback) {
 }
 
 CAF_TEST(a result that cannot be converted is a failure) {
-  struct unlucky {};
-  app.task("t", [] {
-    std::function<int()> none;
-    return none(); // bad_function_call
-  });
-  CAF_CHECK(run("t").kind == outcome_kind::failure);
+  app.task("t", [] { return unlucky{}; });
+  auto result = run("t");
+  CAF_CHECK(result.kind == outcome_kind::failure);
+  CAF_CHECK_EQUAL(result.summary, "ValueError('no JSON')");
+}
+
+CAF_TEST(a result beyond the bound is a failure) {
+  app.task(
+      "t", [](size_t size) { return std::string(size, 'x'); }, "size");
+  CAF_CHECK(run("t", {1000}).kind == outcome_kind::success);
+  auto result = run("t", {outcome_bytes_max});
+  CAF_CHECK(result.kind == outcome_kind::failure);
+  CAF_CHECK(result.summary.starts_with("ValueError('a result of "));
 }
 
 CAF_TEST(a malformed message and an unknown task) {

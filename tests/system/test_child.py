@@ -1,0 +1,283 @@
+"""The child program under the child protocol, without a worker."""
+
+import os
+import random
+import signal
+import struct
+import subprocess
+import time
+
+import pytest
+
+from harness.child_process import (CONFIGURE, JOB, RECALL, STOP, VERSION,
+                                   ChildProcess, envelope, string)
+from harness.waiting import eventually
+from harness.workers import build_dir
+
+
+@pytest.fixture
+def start():
+    children = []
+
+    def start(settings=None, libraries=None, **options) -> ChildProcess:
+        apps = build_dir() / "apps"
+        if libraries is None:
+            libraries = [apps / "libtasks.so"]
+        c = ChildProcess(apps / "child", libraries, settings, **options)
+        children.append(c)
+        return c
+
+    yield start
+    for c in children:
+        c.__exit__()
+
+
+@pytest.fixture
+def child(start):
+    c = start()
+    c.hello()
+    return c
+
+
+def test_hello_lists_the_tasks(start):
+    hello = start().hello()
+    assert hello["version"] == VERSION
+    assert hello["runtime"] == "c++"
+    assert {"name": "tasks.add"} in hello["tasks"]
+    assert len(hello["tasks"]) == 11
+
+
+def test_jobs_run_in_their_order(child):
+    for i in range(1, 201):
+        child.job(i, "tasks.add", [i, 1])
+    for i in range(1, 201):
+        outcome = child.outcome()
+        assert (outcome["job"], outcome["summary"]) == (i, str(i + 1))
+
+
+def test_irregular_load(child):
+    """Batches of all sizes with pauses around the watcher's tick."""
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    rng = random.Random(seed)
+    number = 0
+    for _ in range(1500):
+        count = rng.choice([1, 1, 2, 5, 40])
+        batch = b""
+        for i in range(count):
+            job = struct.pack("<Q", number + i + 1) \
+                + string(envelope("tasks.add", [number + i, 1]))
+            batch += struct.pack("<IB", len(job) + 1, JOB) + job
+        cut = rng.randrange(len(batch))
+        child.socket.sendall(batch[:cut])
+        time.sleep(rng.choice([0, 0, 0.0003, 0.0006]))
+        child.socket.sendall(batch[cut:])
+        for i in range(count):
+            number += 1
+            outcome = child.outcome()
+            assert (outcome["job"], outcome["summary"]) == (number, str(number))
+
+
+def test_recall_returns_what_has_not_begun(child):
+    child.job(1, "tasks.sleep", [0.5])
+    child.job(2, "tasks.add", [1, 1])
+    child.job(3, "tasks.add", [1, 1])
+    time.sleep(0.05)
+    begin = time.monotonic()
+    child.send(RECALL)
+    assert child.frame() == {"frame": "returned", "jobs": [2, 3]}
+    assert time.monotonic() - begin < 0.3
+    assert child.outcome()["job"] == 1
+    child.send(RECALL)
+    assert child.frame() == {"frame": "returned", "jobs": []}
+    child.job(4, "tasks.add", [2, 2])
+    assert child.outcome()["job"] == 4
+
+
+def test_a_recall_splits_the_jobs_in_two_kinds(child):
+    """Under load, each job has an outcome or is returned; none has both."""
+    done, back = set(), set()
+    number = 0
+    for _ in range(100):
+        count = 50
+        for _ in range(count):
+            number += 1
+            child.job(number, "tasks.add", [1, 1])
+        child.send(RECALL)
+        while True:
+            frame = child.frame()
+            if frame["frame"] == "returned":
+                back.update(frame["jobs"])
+                break
+            done.add(frame["job"])
+    while len(done) + len(back) < number:
+        done.add(child.outcome()["job"])
+    assert not done & back
+    assert done | back == set(range(1, number + 1))
+
+
+def test_a_job_that_comes_during_a_long_one_waits_for_it(child):
+    child.job(1, "tasks.sleep", [0.1])
+    time.sleep(0.05)
+    child.job(2, "tasks.add", [1, 1])
+    assert child.outcome()["job"] == 1
+    assert child.outcome()["job"] == 2
+
+
+def test_outcomes_do_not_wait_for_the_next_job(child):
+    child.job(1, "tasks.add", [1, 1])
+    child.job(2, "tasks.sleep", [1])
+    begin = time.monotonic()
+    assert child.outcome()["job"] == 1
+    assert time.monotonic() - begin < 0.5
+
+
+def test_stop_finishes_the_current_job(child):
+    child.job(1, "tasks.sleep", [0.2])
+    child.job(2, "tasks.add", [1, 1])
+    time.sleep(0.05)
+    child.send(STOP)
+    assert child.frame() == {"frame": "returned", "jobs": [2]}
+    assert child.outcome()["job"] == 1
+    with pytest.raises(EOFError):
+        child.frame()
+    assert child.process.wait(timeout=10) == 0
+
+
+def test_an_idle_child_stops_at_once(child):
+    child.send(STOP)
+    assert child.frame() == {"frame": "returned", "jobs": []}
+    assert child.process.wait(timeout=10) == 0
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
+def test_it_ends_when_its_parent_closes_the_socket(child, busy):
+    if busy:
+        child.job(1, "tasks.sleep", [60])
+        time.sleep(0.05)
+    child.socket.close()
+    assert child.process.wait(timeout=10) == 0
+
+
+def test_it_dies_with_its_parent():
+    """Also while a task runs, and although somebody else holds the socket."""
+    code = f"""
+import sys, time
+sys.path.insert(0, {str(os.path.dirname(os.path.dirname(__file__)))!r})
+from harness.child_process import ChildProcess
+apps = {str(build_dir() / "apps")!r}
+c = ChildProcess(apps + "/child", [apps + "/libtasks.so"])
+c.hello()
+c.job(1, "tasks.sleep", [60])
+print(c.process.pid, flush=True)
+time.sleep(60)
+"""
+    parent = subprocess.Popen(["/usr/bin/python3", "-c", code],
+                              stdout=subprocess.PIPE, text=True)
+    pid = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    eventually(lambda: not running(pid))
+
+
+def running(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_signals_of_a_terminal_are_the_parents_business(child, number):
+    child.job(1, "tasks.sleep", [0.3])
+    time.sleep(0.05)
+    child.process.send_signal(number)
+    assert child.outcome()["kind"] == "success"
+    child.process.send_signal(number)
+    child.job(2, "tasks.add", [1, 1])
+    assert child.outcome()["summary"] == "2"
+
+
+def test_a_crash_leaves_its_signal(child):
+    child.job(1, "tasks.add", [1, 1])
+    child.job(2, "tasks.crash")
+    child.job(3, "tasks.add", [1, 1])
+    assert child.outcome()["job"] == 1
+    with pytest.raises((EOFError, ConnectionResetError)):
+        child.frame()
+    assert child.process.wait(timeout=10) == -signal.SIGKILL
+
+
+def test_settings_reach_the_runner(start):
+    c = start({"task_track_started": True, "result_extended": True,
+               "some_other_setting": [1]})
+    c.hello()
+    c.job(1, "tasks.add", [1, 1])
+    started = c.frame()
+    assert started["frame"] == "state"
+    assert started["document"]["result"] == {"pid": c.process.pid,
+                                             "hostname": "celery@test"}
+    assert c.outcome()["document"]["worker"] == "celery@test"
+
+
+def test_progress_arrives_while_the_task_runs(child):
+    child.job(1, "tasks.progress", [2, 0.2])
+    begin = time.monotonic()
+    states = [child.frame()["document"] for _ in range(2)]
+    assert 0.15 < time.monotonic() - begin < 0.4
+    assert [s["result"]["current"] for s in states] == [1, 2]
+    assert child.outcome()["document"]["result"] == 2
+
+
+def test_a_large_message_and_a_large_result(child):
+    child.job(1, "tasks.echo", ["x" * 10_000_000])
+    assert len(child.outcome()["document"]["result"]) == 10_000_000
+    child.job(2, "tasks.add", [1, 1])
+    assert child.outcome()["summary"] == "2"
+
+
+@pytest.mark.parametrize("data", [
+    b"\0\0\0\0",
+    b"\xff\xff\xff\xff",
+    struct.pack("<IB", 1, 99),
+    struct.pack("<IB", 3, JOB) + b"xx",
+], ids=["empty", "huge", "unknown", "short"])
+def test_it_leaves_a_parent_that_talks_nonsense(child, data):
+    child.socket.sendall(data)
+    assert child.process.wait(timeout=10) == 2
+
+
+def test_another_version_is_refused(start):
+    c = start(configure=False)
+    c.send(CONFIGURE, struct.pack("<II", VERSION + 1, 0) + string("") * 2)
+    assert c.process.wait(timeout=10) == 2
+
+
+def test_a_wrong_setting_is_one_line(start):
+    c = start({"task_track_started": "yes"})
+    assert c.frame() == {"frame": "failed", "reason":
+                         "setting task_track_started must be true or false"}
+    assert c.process.wait(timeout=10) == 1
+
+
+def test_without_a_socket_it_says_who_starts_it():
+    done = subprocess.run([build_dir() / "apps" / "child"], text=True,
+                          stderr=subprocess.PIPE, timeout=20)
+    assert done.returncode == 2
+    assert "umbel worker" in done.stderr
+
+
+def test_it_is_small_and_quick_to_start(start):
+    begin = time.monotonic()
+    c = start()
+    c.hello()
+    assert time.monotonic() - begin < 1
+    c.job(1, "tasks.add", [4, 4])
+    c.outcome()
+    with open(f"/proc/{c.process.pid}/status") as f:
+        (line,) = [x for x in f if x.startswith("VmRSS")]
+    if not os.environ.get("UMBEL_TEST_PATIENCE", "1") == "1":
+        pytest.skip("sanitizers need memory of their own")
+    assert int(line.split()[1]) < 12 * 1024
