@@ -20,6 +20,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 
 #include <poll.h>
@@ -196,14 +197,14 @@ struct root_state {
   caf::actor tree;
   caf::actor consumer;
   phase now = phase::running;
-  int exit_status = 0;
+  std::atomic<int>* exit_status = nullptr; ///< outlives the actor
 };
 
 void root_state::on_signal(int number) {
   if (number == SIGTERM && now != phase::running)
     return;
   if (number != SIGTERM)
-    exit_status = 1;
+    *exit_status = 1;
   if (now == phase::running && number != SIGQUIT) {
     now = phase::warm;
     spdlog::warn("Warm shutdown: finishing what runs ({})",
@@ -232,8 +233,10 @@ void root_state::end_tree() {
 }
 
 caf::behavior root(caf::stateful_actor<root_state>* self,
-                   const worker_config* config, child_factory children) {
+                   const worker_config* config, child_factory children,
+                   std::atomic<int>* exit_status) {
   auto& st = self->state;
+  st.exit_status = exit_status;
   st.self = self;
   supervisor_flags flags;
   flags.strategy = strategy::one_for_all;
@@ -303,9 +306,9 @@ int run_worker(const worker_config& config) {
   system_config.set("middleman.workers", size_t{0});
   caf::actor_system system{system_config};
   caf::error reason;
-  int status = 0;
+  std::atomic<int> status = 0;
   {
-    auto hdl = system.spawn(root, &config, *children);
+    auto hdl = system.spawn(root, &config, *children, &status);
     hdl->attach_functor([&](const caf::error& x) {
       reason = x;
       uint64_t one = 1;

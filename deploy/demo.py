@@ -1,6 +1,8 @@
 """What deploy/quickstart shows once everything is built: a Redis server, a
 worker, tasks sent by the stock Celery client, and a child that is killed."""
 
+import atexit
+import gc
 import os
 import re
 import signal
@@ -44,16 +46,16 @@ def wait_for(condition, what: str, seconds: float = 20):
 
 def answers(port: int) -> bool:
     try:
-        return redis.Redis(port=port, socket_timeout=2).ping()
+        return redis.Redis("127.0.0.1", port, socket_timeout=2).ping()
     except redis.RedisError:
         return False
 
 
-def start_redis() -> tuple[int, subprocess.Popen | None]:
-    """The port of a server, and the server if it had to be started."""
+def start_redis() -> int:
+    """The port of a server; one that had to be started ends with this program."""
     if answers(6379):
         say("there is one at 127.0.0.1:6379")
-        return 6379, None
+        return 6379
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
@@ -61,9 +63,10 @@ def start_redis() -> tuple[int, subprocess.Popen | None]:
     server = subprocess.Popen(
         argv, stdout=subprocess.DEVNULL, cwd=tempfile.gettempdir(), process_group=0
     )
+    atexit.register(server.terminate)  # whatever happens next
     wait_for(lambda: answers(port), "answer from redis-server")
     say(f"started one at 127.0.0.1:{port}")
-    return port, server
+    return port
 
 
 class Worker:
@@ -138,7 +141,7 @@ def main() -> None:
     keep = "--keep" in sys.argv[1:]
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     step("3. A Redis server")
-    port, server = start_redis()
+    port = start_redis()
     url = f"redis://127.0.0.1:{port}/0"
     worker = None
     app = Celery("quickstart", broker=url, backend=url)
@@ -167,10 +170,8 @@ def main() -> None:
         step("7. Warm shutdown" if not keep else "Warm shutdown")
         if worker:
             worker.stop()
+        gc.collect()  # results unsubscribe as they go: while the server is there
         app.close()
-        if server:
-            server.terminate()
-            server.wait(10)
     if worker.process.returncode != 0:
         sys.exit(f"quickstart: the worker ended with {worker.process.returncode}")
     if not keep:

@@ -14,8 +14,9 @@ settlement settle(const request& r, disposition how) {
 }
 
 bool stores_errors(const request& r) {
-  auto ignored = r.header.ignore_result.value_or(
-    r.task.ignore_result.value_or(false));
+  // Celery's clients always send the header: only `true` says anything.
+  auto ignored = r.header.ignore_result.value_or(false)
+                 || r.task.ignore_result.value_or(false);
   return !ignored || r.task.store_errors_even_if_ignored.value_or(false);
 }
 
@@ -66,12 +67,16 @@ task_options resolve(task_options task,
 settlement settle_outcome(const request& r, outcome x) {
   auto result = settle(r, disposition::ack);
   result.publish = std::move(x.publish);
+  for (auto& message : result.publish)
+    if (message.queue.empty())
+      message.queue = r.queue;
   if (!x.document.empty())
     result.result = result_record{r.header.id, std::move(x.document)};
   switch (x.kind) {
     case outcome_kind::success:
     case outcome_kind::retry:
     case outcome_kind::ignore:
+    case outcome_kind::revoked:
       return result;
     case outcome_kind::failure:
       if (*r.task.acks_late && !*r.task.acks_on_failure_or_timeout)

@@ -42,6 +42,9 @@ void log_outcome(const request& r, const outcome& x) {
     case outcome_kind::requeue:
       spdlog::info("Task {} rejected: {}", r.display_name(), x.summary);
       break;
+    case outcome_kind::revoked:
+      spdlog::info("Discarding revoked task: {}", r.display_name());
+      break;
     case outcome_kind::malformed:
       spdlog::error("Task {} refused: {}", r.display_name(), x.summary);
       break;

@@ -280,7 +280,8 @@ void supervisor_state::forget(child& x) {
 void supervisor_state::shut_down(caf::error reason) {
   if (is_stopping)
     return;
-  if (!is_normal(reason))
+  // A fatal reason is said once, by whoever started the tree.
+  if (!is_normal(reason) && !(reason == supervision_errc::fatal))
     spdlog::error("supervisor {}: shutting down: {}", label, describe(reason));
   is_stopping = true;
   stop_reason = std::move(reason);

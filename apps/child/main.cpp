@@ -50,9 +50,9 @@ int main() {
   }
   leave_signals_to_the_parent();
   // Never destroyed: the watcher and threads of the tasks may outlive main().
-  auto& parent = *new umbel::connection{parent_socket};
-  auto& tasks = *new umbel::registry;
-  auto fail = [&](const umbel::error& x) {
+  static auto& parent = *new umbel::connection{parent_socket};
+  static auto& tasks = *new umbel::registry;
+  auto fail = [](const umbel::error& x) {
     parent.send(umbel::frame::failed{x.what});
   };
   auto settings = prepare(tasks, parent.receive_configure(), fail);

@@ -183,7 +183,7 @@ expected<from_child> read_outcome(reader& from) {
     return message;
   });
   if (kind < static_cast<uint8_t>(outcome_kind::success)
-      || kind > static_cast<uint8_t>(outcome_kind::malformed))
+      || kind > static_cast<uint8_t>(outcome_kind::revoked))
     return error{errc::malformed, fmt::format("unknown outcome kind {}", kind)};
   return finish<from_child>(from, "outcome", std::move(x));
 }

@@ -70,17 +70,21 @@ template <class... Ps>
 constexpr size_t named_parameters<type_list<Ps...>> = (size_t{is_named<Ps>}
                                                        + ... + 0);
 
+/// Whether a task can have such a parameter.
+template <class P>
+constexpr bool is_possible =
+    !std::is_lvalue_reference_v<
+        P> || std::is_const_v<std::remove_reference_t<P>> || is_context<P>;
+
 /// One callable of type F with parameters Ps.
 template <class F, class... Ps>
 class bound_callable {
 public:
   static constexpr size_t named = named_parameters<type_list<Ps...>>;
 
-  static_assert(
-      ((is_context<
-            Ps> || !std::is_lvalue_reference_v<Ps> || std::is_const_v<std::remove_reference_t<Ps>>)&&...),
-      "a task's parameters are values, references to const, and "
-      "umbel::context&");
+  static_assert((is_possible<Ps> && ...),
+                "a task's parameters are values, references to const, and "
+                "umbel::context&");
 
   bound_callable(F f, std::string function, std::vector<arg> names)
       : f_(std::move(f)) {

@@ -16,8 +16,8 @@ namespace umbel {
 ///        exception gets out of a library's static initialisers. By default the
 ///        error is written to standard error.
 /// @returns `not_found` or `invalid_setting` with one line that says what is
-/// wrong: no such file, not a task library, undefined symbol, duplicate task, no
-/// tasks, an exception with its message.
+/// wrong: no such file, not a task library, undefined symbol, duplicate task,
+/// no tasks, an exception with its message.
 expected<void>
 load_library(registry& to, const std::string& path,
              const std::function<void(const error&)>& last_words = {});

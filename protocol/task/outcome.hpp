@@ -16,12 +16,12 @@
 namespace umbel {
 
 /// Bound of an outcome's document and messages together, and of a state's
-/// document: brokers and result stores refuse values of 512 MB, and what is sent
-/// to them is longer than this by base64.
+/// document: brokers and result stores refuse values of 512 MB, and base64
+/// makes what is sent to them longer.
 constexpr size_t outcome_bytes_max = 128u << 20;
 
 /// The five ways in which a run can end (Celery: states and semi-predicates),
-/// and one in which it never began.
+/// and two in which it never began.
 enum class outcome_kind : uint8_t {
   success = 1,
   failure,   ///< an exception; result document FAILURE
@@ -30,6 +30,7 @@ enum class outcome_kind : uint8_t {
   reject,    ///< Reject(requeue=False): dead letter
   requeue,   ///< Reject(requeue=True): back on the queue
   malformed, ///< body could not be decoded; `summary` says why; dead letter
+  revoked,   ///< expired while it waited for a child; document REVOKED
 };
 
 struct outcome {
@@ -40,7 +41,7 @@ struct outcome {
   /// task or the message says that the result is ignored.
   std::string document;
   /// For the log. success: repr of the result; failure: repr of the exception;
-  /// retry: "Retry in 1s: " and that repr; reject, requeue, malformed: the reason.
+  /// retry: "Retry in 1s: " and that repr; reject, requeue, malformed: why.
   std::string summary;
   std::string traceback; ///< failure and retry only
   /// Follow-up messages. An empty queue is the one that the job came from: a

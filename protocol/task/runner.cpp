@@ -84,6 +84,9 @@ outcome task_runner::run(uint64_t job, std::string_view payload,
 }
 
 outcome task_runner::run_message(const call& x) {
+  // Checked when it was received; since then it may have waited for long.
+  if (auto& expires = x.message.header.expires; expires && *expires <= now())
+    return expired(x);
   context self{x.job, x.message, x.task.options(), settings_, x.sink, stop_};
   stop_.begin(x.job);
   outcome result;
@@ -97,6 +100,18 @@ outcome task_runner::run_message(const call& x) {
     result = threw(x, self, std::current_exception());
   }
   return result;
+}
+
+outcome task_runner::expired(const call& x) {
+  outcome to;
+  to.kind = outcome_kind::revoked;
+  to.summary = "expired";
+  if (stores_errors(x)) {
+    auto document = make_meta(x.message, settings_, "REVOKED");
+    document.result = to_json_object(task_revoked("expired"));
+    to.document = to_document(document);
+  }
+  return to;
 }
 
 void task_runner::started(const call& x) {

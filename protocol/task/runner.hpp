@@ -44,6 +44,7 @@ private:
   struct call; // one run: message, task, sink
 
   outcome run_message(const call& x);
+  outcome expired(const call& x);
   void started(const call& x);
   outcome succeeded(const call& x, json::value result);
   outcome failed(const call& x, const std::exception_ptr& cause);

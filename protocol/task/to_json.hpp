@@ -34,10 +34,7 @@ json::value to_json_value(const T& x) {
     return std::visit([](const auto& y) { return to_json_value(y); }, x);
   } else if constexpr (std::is_same_v<T, std::monostate>) {
     return nullptr;
-  } else if constexpr (
-      std::is_base_of_v<
-          json::value,
-          T> || std::is_same_v<T, json::array> || std::is_same_v<T, json::object> || std::is_same_v<T, json::string>) {
+  } else if constexpr (any_json<T>) {
     return x;
   } else if constexpr (any_map<T>) {
     json::object to;

@@ -1,6 +1,8 @@
 // Which shape of type this is, for the conversions from and to JSON.
 #pragma once
 
+#include <boost/json.hpp>
+
 #include <array>
 #include <chrono>
 #include <concepts>
@@ -25,6 +27,12 @@ concept any_optional = is_specialization<T, std::optional>;
 
 template <class T>
 concept any_variant = is_specialization<T, std::variant>;
+
+/// JSON already.
+template <class T>
+concept any_json = std::same_as<T, boost::json::value> || std::same_as<
+    T, boost::json::array> || std::same_as<T, boost::json::object> || std::
+    same_as<T, boost::json::string>;
 
 template <class T>
 concept any_duration = is_specialization<T, std::chrono::duration>;

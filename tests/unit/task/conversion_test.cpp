@@ -134,12 +134,12 @@ CAF_TEST(containers say which element is wrong) {
   using prices = std::map<std::string, double>;
   CAF_CHECK_EQUAL(convert<prices>(R"({"a": 1})"), (prices{{"a", 1}}));
   using by_number = std::unordered_map<int, std::string>;
-  CAF_CHECK_EQUAL(convert<by_number>(R"({"7": "x"})").at(7), "x");
+  CAF_CHECK(convert<by_number>(R"({"7": "x"})").at(7) == "x");
   CAF_CHECK_EQUAL(complaint<by_number>(R"({"x": "x"})"),
                   " must have integer keys, not 'x'");
   auto pair = convert<std::pair<int, std::string>>(R"([1, "x"])");
   CAF_CHECK_EQUAL(pair.second, "x");
-  CAF_CHECK_EQUAL((convert<std::array<int, 2>>("[1, 2]")[1]), 2);
+  CAF_CHECK((convert<std::array<int, 2>>("[1, 2]")[1] == 2));
   CAF_CHECK_EQUAL(complaint<std::vector<int>>(R"([1, "2"])"),
                   "[1] must be int, not str");
   CAF_CHECK_EQUAL(complaint<prices>(R"({"a": null})"),
@@ -164,8 +164,8 @@ CAF_TEST(optional and variant) {
 }
 
 CAF_TEST(types of the author) {
-  auto items = convert<std::vector<shop::item>>(
-    R"([{"name": "tea", "price": 2.5}])");
+  auto items =
+      convert<std::vector<shop::item>>(R"([{"name": "tea", "price": 2.5}])");
   CAF_CHECK_EQUAL(items[0].name, "tea");
   CAF_CHECK_EQUAL(text_of(items), R"([{"name": "tea", "price": 2.5}])");
   auto why = complaint<std::vector<shop::item>>(R"([{"name": 1}])");

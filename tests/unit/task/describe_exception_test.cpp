@@ -79,10 +79,10 @@ CAF_TEST(errors of the system are an OSError with its number) {
 
 CAF_TEST(types of the author keep their name) {
   CAF_CHECK_EQUAL(in_short(shop::stock::out_of_stock("tea")),
-              "shop.stock.out_of_stock [\"tea\"]");
+                  "shop.stock.out_of_stock [\"tea\"]");
   CAF_CHECK_EQUAL(in_short(nameless("x")), "umbel.nameless [\"x\"]");
   CAF_CHECK_EQUAL(in_short(shop::stock::unknown_thing{}),
-              "shop.stock.unknown_thing [\"unknown\"]");
+                  "shop.stock.unknown_thing [\"unknown\"]");
   CAF_CHECK_EQUAL(in_short(5), "builtins.RuntimeError [5]");
   CAF_CHECK_EQUAL(in_short("text"), "builtins.RuntimeError [\"text\"]");
 }

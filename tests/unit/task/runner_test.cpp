@@ -117,6 +117,20 @@ CAF_TEST(success has a document) {
   CAF_CHECK(result.publish.empty());
 }
 
+CAF_TEST(a task that has expired is not run) {
+  auto ran = false;
+  app.task("late", [&] { ran = true; });
+  call.expires = now();
+  auto result = run("late");
+  CAF_CHECK(!ran);
+  CAF_CHECK(result.kind == outcome_kind::revoked);
+  auto found = document(result);
+  CAF_CHECK_EQUAL(found["status"].as_string(), "REVOKED");
+  CAF_CHECK_EQUAL(found["result"].as_object()["exc_type"].as_string(),
+                  "TaskRevokedError");
+  CAF_CHECK(found["date_done"].is_string());
+}
+
 CAF_TEST(varargs and kwargs and optional parameters) {
   app.task(
       "all",
@@ -276,8 +290,9 @@ CAF_TEST(a task sees its request) {
     CAF_CHECK(self.kwargs().empty());
     CAF_CHECK_EQUAL(self.headers().at("x-color").as_string(), "green");
     CAF_CHECK_EQUAL(self.hostname(), "celery@test");
-    CAF_CHECK_EQUAL(self.delivery_info().at("routing_key").as_string(), "q");
-    CAF_CHECK_EQUAL(self.delivery_info().at("priority").as_int64(), 6);
+    auto route = self.delivery_info();
+    CAF_CHECK_EQUAL(route.at("routing_key").as_string(), "q");
+    CAF_CHECK_EQUAL(route.at("priority").as_int64(), 6);
     CAF_CHECK_EQUAL(self.root_id(), "r");
     CAF_CHECK_EQUAL(self.parent_id(), "p");
     CAF_CHECK_EQUAL(self.group(), "g");
