@@ -302,7 +302,7 @@ int run_worker(const worker_config& config) {
   system_config.load<caf::io::middleman>();
   // Work stealing polls when idle; this worker mostly waits.
   system_config.set("scheduler.policy", caf::atom("sharing"));
-  system_config.set("scheduler.max-threads", size_t{2});
+  system_config.set("scheduler.max-threads", size_t{1});
   system_config.set("middleman.workers", size_t{0});
   caf::actor_system system{system_config};
   caf::error reason;

@@ -69,9 +69,11 @@ def test_cold_shutdown_restores_at_once(
     eventually(lambda: not running.group_alive())
     assert in_flight(redis_client) == (0, 0)
     assert redis_client.llen("celery") == 2
-    umbel_worker("-c", "2", config=LATE)
+    next_worker = umbel_worker("-c", "2", config=LATE)
     assert waiting.get(timeout=10) == 2
     eventually(is_started(result))
+    next_worker.signal(signal.SIGQUIT)  # nobody waits for the long task
+    next_worker.wait_exit(10)
 
 
 def test_a_killed_worker_is_recovered_by_the_next(
