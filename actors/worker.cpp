@@ -106,8 +106,9 @@ std::vector<child_spec> connection_specs(std::shared_ptr<incarnation> life,
   };
   child_spec read;
   read.id = "reader";
-  read.start = [=](caf::local_actor* parent, const siblings&) {
-    return parent->spawn<caf::detached>(reader, life, consumer);
+  read.start = [=](caf::local_actor* parent, const siblings& started) {
+    return parent->spawn<caf::detached>(reader, life, consumer,
+                                        started.get("writer"));
   };
   return {std::move(write), std::move(read)};
 }
@@ -141,7 +142,7 @@ std::vector<child_spec> worker_specs(const worker_config& config,
   child_spec time;
   time.id = "timer";
   time.start = [](caf::local_actor* parent, const siblings&) {
-    return parent->spawn(timer, std::chrono::system_clock::now);
+    return parent->spawn(timer, now);
   };
   child_spec pool;
   pool.id = "pool";

@@ -31,6 +31,13 @@ struct incarnation {
     reader_ = x;
   }
 
+  /// Unless a successor has taken its place.
+  void clear_reader(broker* x) {
+    std::unique_lock guard{mutex_};
+    if (reader_ == x)
+      reader_ = nullptr;
+  }
+
 private:
   std::mutex mutex_;
   broker* reader_ = nullptr;

@@ -4,6 +4,7 @@
 
 #include "protocol/backend/result_record.hpp"
 #include "protocol/broker/broker.hpp"
+#include "protocol/message/time.hpp"
 
 #include <caf/actor.hpp>
 #include <caf/allowed_unsafe_message_type.hpp>
@@ -39,6 +40,9 @@ struct deliveries {
 
 // -- writer ---------------------------------------------------------------------
 
+/// Answer with `writer_up` as soon as there is a connection.
+struct await_writer {};
+
 /// A writer is connected.
 struct writer_up {
   caf::actor writer;
@@ -73,7 +77,7 @@ struct released {};
 
 /// Send `woken` with this id at that wall-clock time.
 struct wake_at {
-  std::chrono::system_clock::time_point due;
+  timestamp due;
   uint64_t id = 0;
 };
 
@@ -100,6 +104,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::credit)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::pause_reader)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::reader_paused)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::deliveries)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::await_writer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::writer_up)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::settle_batch)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::confirmed)

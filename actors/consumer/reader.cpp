@@ -11,7 +11,6 @@ namespace umbel {
 
 namespace {
 
-using connect_atom = caf::atom_constant<caf::atom("connect")>;
 using fetch_atom = caf::atom_constant<caf::atom("fetch")>;
 
 /// The number at the end of a tag of ours.
@@ -24,6 +23,11 @@ uint64_t sequence(const delivery_tag& tag) {
 }
 
 } // namespace
+
+reader_state::~reader_state() {
+  if (life)
+    life->clear_reader(connection.get());
+}
 
 void reader_state::connect() {
   auto options = life->options;
@@ -60,23 +64,19 @@ void reader_state::fetch() {
 }
 
 void reader_state::fail(const error& x) {
-  life->set_reader(nullptr);
   self->quit(caf::make_error(supervision_errc::connection_lost, x.what));
 }
 
 caf::behavior reader(caf::stateful_actor<reader_state>* self,
-                     std::shared_ptr<incarnation> life, caf::actor consumer) {
+                     std::shared_ptr<incarnation> life, caf::actor consumer,
+                     caf::actor writer) {
   auto& st = self->state;
   st.self = self;
   st.life = std::move(life);
   st.consumer = std::move(consumer);
-  self->set_exit_handler([self](caf::exit_msg& x) {
-    self->state.life->set_reader(nullptr);
-    self->quit(std::move(x.reason));
-  });
-  self->send(self, connect_atom::value);
+  self->send(writer, await_writer{});
   return {
-    [self](connect_atom) { self->state.connect(); },
+    [self](const writer_up&) { self->state.connect(); },
     [self](credit x) {
       auto& st = self->state;
       st.credit += x.messages;

@@ -1,6 +1,7 @@
 // reader: the connection that reserves messages.
 //
-//  1. connects, and tells the consumer that it is up;
+//  1. when the writer is connected, and so holds the lease under which this one
+//     reserves, connects too and tells the consumer that it is up;
 //  2. while it has credit, reserves batches and sends them on; when there is
 //     nothing, waits for more without taking anything.
 //
@@ -29,6 +30,8 @@ struct reader_state {
   /// Longest wait in one go. Messages to this actor are read in between.
   static constexpr auto wait_max = std::chrono::seconds{1};
 
+  ~reader_state();
+
   void connect();
   void fetch();
   void fail(const error& x);
@@ -42,6 +45,7 @@ struct reader_state {
 };
 
 caf::behavior reader(caf::stateful_actor<reader_state>* self,
-                     std::shared_ptr<incarnation> life, caf::actor consumer);
+                     std::shared_ptr<incarnation> life, caf::actor consumer,
+                     caf::actor writer);
 
 } // namespace umbel

@@ -34,14 +34,13 @@ void timer_state::wake() {
 }
 
 void timer_state::schedule() {
-  auto delay = std::clamp<clock::duration>(entries.top().first - now(),
-                                           clock::duration{0}, sleep_max);
+  auto delay = std::clamp<timestamp::duration>(
+    entries.top().first - now(), timestamp::duration{0}, sleep_max);
   self->delayed_send(self, delay, wake_atom::value, ++generation);
 }
 
-caf::behavior
-timer(caf::stateful_actor<timer_state>* self,
-      std::function<std::chrono::system_clock::time_point()> now) {
+caf::behavior timer(caf::stateful_actor<timer_state>* self,
+                    std::function<timestamp()> now) {
   self->state.self = self;
   self->state.now = std::move(now);
   return {

@@ -26,8 +26,7 @@ struct timer_state {
   /// Longest sleep: bounds how late a change of the wall clock is noticed.
   static constexpr auto sleep_max = std::chrono::seconds{1};
 
-  using clock = std::chrono::system_clock;
-  using entry = std::pair<clock::time_point, uint64_t>;
+  using entry = std::pair<timestamp, uint64_t>;
 
   void add(caf::actor owner, const wake_at& x);
   void wake();
@@ -37,12 +36,11 @@ struct timer_state {
   caf::actor owner;
   std::priority_queue<entry, std::vector<entry>, std::greater<>> entries;
   uint64_t generation = 0; ///< older wake-ups are void
-  std::function<clock::time_point()> now = clock::now;
+  std::function<timestamp()> now;
 };
 
 /// @param now the wall clock; tests pass a simulated one
-caf::behavior
-timer(caf::stateful_actor<timer_state>* self,
-      std::function<std::chrono::system_clock::time_point()> now);
+caf::behavior timer(caf::stateful_actor<timer_state>* self,
+                    std::function<timestamp()> now);
 
 } // namespace umbel

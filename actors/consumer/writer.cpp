@@ -96,6 +96,12 @@ caf::behavior writer(caf::stateful_actor<writer_state>* self,
   self->send(self, connect_atom::value);
   return {
     [self](connect_atom) { self->state.connect(); },
+    [self](await_writer) {
+      // This comes after the attempt to connect, which ends the actor if it
+      // fails: whoever gets here finds it connected.
+      self->send(caf::actor_cast<caf::actor>(self->current_sender()),
+                 writer_up{self});
+    },
     [self](const settle_batch& x) { self->state.add(x); },
     [self](flush_atom) { self->state.flush(); },
     [self](const renew_lease& x) {

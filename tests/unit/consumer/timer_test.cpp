@@ -9,8 +9,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-using wall = std::chrono::system_clock;
-
 caf::behavior recorder(caf::event_based_actor*, std::vector<uint64_t>* log) {
   return {
     [=](const woken& x) {
@@ -20,7 +18,7 @@ caf::behavior recorder(caf::event_based_actor*, std::vector<uint64_t>* log) {
 }
 
 struct fixture : test_coordinator_fixture<> {
-  wall::time_point now = wall::time_point{} + 1'000h;
+  timestamp now = timestamp{} + 1'000h;
   std::vector<uint64_t> log;
   caf::actor owner;
   caf::actor uut;
@@ -80,6 +78,13 @@ CAF_TEST(a far time is reached in many steps) {
   CAF_CHECK(log.empty());
   pass(1s);
   CAF_CHECK_EQUAL(log, ids{1});
+}
+
+CAF_TEST(a time beyond the range of the system clock is far off) {
+  caf::send_as(owner, uut, wake_at{timestamp{std::chrono::hours{70'000'000}}, 1});
+  consume_messages();
+  pass(1s);
+  CAF_CHECK(log.empty());
 }
 
 CAF_TEST(a wall clock that jumps ahead is noticed within a second) {

@@ -30,6 +30,11 @@ struct fixture {
     return result;
   }
 
+  /// Assigns what waits and returns the ids for one child.
+  std::vector<uint64_t> assigned_to(uint64_t child) {
+    return assign()[child];
+  }
+
   /// Makes the average of a task known.
   void teach(const std::string& task, std::chrono::microseconds runtime) {
     auto jobs = make(1, task);
@@ -77,7 +82,7 @@ CAF_TEST(jobs of a millisecond are run ahead for the ahead time only) {
   uut.add_child(1);
   teach("brief", 1ms);
   uut.enqueue(make(100, "brief"));
-  CAF_CHECK_EQUAL(assign()[1].size(), 4u);
+  CAF_CHECK_EQUAL(assigned_to(1).size(), 4u);
 }
 
 CAF_TEST(an idle child gets a job before a busy one gets a second) {
@@ -96,7 +101,7 @@ CAF_TEST(nothing is put behind a task that is known to be long) {
   teach("long", 10s);
   uut.enqueue(make(1, "long"));
   uut.enqueue(make(1, "noop"));
-  CAF_CHECK_EQUAL(assign()[1].size(), 1u);
+  CAF_CHECK_EQUAL(assigned_to(1).size(), 1u);
   CAF_CHECK_EQUAL(uut.num_waiting(), 1u);
 }
 
@@ -104,7 +109,7 @@ CAF_TEST(finishing names the job that the child began instead) {
   uut.add_child(1);
   teach("noop", 10us);
   uut.enqueue(make(2));
-  auto run = assign()[1];
+  auto run = assigned_to(1);
   auto begun = uut.finish(1, run[0], 10us, t);
   CAF_REQUIRE(begun);
   CAF_CHECK_EQUAL(*begun, run[1]);
@@ -116,7 +121,7 @@ CAF_TEST(a job stuck behind a long one is recalled and goes to a free child) {
   uut.add_child(1);
   teach("noop", 10us);
   uut.enqueue(make(3));
-  auto run = assign()[1];
+  auto run = assigned_to(1);
   CAF_REQUIRE_EQUAL(run.size(), 3u);
   t += dispatcher::patience;
   CAF_CHECK(uut.overdue(t).empty());
@@ -126,21 +131,21 @@ CAF_TEST(a job stuck behind a long one is recalled and goes to a free child) {
   uut.give_back(1, {run[1], run[2]});
   CAF_CHECK_EQUAL(uut.num_waiting(), 2u);
   uut.add_child(2);
-  CAF_CHECK_EQUAL(assign()[2], (ids{run[1], run[2]}));
+  CAF_CHECK_EQUAL(assigned_to(2), (ids{run[1], run[2]}));
 }
 
 CAF_TEST(recalled jobs keep their order before those that wait) {
   uut.add_child(1);
   teach("noop", 10us);
   uut.enqueue(make(3));
-  auto run = assign()[1];
+  auto run = assigned_to(1);
   t += 1s;
   CAF_REQUIRE_EQUAL(uut.overdue(t), ids{1});
   uut.enqueue(make(1));
   CAF_CHECK(assign().empty()); // the recall is still under way
   uut.give_back(1, {run[1], run[2]});
   uut.add_child(2);
-  auto next = assign()[2];
+  auto next = assigned_to(2);
   CAF_CHECK_EQUAL(next, (ids{run[1], run[2], last}));
 }
 
@@ -148,13 +153,13 @@ CAF_TEST(a lost child loses only what it ran) {
   uut.add_child(1);
   teach("noop", 10us);
   uut.enqueue(make(3));
-  auto run = assign()[1];
+  auto run = assigned_to(1);
   auto left = uut.remove_child(1);
   CAF_REQUIRE(left.running);
   CAF_CHECK_EQUAL(*left.running, run[0]);
   CAF_CHECK_EQUAL(uut.num_waiting(), 2u);
   uut.add_child(2);
-  CAF_CHECK_EQUAL(assign()[2], (ids{run[1], run[2]}));
+  CAF_CHECK_EQUAL(assigned_to(2), (ids{run[1], run[2]}));
 }
 
 CAF_TEST(an idle child leaves nothing) {
@@ -176,14 +181,14 @@ CAF_TEST(the average follows a task that becomes slow) {
   for (int i = 0; i < 50; ++i)
     teach("noop", 20ms);
   uut.enqueue(make(10));
-  CAF_CHECK_EQUAL(assign()[1].size(), 1u);
+  CAF_CHECK_EQUAL(assigned_to(1).size(), 1u);
 }
 
 CAF_TEST(the runner of a job is the child that is at it) {
   uut.add_child(1);
   teach("noop", 10us);
   uut.enqueue(make(2));
-  auto run = assign()[1];
+  auto run = assigned_to(1);
   CAF_CHECK_EQUAL(uut.runner_of(run[0]), std::optional<uint64_t>{1});
   CAF_CHECK(!uut.runner_of(run[1]));
   CAF_CHECK(uut.is_running(1, run[0]));
