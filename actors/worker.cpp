@@ -118,8 +118,11 @@ supervisor_flags connection_flags(const worker_config& config) {
   flags.strategy = strategy::rest_for_one;
   flags.backoff = {50ms, 2s};
   // A broker may be away for as long as it likes, unless told otherwise.
-  flags.intensity = {config.settings.broker_connection_max_retries.value_or(
-                       unlimited_restarts),
+  auto& x = config.settings;
+  flags.intensity = {x.broker_connection_retry
+                       ? x.broker_connection_max_retries.value_or(
+                         unlimited_restarts)
+                       : 0,
                      1h};
   return flags;
 }

@@ -159,10 +159,14 @@ expected<worker_config> configure_worker(const options& given,
     config.concurrency = x.worker_concurrency.value_or(
         std::max(std::thread::hardware_concurrency(), 1u));
   }
-  if (x.task_soft_time_limit && x.task_time_limit
-      && *x.task_soft_time_limit >= *x.task_time_limit)
-    warnings.push_back("task_soft_time_limit is not below task_time_limit: it "
-                       "will never be reached");
+  if (x.task_time_limit || x.task_soft_time_limit)
+    warnings.push_back("task_time_limit and task_soft_time_limit are not "
+                       "enforced yet");
+  if (!x.timezone.empty() && x.timezone != "UTC")
+    warnings.push_back("timezone: times without a zone are taken as UTC yet");
+  if (x.task_default_priority)
+    warnings.push_back("task_default_priority is for clients: it has no effect "
+                       "on a worker");
   if (given.task_events)
     warnings.push_back("-E: task events are not sent yet");
   config.apps = given.apps;

@@ -23,6 +23,8 @@ constexpr std::string_view options_of_celery[] = {
     "-S",
     "--statedb",
     "--disable-prefetch",
+    "--time-limit",
+    "--soft-time-limit",
     "--max-tasks-per-child",
     "--max-memory-per-child",
     "--purge",
@@ -77,15 +79,6 @@ CLI::Validator whole_number(int64_t min, int64_t max = INT32_MAX) {
     auto result = is_not(text) + "a whole number from " + std::to_string(min);
     return max == INT32_MAX ? result + " up"
                             : result + " to " + std::to_string(max);
-  });
-}
-
-CLI::Validator seconds() {
-  return check([](std::string& text) -> std::string {
-    auto value = value_from_text(setting_kind::seconds, text);
-    if (value.is_number() && value.to_number<double>() > 0)
-      return {};
-    return is_not(text) + "a number of seconds above 0";
   });
 }
 
@@ -233,12 +226,6 @@ void add_worker_options(CLI::App& command, options& x) {
       ->check(bounds_of_pool());
   add_setting(command, x, pool_group, "-P,--pool", "KIND", "worker_pool")
       ->check(one_of("prefork, processes, threads, solo"));
-  add_setting(command, x, pool_group, "--time-limit", "SECONDS",
-              "task_time_limit")
-      ->check(seconds());
-  add_setting(command, x, pool_group, "--soft-time-limit", "SECONDS",
-              "task_soft_time_limit")
-      ->check(seconds());
 
   add_text(
       command, queue_group, "-Q,--queues", "NAME,...",
