@@ -113,7 +113,12 @@ settlement settle_refused(const request& r, const std::string& status,
 }
 
 settlement settle_restored(const request& r) {
-  return settle(r, disposition::restore);
+  auto result = settle(r, disposition::restore);
+  // Taken for begun and acknowledged, but its child had not begun it: the
+  // ledger no longer has it, so it is published again.
+  if (r.acked)
+    result.publish.push_back({r.queue, r.header.priority, *r.payload});
+  return result;
 }
 
 settlement settle_malformed(const delivery& x, const std::string& reason) {

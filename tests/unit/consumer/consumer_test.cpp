@@ -250,6 +250,20 @@ CAF_TEST(a task with an eta is held and does not count in the window) {
   CAF_CHECK_EQUAL(log.woken_at.size(), 2u);
 }
 
+CAF_TEST(a task that is given back after its acknowledgement is not lost) {
+  start();
+  deliver("tasks.add");
+  auto id = log.jobs.at(0).id;
+  tell(pool_report{{}, {id}});
+  pass(consumer_state::ack_delay);
+  tell(jobs_returned{{id}});
+  CAF_REQUIRE_EQUAL(log.settled.size(), 2u);
+  CAF_CHECK(log.settled[1].how == disposition::none);
+  CAF_REQUIRE_EQUAL(log.settled[1].publish.size(), 1u);
+  CAF_CHECK_EQUAL(log.settled[1].publish[0].queue.str(), "celery");
+  CAF_CHECK_EQUAL(log.settled[1].publish[0].payload, *log.jobs[0].payload);
+}
+
 CAF_TEST(a lost child fails the task) {
   start();
   deliver("tasks.late");
