@@ -7,7 +7,27 @@ namespace umbel {
 // -- children -------------------------------------------------------------------
 
 void dispatcher::add_child(child_id id) {
-  children_.try_emplace(id);
+  auto [i, fresh] = children_.try_emplace(id);
+  if (fresh)
+    enlist(id, i->second);
+}
+
+void dispatcher::enlist(child_id id, const child& x) {
+  if (x.jobs.empty())
+    idle_.insert(id);
+  else if (!x.recalled)
+    open_.emplace(x.load, id);
+  if (x.jobs.size() > 1)
+    ahead_.insert(id);
+}
+
+void dispatcher::unlist(child_id id, const child& x) {
+  if (x.jobs.empty())
+    idle_.erase(id);
+  else
+    open_.erase({x.load, id});
+  if (x.jobs.size() > 1)
+    ahead_.erase(id);
 }
 
 dispatcher::remains dispatcher::remove_child(child_id id) {
@@ -15,8 +35,10 @@ dispatcher::remains dispatcher::remove_child(child_id id) {
   auto i = children_.find(id);
   if (i == children_.end())
     return result;
+  unlist(id, i->second);
   if (auto& jobs = i->second.jobs; !jobs.empty()) {
     result.running = jobs.front().what.id;
+    owners_.erase(*result.running);
     put_back(i->second, jobs.begin() + 1);
   }
   children_.erase(i);
@@ -27,6 +49,7 @@ void dispatcher::put_back(child& from, std::deque<assigned>::iterator first) {
   for (auto i = from.jobs.end(); i != first;) {
     --i;
     from.load -= i->cost;
+    owners_.erase(i->what.id);
     waiting_.push_front(std::move(i->what));
   }
   from.jobs.erase(first, from.jobs.end());
@@ -50,19 +73,23 @@ dispatcher::estimate(const std::string& task) const {
 
 dispatcher::child_map::iterator
 dispatcher::pick(std::optional<microseconds> cost, time_point now) {
-  auto best = children_.end();
-  for (auto i = children_.begin(); i != children_.end(); ++i) {
-    auto& candidate = i->second;
-    if (candidate.jobs.empty())
-      return i;
-    if (!cost || candidate.recalled || candidate.jobs.size() >= ahead_max
-        || candidate.load + *cost > ahead_time
-        || now - candidate.since > ahead_time)
+  if (!idle_.empty())
+    return children_.find(*idle_.begin());
+  if (!cost)
+    return children_.end();
+  for (auto i = open_.begin(); i != open_.end();) {
+    if (i->first + *cost > ahead_time)
+      break;
+    auto candidate = children_.find(i->second);
+    if (now - candidate->second.since > ahead_time) {
+      i = open_.erase(i); // until it begins another job
       continue;
-    if (best == children_.end() || candidate.load < best->second.load)
-      best = i;
+    }
+    if (candidate->second.jobs.size() < ahead_max)
+      return candidate;
+    ++i;
   }
-  return best;
+  return children_.end();
 }
 
 std::vector<dispatcher::assignment> dispatcher::assign(time_point now) {
@@ -73,6 +100,7 @@ std::vector<dispatcher::assignment> dispatcher::assign(time_point now) {
     if (to == children_.end())
       break;
     auto& [id, state] = *to;
+    unlist(id, state);
     if (state.jobs.empty())
       state.since = now;
     // A task never seen fills the child: nothing is put behind it.
@@ -80,7 +108,10 @@ std::vector<dispatcher::assignment> dispatcher::assign(time_point now) {
                           cost.value_or(ahead_time)});
     state.load += state.jobs.back().cost;
     waiting_.pop_front();
-    runs[id].push_back(state.jobs.back().what);
+    auto& given = state.jobs.back().what;
+    owners_[given.id] = id;
+    enlist(id, state);
+    runs[id].push_back(given);
   }
   std::vector<assignment> result;
   for (auto& [id, jobs] : runs)
@@ -100,9 +131,12 @@ std::optional<uint64_t> dispatcher::finish(child_id id, uint64_t job_id,
   auto [average, fresh] = average_.try_emplace(done.what.task, runtime);
   if (!fresh)
     average->second += (runtime - average->second) / 8;
+  unlist(id, state);
+  owners_.erase(job_id);
   state.load -= done.cost;
   state.since = now;
   state.jobs.pop_front();
+  enlist(id, state);
   if (state.jobs.empty())
     return std::nullopt;
   return state.jobs.front().what.id;
@@ -110,24 +144,23 @@ std::optional<uint64_t> dispatcher::finish(child_id id, uint64_t job_id,
 
 std::vector<dispatcher::child_id> dispatcher::overdue(time_point now) {
   std::vector<child_id> result;
-  for (auto& [id, candidate] : children_)
-    if (candidate.jobs.size() > 1 && !candidate.recalled
-        && now - candidate.since > patience) {
-      candidate.recalled = true;
-      result.push_back(id);
-    }
+  for (auto id : ahead_) {
+    auto& candidate = children_.at(id);
+    if (candidate.recalled || now - candidate.since <= patience)
+      continue;
+    unlist(id, candidate);
+    candidate.recalled = true;
+    enlist(id, candidate);
+    result.push_back(id);
+  }
   return result;
-}
-
-bool dispatcher::running_ahead() const noexcept {
-  return std::any_of(children_.begin(), children_.end(),
-                     [](auto& kv) { return kv.second.jobs.size() > 1; });
 }
 
 void dispatcher::give_back(child_id id, const std::vector<uint64_t>& ids) {
   auto i = children_.find(id);
   if (i == children_.end())
     return;
+  unlist(id, i->second);
   i->second.recalled = false;
   // They are the tail of what the child has, in the same order.
   auto& jobs = i->second.jobs;
@@ -135,6 +168,7 @@ void dispatcher::give_back(child_id id, const std::vector<uint64_t>& ids) {
            std::find_if(jobs.begin(), jobs.end(), [&](const assigned& x) {
              return std::find(ids.begin(), ids.end(), x.what.id) != ids.end();
            }));
+  enlist(id, i->second);
 }
 
 std::vector<uint64_t> dispatcher::take_back(size_t keep) {
@@ -153,24 +187,14 @@ bool dispatcher::is_running(child_id child, uint64_t id) const {
 }
 
 std::optional<dispatcher::child_id> dispatcher::runner_of(uint64_t id) const {
-  for (auto& [child, state] : children_)
-    if (is_running(child, id))
-      return child;
-  return std::nullopt;
+  auto i = owners_.find(id);
+  if (i == owners_.end() || !is_running(i->second, id))
+    return std::nullopt;
+  return i->second;
 }
 
 std::vector<dispatcher::child_id> dispatcher::idle_children() const {
-  std::vector<child_id> result;
-  for (auto i = children_.rbegin(); i != children_.rend(); ++i)
-    if (i->second.jobs.empty())
-      result.push_back(i->first);
-  return result;
-}
-
-size_t dispatcher::num_busy() const noexcept {
-  return static_cast<size_t>(
-    std::count_if(children_.begin(), children_.end(),
-                  [](auto& kv) { return !kv.second.jobs.empty(); }));
+  return {idle_.rbegin(), idle_.rend()};
 }
 
 } // namespace umbel

@@ -8,6 +8,9 @@
 // moving average of its own run times, and a task never seen is never run
 // ahead. If a run turns out longer than estimated, `overdue` names the child
 // and the supervisor recalls what it has not begun.
+//
+// What is done for each job costs the logarithm of the number of children at
+// most: the cooperative pool has thousands.
 #pragma once
 
 #include "actors/pool/job.hpp"
@@ -17,8 +20,10 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace umbel {
@@ -82,7 +87,9 @@ public:
   std::vector<child_id> overdue(time_point now);
 
   /// Whether some child holds jobs that it has not begun.
-  bool running_ahead() const noexcept;
+  bool running_ahead() const noexcept {
+    return !ahead_.empty();
+  }
 
   /// Returns recalled jobs to the head of the waiting line.
   void give_back(child_id child, const std::vector<uint64_t>& ids);
@@ -105,7 +112,9 @@ public:
   std::vector<child_id> idle_children() const;
 
   /// Children that run something.
-  size_t num_busy() const noexcept;
+  size_t num_busy() const noexcept {
+    return children_.size() - idle_.size();
+  }
 
 private:
   struct assigned {
@@ -122,6 +131,11 @@ private:
 
   using child_map = std::map<child_id, child>;
 
+  /// Puts a child into the sets below that it belongs to. To be taken out with
+  /// `unlist` before, and put back with `enlist` after it changes.
+  void enlist(child_id id, const child& x);
+  void unlist(child_id id, const child& x);
+
   /// Moves a child's jobs from `first` on to the head of the waiting line.
   void put_back(child& from, std::deque<assigned>::iterator first);
 
@@ -132,6 +146,12 @@ private:
   child_map::iterator pick(std::optional<microseconds> cost, time_point now);
 
   child_map children_;
+  std::set<child_id> idle_; ///< have no job
+  /// Busy, and may be given more: not recalled, and not seen to run long. By
+  /// load.
+  std::set<std::pair<microseconds, child_id>> open_;
+  std::set<child_id> ahead_; ///< hold jobs that they have not begun
+  std::unordered_map<uint64_t, child_id> owners_; ///< of the jobs they have
   std::deque<job> waiting_;
   std::unordered_map<std::string, microseconds> average_;
 };

@@ -195,4 +195,36 @@ CAF_TEST(the runner of a job is the child that is at it) {
   CAF_CHECK(!uut.is_running(1, run[1]));
 }
 
+CAF_TEST(thousands of children are kept in order) {
+  constexpr uint64_t size = 5'000;
+  for (uint64_t id = 1; id <= size; ++id)
+    uut.add_child(id);
+  uut.enqueue(make(size + 1));
+  auto runs = assign();
+  CAF_CHECK_EQUAL(runs.size(), size);
+  CAF_CHECK_EQUAL(uut.num_busy(), size);
+  CAF_CHECK_EQUAL(uut.num_waiting(), 1u);
+  for (uint64_t id = 1; id <= size; ++id)
+    CAF_REQUIRE(uut.runner_of(runs[id].front()) == id);
+  for (uint64_t id = size; id > 0; --id)
+    uut.finish(id, runs[id].front(), 1us, t);
+  CAF_CHECK_EQUAL(uut.num_busy(), 0u);
+  CAF_CHECK(!uut.runner_of(runs[7].front()));
+  CAF_CHECK_EQUAL(uut.idle_children().size(), size);
+  CAF_CHECK_EQUAL(assigned_to(1), ids{size + 1});
+}
+
+CAF_TEST(a child that was given jobs ahead is not given more while it runs long) {
+  uut.add_child(1);
+  teach("noop", 100us);
+  uut.enqueue(make(2));
+  CAF_CHECK_EQUAL(assigned_to(1).size(), 2u);
+  t += 5ms;
+  uut.enqueue(make(1));
+  CAF_CHECK(assign().empty());
+  CAF_CHECK(!uut.runner_of(last)); // it waits
+  uut.finish(1, last - 2, 5ms, t);
+  CAF_CHECK_EQUAL(assigned_to(1), ids{last});
+}
+
 CAF_TEST_FIXTURE_SCOPE_END()
