@@ -30,10 +30,16 @@ void noop() {
   // nop
 }
 
-/// Sleeps, but wakes up for the soft time limit.
+/// Sleeps and holds the thread, but wakes up for the soft time limit.
 number sleep_seconds(number seconds) {
-  umbel::sleep_for(std::chrono::duration<double>(seconds.real()));
+  umbel::this_thread::sleep_for(std::chrono::duration<double>(seconds.real()));
   return seconds;
+}
+
+/// Sleeps and lets others run: thousands at once with -P gevent.
+umbel::awaitable<number> sleep_cooperatively(number seconds) {
+  co_await umbel::sleep_for(std::chrono::duration<double>(seconds.real()));
+  co_return seconds;
 }
 
 void fail(const std::string& message) {
@@ -68,7 +74,7 @@ void crash(int signal) {
 int progress(umbel::context& self, int steps, std::chrono::milliseconds pause) {
   for (int i = 1; i <= steps; ++i) {
     self.update_state("PROGRESS", {{"current", i}, {"total", steps}});
-    umbel::sleep_for(pause);
+    umbel::this_thread::sleep_for(pause);
   }
   return steps;
 }
@@ -82,6 +88,7 @@ UMBEL_TASKS(app) {
   app.task("tasks.xsum", xsum, "numbers");
   app.task("tasks.noop", noop);
   app.task("tasks.sleep", sleep_seconds, "seconds");
+  app.task("tasks.asleep", sleep_cooperatively, "seconds");
   app.task("tasks.fail", fail, "message");
   app.task("tasks.flaky", flaky, "times");
   app.task("tasks.allocate", allocate, "mib");

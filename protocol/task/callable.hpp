@@ -1,6 +1,8 @@
-// Any C++ callable as a function from JSON arguments to a JSON result.
+// Any C++ callable, a coroutine too, as a function from JSON arguments to a JSON
+// result.
 #pragma once
 
+#include "protocol/task/awaitable.hpp"
 #include "protocol/task/context.hpp"
 #include "protocol/task/from_json.hpp"
 #include "protocol/task/signature.hpp"
@@ -13,12 +15,17 @@
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <variant>
 #include <vector>
 
 namespace umbel {
 
-/// A task's body, whatever it was made from.
-using task_function = std::function<json::value(
+/// What calling a task gives: its result, or the coroutine that will have it.
+using task_call_result = std::variant<json::value, awaitable<json::value>>;
+
+/// A task's body, whatever it was made from. A coroutine refers to all three
+/// parameters until it is destroyed.
+using task_function = std::function<task_call_result(
     context&, const json::array& args, const json::object& kwargs)>;
 
 namespace detail {
@@ -94,8 +101,8 @@ public:
     (add_parameter<Ps>(names), ...);
   }
 
-  json::value operator()(context& self, const json::array& args,
-                         const json::object& kwargs) {
+  task_call_result operator()(context& self, const json::array& args,
+                              const json::object& kwargs) {
     return call(self, args, kwargs, std::index_sequence_for<Ps...>{});
   }
 
@@ -155,24 +162,50 @@ private:
   }
 
   template <size_t... I>
-  json::value call(context& self, const json::array& args,
-                   const json::object& kwargs, std::index_sequence<I...>) {
+  task_call_result call(context& self, const json::array& args,
+                        const json::object& kwargs,
+                        std::index_sequence<I...>) {
     std::array<const json::value*, named> values{};
     auto bound = match_call(signature_, args, kwargs, values);
     // A tuple, because it converts from left to right: the first wrong argument
     // is the one that is named.
-    std::tuple<decltype(argument<I, Ps>(self, bound))...> xs{
-        argument<I, Ps>(self, bound)...};
-    auto run = [&]() -> decltype(auto) {
-      return std::invoke(f_,
-                         std::forward<decltype(argument<I, Ps>(self, bound))>(
-                             std::get<I>(xs))...);
-    };
-    if constexpr (std::is_void_v<decltype(run())>) {
-      run();
-      return nullptr;
+    using arguments = std::tuple<decltype(argument<I, Ps>(self, bound))...>;
+    arguments xs{argument<I, Ps>(self, bound)...};
+    using result = decltype(invoke(f_, xs));
+    if constexpr (std::is_void_v<result>) {
+      invoke(f_, xs);
+      return json::value{};
+    } else if constexpr (is_awaitable<result>) {
+      return run_coroutine(f_, std::move(xs));
     } else {
-      return to_json_value(run());
+      return to_json_value(invoke(f_, xs));
+    }
+  }
+
+  template <class Tuple>
+  static decltype(auto) invoke(F& f, Tuple& xs) {
+    return std::apply(
+        [&](auto&... ys) -> decltype(auto) {
+          return std::invoke(f, static_cast<forwarded<Ps>>(ys)...);
+        },
+        xs);
+  }
+
+  /// A context as it is; a value so that it can be moved from.
+  template <class P>
+  using forwarded = std::conditional_t<is_context<P>, context&,
+                                       std::remove_cvref_t<P>&&>;
+
+  /// The arguments live on this coroutine's frame, hence longer than the task's
+  /// own frame, which may hold references to them.
+  template <class Tuple>
+  static awaitable<json::value> run_coroutine(F& f, Tuple xs) {
+    using result = typename decltype(invoke(f, xs))::value_type;
+    if constexpr (std::is_void_v<result>) {
+      co_await invoke(f, xs);
+      co_return json::value{};
+    } else {
+      co_return to_json_value(co_await invoke(f, xs));
     }
   }
 

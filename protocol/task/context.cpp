@@ -23,12 +23,7 @@ context::context(uint64_t job, const task_message& message,
                  const task_options& options, const runner_settings& settings,
                  state_sink& sink, interruption& stop)
     : job_(job), message_(message), options_(options), settings_(settings),
-      sink_(sink), stop_(stop), outer_(current_context) {
-  current_context = this;
-}
-
-context::~context() {
-  current_context = outer_;
+      sink_(sink), stop_(stop) {
 }
 
 json::object context::delivery_info() const {
@@ -106,12 +101,20 @@ context* context::current() noexcept {
   return current_context;
 }
 
+context::scope::scope(context& self) noexcept : outer_(current_context) {
+  current_context = &self;
+}
+
+context::scope::~scope() {
+  current_context = outer_; // a task may call another one's function
+}
+
 void checkpoint() {
   if (current_context)
     current_context->checkpoint();
 }
 
-void sleep_until(std::chrono::steady_clock::time_point deadline) {
+void this_thread::sleep_until(std::chrono::steady_clock::time_point deadline) {
   if (current_context)
     current_context->sleep_until(deadline);
   else

@@ -1,10 +1,12 @@
 // The request that a task serves: `self` of Celery's bound tasks.
 //
-// A task gets it by taking `umbel::context&` as a parameter. It lives as long
-// as the call and belongs to the thread that runs it.
+// A task gets it by taking `umbel::context&` as a parameter. It lives until the
+// run has ended, that of a coroutine too, and belongs to the thread that runs
+// it.
 #pragma once
 
 #include "protocol/message/task_message.hpp"
+#include "protocol/task/bounded_sleep.hpp"
 #include "protocol/task/exceptions.hpp"
 #include "protocol/task/interruption.hpp"
 #include "protocol/task/options.hpp"
@@ -12,7 +14,6 @@
 #include "protocol/task/state_sink.hpp"
 #include "protocol/task/to_json.hpp"
 
-#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <optional>
@@ -41,8 +42,6 @@ public:
   context(uint64_t job, const task_message& message,
           const task_options& options, const runner_settings& settings,
           state_sink& sink, interruption& stop);
-
-  ~context();
 
   context(const context&) = delete;
   context& operator=(const context&) = delete;
@@ -162,6 +161,19 @@ public:
   /// The context of the task that this thread runs, or null.
   static context* current() noexcept;
 
+  /// While it lives, `self` is this thread's current context.
+  class scope {
+  public:
+    explicit scope(context& self) noexcept;
+    ~scope();
+
+    scope(const scope&) = delete;
+    scope& operator=(const scope&) = delete;
+
+  private:
+    context* const outer_;
+  };
+
 private:
   const uint64_t job_;
   const task_message& message_;
@@ -169,7 +181,6 @@ private:
   const runner_settings& settings_;
   state_sink& sink_;
   interruption& stop_;
-  context* const outer_; ///< a task may call another one's function
 };
 
 // -- for tasks that take no context; outside of a task they do the plain thing
@@ -178,17 +189,17 @@ private:
 /// Throws soft_time_limit_exceeded when that limit is over. Call it in loops.
 void checkpoint();
 
+namespace this_thread {
+
+/// Blocks the thread until then, or until the soft time limit is over. In a
+/// coroutine it holds up all others of its thread: co_await umbel::sleep_for.
 void sleep_until(std::chrono::steady_clock::time_point deadline);
 
-/// A sleep that the soft time limit can end.
 template <class Rep, class Period>
 void sleep_for(std::chrono::duration<Rep, Period> time) {
-  using namespace std::chrono;
-  // About 30 years: more does not fit behind the clock's present value.
-  constexpr duration<double> longest = hours{24 * 365 * 30};
-  auto bounded = std::min<duration<double>>(time, longest);
-  sleep_until(steady_clock::now()
-              + duration_cast<steady_clock::duration>(bounded));
+  sleep_until(std::chrono::steady_clock::now() + bounded_sleep(time));
 }
+
+} // namespace this_thread
 
 } // namespace umbel

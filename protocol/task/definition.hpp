@@ -29,8 +29,8 @@ public:
     return options_;
   }
 
-  json::value run(context& self, const json::array& args,
-                  const json::object& kwargs) const {
+  task_call_result run(context& self, const json::array& args,
+                       const json::object& kwargs) const {
     return run_(self, args, kwargs);
   }
 

@@ -1,7 +1,7 @@
 // What a task may throw to say how it ends. What becomes of every other C++
 // exception stands in describe_exception.hpp.
 //
-// retry, reject and ignore are no errors, so they do not derive from
+// retry, reject, ignore and cancelled are no errors, so they do not derive from
 // std::exception: a `catch (const std::exception&)` in a task lets them pass.
 #pragma once
 
@@ -56,8 +56,9 @@ public:
   }
 };
 
-/// The soft time limit is over. Thrown by `checkpoint` and `sleep_for`; a task
-/// may catch it to clean up, and then end within the hard limit.
+/// The soft time limit is over. Thrown by `checkpoint`, by
+/// `this_thread::sleep_for`, and wherever a coroutine waits; a task may catch it
+/// to clean up, and then end within the hard limit.
 class soft_time_limit_exceeded : public exception {
 public:
   soft_time_limit_exceeded()
@@ -92,5 +93,9 @@ struct reject {
 
 /// Forget the message; the task's state stays as it is.
 struct ignore {};
+
+/// Thrown where a coroutine waits when its run is given up: terminated, or by a
+/// cold shutdown. It may clean up, but not wait again.
+struct cancelled {};
 
 } // namespace umbel

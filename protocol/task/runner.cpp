@@ -1,23 +1,36 @@
 #include "protocol/task/runner.hpp"
 
 #include "protocol/task/backoff.hpp"
+#include "protocol/task/coroutine.hpp"
 #include "protocol/task/describe_exception.hpp"
 #include "protocol/task/follow_ups.hpp"
 #include "protocol/task/task_meta.hpp"
 
 #include <fmt/format.h>
 
+#include <random>
 #include <stdexcept>
 
 #include <unistd.h>
 
 namespace umbel {
 
+using clock = std::chrono::steady_clock;
+
 struct task_runner::call {
-  uint64_t job;
-  const task_message& message;
+  call(uint64_t job, task_message&& received, const task_definition& task,
+       state_sink& sink, const runner_settings& settings, interruption& stop)
+      : job(job), message(std::move(received)), task(task), sink(sink),
+        self(job, message, task.options(), settings, sink, stop) {
+  }
+
+  const uint64_t job;
+  const task_message message;
   const task_definition& task;
   state_sink& sink;
+  const clock::time_point since = clock::now();
+  context self;
+  std::optional<coroutine> body; ///< unless it is a plain function
 
   /// How log lines and tracebacks name the run.
   std::string name() const {
@@ -56,50 +69,130 @@ std::string humanize(const umbel::retry& how, const exception_info* cause) {
 
 task_runner::task_runner(const registry& tasks, runner_settings settings)
     : tasks_(tasks), settings_(std::move(settings)),
-      random_(std::random_device{}()) {
+      own_(std::make_unique<event_loop>()), where_(*own_),
+      self_(std::make_shared<task_runner*>(this)) {
+}
+
+task_runner::task_runner(const registry& tasks, runner_settings settings,
+                         runtime& where)
+    : tasks_(tasks), settings_(std::move(settings)), where_(where),
+      self_(std::make_shared<task_runner*>(this)) {
+}
+
+task_runner::~task_runner() {
+  cancel();
 }
 
 outcome task_runner::run(uint64_t job, std::string_view payload,
                          state_sink& sink) {
-  auto begin = std::chrono::steady_clock::now();
-  outcome result;
-  if (auto message = parse_task_message(payload)) {
-    if (auto* task = tasks_.find(message->header.task)) {
-      result = run_message({job, *message, *task, sink});
-    } else {
-      // The parent hands out what the first child offered, so this takes a
-      // library that changed since then.
-      static const task_definition nothing{"", {}};
-      result = failed_with({job, *message, nothing, sink},
-                           not_registered(message->header.task));
-    }
-  } else {
-    result.kind = outcome_kind::malformed;
-    result.summary = message.error().what;
+  std::optional<outcome> result;
+  result = start(job, payload, sink, [&](outcome x) {
+    result = std::move(x);
+    own_->stop();
+  });
+  if (!result)
+    own_->run();
+  return std::move(*result);
+}
+
+std::optional<outcome> task_runner::start(uint64_t job,
+                                          std::string_view payload,
+                                          state_sink& sink,
+                                          end_handler on_end) {
+  auto message = parse_task_message(payload);
+  if (!message) {
+    outcome refused;
+    refused.job = job;
+    refused.kind = outcome_kind::malformed;
+    refused.summary = message.error().what;
+    return refused;
   }
-  result.job = job;
-  result.runtime = std::chrono::duration_cast<std::chrono::microseconds>(
-      std::chrono::steady_clock::now() - begin);
+  // The parent hands out what the first child offered, so it takes a library
+  // that changed since then for a task not to be found.
+  static const task_definition nothing{"", {}};
+  auto* found = tasks_.find(message->header.task);
+  current_ = std::make_unique<call>(job, std::move(*message),
+                                    found ? *found : nothing, sink, settings_,
+                                    stop_);
+  auto& x = *current_;
+  if (!found)
+    return end(failed_with(x, not_registered(x.message.header.task)));
+  // Checked when it was received; since then it may have waited for long.
+  if (auto& expires = x.message.header.expires; expires && *expires <= now())
+    return end(expired(x));
+  auto result = begin(x, std::move(on_end));
+  if (result)
+    result = end(std::move(*result));
   return result;
 }
 
-outcome task_runner::run_message(const call& x) {
-  // Checked when it was received; since then it may have waited for long.
-  if (auto& expires = x.message.header.expires; expires && *expires <= now())
-    return expired(x);
-  context self{x.job, x.message, x.task.options(), settings_, x.sink, stop_};
+std::optional<outcome> task_runner::begin(call& x, end_handler on_end) {
   stop_.begin(x.job);
-  outcome result;
   try {
     started(x);
-    auto value = x.task.run(self, x.message.args, x.message.kwargs);
-    stop_.end();
-    result = succeeded(x, std::move(value));
+    context::scope active{x.self};
+    auto result = x.task.run(x.self, x.message.args, x.message.kwargs);
+    if (auto* value = std::get_if<json::value>(&result)) {
+      stop_.end();
+      return succeeded(x, std::move(*value));
+    }
+    x.body.emplace(std::get<awaitable<json::value>>(std::move(result)), x.self,
+                   where_, [this] { return interruption_of_task(); });
+    auto conclude = [this, &x] {
+      stop_.end();
+      try {
+        return succeeded(x, x.body->take());
+      } catch (...) {
+        return threw(x, std::current_exception());
+      }
+    };
+    if (x.body->start([this, conclude, on_end = std::move(on_end)] {
+          on_end(end(conclude()));
+        }))
+      return conclude();
+    return std::nullopt;
   } catch (...) {
     stop_.end();
-    result = threw(x, self, std::current_exception());
+    return threw(x, std::current_exception());
   }
-  return result;
+}
+
+outcome task_runner::end(outcome x) {
+  x.job = current_->job;
+  x.runtime = std::chrono::duration_cast<std::chrono::microseconds>(
+      clock::now() - current_->since);
+  current_.reset();
+  return x;
+}
+
+void task_runner::interrupt(uint64_t job) {
+  stop_.request(job);
+  where_.post([job, self = std::weak_ptr{self_}] {
+    if (auto alive = self.lock())
+      (*alive)->interrupt_wait(job);
+  });
+}
+
+void task_runner::interrupt_wait(uint64_t job) {
+  if (!current_ || current_->job != job || !current_->body)
+    return;
+  if (auto why = interruption_of_task())
+    current_->body->interrupt(why);
+}
+
+std::exception_ptr task_runner::interruption_of_task() {
+  if (!stop_.consume())
+    return nullptr;
+  return std::make_exception_ptr(soft_time_limit_exceeded{});
+}
+
+void task_runner::cancel() {
+  if (!current_)
+    return;
+  stop_.end();
+  if (current_->body)
+    current_->body->cancel();
+  current_.reset();
 }
 
 outcome task_runner::expired(const call& x) {
@@ -206,8 +299,7 @@ outcome task_runner::again(const call& x, const umbel::retry& how) {
   return to;
 }
 
-outcome task_runner::threw(const call& x, context& self,
-                           const std::exception_ptr& cause) {
+outcome task_runner::threw(call& x, const std::exception_ptr& cause) {
   try {
     std::rethrow_exception(cause);
   } catch (const umbel::retry& how) {
@@ -226,7 +318,7 @@ outcome task_runner::threw(const call& x, context& self,
       return failed(x, cause);
   }
   try {
-    self.retry(backoff(x, cause));
+    x.self.retry(backoff(x, cause));
   } catch (const umbel::retry& how) {
     return again(x, how);
   } catch (...) { // retries are used up: the cause itself
@@ -256,7 +348,11 @@ retry_options task_runner::backoff(const call& x,
     auto wait =
         backoff_interval(options.retry_backoff_factor, x.message.header.retries,
                          options.retry_backoff_max);
-    how.countdown = options.retry_jitter ? full_jitter(wait, random_()) : wait;
+    how.countdown = wait;
+    if (options.retry_jitter) {
+      std::random_device device;
+      how.countdown = full_jitter(wait, uint64_t{device()} << 32 | device());
+    }
   }
   return how;
 }

@@ -13,10 +13,12 @@
 #pragma once
 
 #include "protocol/task/arg.hpp"
+#include "protocol/task/awaitable.hpp"
 #include "protocol/task/context.hpp"
 #include "protocol/task/exceptions.hpp"
 #include "protocol/task/log.hpp"
 #include "protocol/task/registry.hpp"
+#include "protocol/task/sleep.hpp"
 #include "protocol/task/types.hpp"
 
 /// Begins the function that a task library is loaded for: it adds the library's

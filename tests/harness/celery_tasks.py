@@ -39,6 +39,11 @@ def make_app(broker: str = "", backend: str = "", **settings) -> Celery:
         time.sleep(seconds)
         return seconds
 
+    @app.task(name="tasks.asleep")
+    def asleep(seconds):
+        time.sleep(seconds)
+        return seconds
+
     @app.task(name="tasks.fail")
     def fail(message):
         raise ValueError(message)

@@ -65,12 +65,38 @@ def child(prefix):
 
 def test_an_outside_library_is_loaded_and_runs(child, shop):
     c = child(shop)
-    (task,) = c.hello()["tasks"]
-    assert task == {"name": "shop.order", "acks_late": True}
+    order, reorder = c.hello()["tasks"]
+    assert order == {"name": "shop.order", "acks_late": True}
+    assert reorder == {"name": "shop.reorder"}
     c.job(1, "shop.order", [{"name": "pears", "count": 3}])
     log = c.frame()
     assert (log["frame"], log["job"], log["text"]) == ("log", 1, "try 1")
     assert c.outcome()["document"]["result"] == "3 pears"
+
+
+def test_an_outside_coroutine_runs(child, shop):
+    c = child(shop)
+    c.hello()
+    c.job(1, "shop.reorder", [{"name": "pears", "count": 3}])
+    assert c.outcome()["document"]["result"] == "3 pears"
+
+
+def test_a_wait_without_co_await_does_not_compile(prefix, tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "CMakeLists.txt").write_text(
+        (HERE / "project" / "CMakeLists.txt").read_text())
+    (source / "shop.cpp").write_text("""
+        #include <umbel/task.hpp>
+        void wait() { umbel::sleep_for(std::chrono::seconds{1}); }
+        UMBEL_TASKS(app) { app.task("shop.wait", wait); }
+    """)
+    run("cmake", "-S", source, "-B", tmp_path / "build",
+        f"-DCMAKE_PREFIX_PATH={prefix}")
+    built = subprocess.run(["cmake", "--build", tmp_path / "build"],
+                           capture_output=True, text=True)
+    assert built.returncode != 0
+    assert "co_await umbel::sleep_for" in built.stdout + built.stderr
 
 
 def test_its_exceptions_cross_the_library_border(child, shop):

@@ -448,14 +448,14 @@ CAF_TEST(a soft limit ends a sleep as an exception) {
     runner.interrupt(8); // another run
     checkpoint();
     runner.interrupt(7);
-    sleep_for(1h);
+    umbel::this_thread::sleep_for(1h);
   });
   app.task("cleans", [&](context&) {
     runner.interrupt(7);
     try {
-      sleep_for(1h);
+      umbel::this_thread::sleep_for(1h);
     } catch (const soft_time_limit_exceeded&) {
-      sleep_for(1ms); // the clean-up may sleep again
+      umbel::this_thread::sleep_for(1ms); // the clean-up may sleep again
     }
     return "clean";
   });

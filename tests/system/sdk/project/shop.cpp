@@ -26,10 +26,16 @@ std::string order(umbel::context& self, const item& what) {
   return fmt::format("{} {}", what.count, what.name);
 }
 
+umbel::awaitable<std::string> reorder(const item& what) {
+  co_await umbel::sleep_for(std::chrono::milliseconds{1});
+  co_return fmt::format("{} {}", what.count, what.name);
+}
+
 } // namespace shop
 
 UMBEL_TASKS(app) {
   app.task("shop.order", shop::order, "what")
     .acks_late()
     .autoretry_for<std::bad_alloc>();
+  app.task("shop.reorder", shop::reorder, "what");
 }

@@ -1,0 +1,39 @@
+// What coroutines need of the outside world. Tasks do not use it themselves:
+// they await umbel::sleep_for, umbel::http_get and so on.
+//
+// event_loop is the one that works; tests have a simulated one.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+
+namespace umbel {
+
+/// One thread on which coroutines run. Everything but `post` is for that thread
+/// alone.
+class runtime {
+public:
+  /// Something that was begun. Destroying it gives it up: its callback is not
+  /// called any more. A callback may destroy its own operation.
+  class operation {
+  public:
+    virtual ~operation() = default;
+  };
+
+  using time_point = std::chrono::steady_clock::time_point;
+
+  virtual ~runtime() = default;
+
+  /// Calls `f` soon, on the runtime's thread. From any thread.
+  virtual void post(std::function<void()> f) = 0;
+
+  virtual time_point now() const = 0;
+
+  /// Calls `f` at that time, never before this function has returned.
+  virtual std::unique_ptr<operation> at(time_point when,
+                                        std::function<void()> f)
+      = 0;
+};
+
+} // namespace umbel

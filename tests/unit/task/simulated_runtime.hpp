@@ -1,0 +1,72 @@
+// A runtime whose time passes when the test says so.
+#pragma once
+
+#include "protocol/task/runtime.hpp"
+
+#include <deque>
+#include <map>
+#include <utility>
+
+class simulated_runtime : public umbel::runtime {
+public:
+  void post(std::function<void()> f) override {
+    posted_.push_back(std::move(f));
+  }
+
+  time_point now() const override {
+    return now_;
+  }
+
+  std::unique_ptr<operation> at(time_point when,
+                                std::function<void()> f) override {
+    auto id = ++last_;
+    timers_.emplace(std::pair{when, id}, std::move(f));
+    return std::make_unique<timer>(*this, std::pair{when, id});
+  }
+
+  /// Lets time pass, in steps from one due timer to the next.
+  void advance(std::chrono::steady_clock::duration time) {
+    auto until = now_ + time;
+    run_posted();
+    while (!timers_.empty() && timers_.begin()->first.first <= until) {
+      auto due = timers_.extract(timers_.begin());
+      now_ = std::max(now_, due.key().first);
+      due.mapped()();
+      run_posted();
+    }
+    now_ = until;
+  }
+
+  void run_posted() {
+    while (!posted_.empty()) {
+      auto f = std::move(posted_.front());
+      posted_.pop_front();
+      f();
+    }
+  }
+
+  /// Operations that have not ended.
+  size_t pending() const {
+    return timers_.size();
+  }
+
+private:
+  using key = std::pair<time_point, uint64_t>;
+
+  struct timer : operation {
+    timer(simulated_runtime& owner, key id) : owner(owner), id(id) {
+    }
+
+    ~timer() override {
+      owner.timers_.erase(id);
+    }
+
+    simulated_runtime& owner;
+    key id;
+  };
+
+  time_point now_{};
+  std::map<key, std::function<void()>> timers_;
+  std::deque<std::function<void()>> posted_;
+  uint64_t last_ = 0;
+};
