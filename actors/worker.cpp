@@ -93,6 +93,7 @@ consumer_options options_of(const worker_config& config,
   result.lease = config.broker.lease;
   result.node = config.broker.node;
   result.on_ready = config.on_ready;
+  result.on_running = config.on_running;
   result.interrupt_reader = [life] { life->interrupt_reader(); };
   return result;
 }

@@ -64,6 +64,9 @@ struct worker_config {
   /// shows the start banner. Never empty.
   std::function<void(std::span<const std::string>)> on_ready =
       [](std::span<const std::string>) {};
+  /// To be called whenever the worker has begun to consume: its pool is ready
+  /// and its connections are up. From any thread. Never empty.
+  std::function<void()> on_running = [] {};
 };
 
 } // namespace umbel

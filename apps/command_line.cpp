@@ -1,23 +1,15 @@
 #include "apps/command_line.hpp"
 
-#include "actors/worker.hpp"
-#include "apps/banner.hpp"
-#include "apps/configure.hpp"
 #include "apps/help.hpp"
-#include "apps/logging.hpp"
 #include "apps/options.hpp"
 #include "apps/version.hpp"
+#include "apps/worker_command.hpp"
 #include "protocol/client/nearest.hpp"
 #include "protocol/client/setting_table.hpp"
-
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-
-#include <unistd.h>
 
 namespace umbel {
 
@@ -30,7 +22,10 @@ constexpr std::string_view commands_of_celery[] = {
     "report",  "result", "shell",   "status",  "upgrade",
 };
 
-constexpr const char* worker_examples =
+constexpr const char* worker_footer =
+    "Each worker option may come from the environment: --queues from\n"
+    "CELERY_WORKER_QUEUES, --detach from CELERY_WORKER_DETACH.\n"
+    "\n"
     "Examples:\n"
     "  umbel worker -A tasks -l info\n"
     "  umbel -A tasks worker -l info --autoscale=10,3\n"
@@ -73,7 +68,7 @@ parser::parser(std::string program_name, bool only_worker)
                      "'umbel worker'.");
     format(root, program + " [OPTIONS] [SETTING=VALUE]...");
     add_worker_options(root, given);
-    root.footer(worker_examples);
+    root.footer(worker_footer);
     return;
   }
   format(root, program + " [OPTIONS] COMMAND [ARGS]...");
@@ -86,7 +81,7 @@ parser::parser(std::string program_name, bool only_worker)
   format(*worker, program + " worker [OPTIONS] [SETTING=VALUE]...");
   add_global_options(*worker, given);
   add_worker_options(*worker, given);
-  worker->footer(worker_examples);
+  worker->footer(worker_footer);
   settings =
       root.add_subcommand("settings", "Describe all settings, as Markdown.");
   settings->set_help_flag("-h,--help", "Show this text and exit")
@@ -179,6 +174,16 @@ std::string explain(const CLI::ParseError& x, const CLI::App& command,
   std::string text = x.what();
   auto name = text.substr(0, text.find(':'));
   auto prefix = command_name + ": option ";
+  // "Could not convert: --beat = maybe": a flag, so it came from its variable.
+  if (dynamic_cast<const CLI::ConversionError*>(&x) != nullptr)
+    if (auto dashes = text.find("--"); dashes != text.npos) {
+      auto equals = text.find(" = ", dashes);
+      auto flag = text.substr(dashes, equals - dashes);
+      auto option = command.get_option_no_throw(flag);
+      if (equals != text.npos && option != nullptr)
+        return command_name + ": environment variable " + option->get_envname()
+               + ": '" + text.substr(equals + 3) + "' is not true or false";
+    }
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&x) != nullptr) {
     if (text.find("flag override") != text.npos)
       return prefix + "--" + text.substr(0, text.find(' '))
@@ -200,47 +205,12 @@ int complain(const std::string& text, int status) {
   return status;
 }
 
-std::function<void(std::span<const std::string>)>
-banner_printer(const worker_config& config) {
-  auto color = config.color && shows_colors(STDOUT_FILENO);
-  return [&config, color](std::span<const std::string> tasks) {
-    auto text = banner(config, tasks);
-    if (color)
-      text = "\033[1;36m" + text + "\033[0m";
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fflush(stdout);
-  };
-}
-
-int run_worker_command(const std::string& name, const options& given) {
-  if (!given.workdir.empty() && chdir(given.workdir.c_str()) != 0)
-    return complain(name + ": option --workdir: cannot change to '"
-                        + given.workdir + "': " + std::strerror(errno),
-                    exit_usage);
-  auto variables = current_environment();
-  std::vector<std::string> warnings;
-  auto config = configure_worker(given, variables, warnings);
-  if (!config)
-    return complain(name + ": " + config.error().what, exit_usage);
-  auto logging = set_up_logging(
-      config->log_level, config->settings.worker_log_format, config->color);
-  if (!logging)
-    return complain(name + ": " + logging.error().what, exit_usage);
-  if (auto found = find_files(*config); !found)
-    return complain(name + ": " + found.error().what, exit_failure);
-  for (auto& line : warnings)
-    spdlog::warn(line);
-  if (!given.quiet)
-    config->on_ready = banner_printer(*config);
-  return run_worker(*config);
-}
-
 } // namespace
 
-int run_command_line(const std::string& program, std::vector<std::string> args,
+int run_command_line(const std::string& program, std::vector<std::string> argv,
                      bool only_worker) {
   parser x{program, only_worker};
-  std::ranges::reverse(args); // CLI11 takes them from the end
+  std::vector<std::string> args{argv.rbegin(), argv.rend() - 1}; // as CLI11 wants
   try {
     x.root.parse(std::move(args));
   } catch (const CLI::CallForVersion& e) {
@@ -273,7 +243,7 @@ int run_command_line(const std::string& program, std::vector<std::string> args,
   assignments.insert(assignments.end(), x.given.assignments.begin(),
                      x.given.assignments.end());
   x.given.assignments = std::move(assignments);
-  return run_worker_command(x.name_of(*x.worker), x.given);
+  return run_worker_command(x.name_of(*x.worker), argv, x.given);
 }
 
 } // namespace umbel

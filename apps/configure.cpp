@@ -77,7 +77,7 @@ void fill_broker_options(worker_config& config) {
       from.result_backend_transport_options.global_keyprefix;
 }
 
-std::vector<queue_name> queues_of(const options& given, const settings& x) {
+std::vector<queue_name> chosen_queues(const options& given, const settings& x) {
   std::vector<queue_name> result;
   auto add = [&](const std::string& name) {
     queue_name queue{name};
@@ -92,6 +92,44 @@ std::vector<queue_name> queues_of(const options& given, const settings& x) {
   if (result.empty())
     add(x.task_default_queue);
   return result;
+}
+
+expected<std::vector<queue_name>>
+queues_of(const options& given, const settings& x,
+          std::vector<std::string>& warnings) {
+  auto result = chosen_queues(given, x);
+  for (auto& name : given.exclude_queues)
+    if (std::erase(result, queue_name{name}) == 0)
+      warnings.push_back("--exclude-queues: '" + name
+                         + "' is not among the queues");
+  if (result.empty())
+    return error{errc::invalid_setting,
+                 "option --exclude-queues: no queue is left to consume"};
+  return result;
+}
+
+/// Calls `parse` on a setting that is given.
+template <class T>
+expected<void> read(std::optional<T>& x, const char* setting,
+                    const std::string& text,
+                    expected<T> (*parse)(const std::string&)) {
+  if (text.empty())
+    return {};
+  auto value = parse(text);
+  if (!value)
+    return error{errc::invalid_setting,
+                 std::string{setting} + ": " + value.error().what};
+  x = *value;
+  return {};
+}
+
+expected<void> read_path(std::string& x, const char* setting,
+                         const std::string& text, const node_name& node) {
+  auto path = expand_node_path(text, node, setting);
+  if (!path)
+    return path.error();
+  x = *path;
+  return {};
 }
 
 } // namespace
@@ -136,7 +174,10 @@ expected<worker_config> configure_worker(const options& given,
   if (!node)
     return node.error();
   config.broker.node = *node;
-  config.broker.queues = queues_of(given, x);
+  auto queues = queues_of(given, x, warnings);
+  if (!queues)
+    return queues.error();
+  config.broker.queues = std::move(*queues);
   fill_broker_options(config);
   auto pool = parse_pool(x.worker_pool);
   if (!pool)
@@ -169,6 +210,12 @@ expected<worker_config> configure_worker(const options& given,
                        "on a worker");
   if (given.task_events)
     warnings.push_back("-E: task events are not sent yet");
+  if (given.beat)
+    warnings.push_back("-B, --schedule, --scheduler: the periodic scheduler is "
+                       "not there yet; nothing is sent");
+  if (variables.contains("CELERY_CONFIG_MODULE"))
+    warnings.push_back("CELERY_CONFIG_MODULE names a Python module; settings "
+                       "are read from the JSON file that CELERY_CONFIG names");
   config.apps = given.apps;
   if (config.apps.empty())
     config.apps = split_list(variable(variables, "CELERY_APP"));
@@ -179,9 +226,29 @@ expected<worker_config> configure_worker(const options& given,
       if (std::ranges::find(config.apps, name) == config.apps.end())
         config.apps.push_back(name);
   config.log_level = *log_level(given.loglevel);
-  config.color = !given.no_color && x.worker_log_color.value_or(true)
+  config.color = !given.no_color && x.worker_logfile.empty()
+                 && x.worker_log_color.value_or(true)
                  && shows_colors(STDERR_FILENO);
   return config;
+}
+
+expected<process_config> configure_process(const options& given,
+                                           const worker_config& config) {
+  auto& x = config.settings;
+  auto& node = config.broker.node;
+  process_config result;
+  result.detach = given.detach;
+  result.purge = given.purge;
+  result.executable = x.worker_executable;
+  for (auto done :
+       {read_path(result.logfile, "worker_logfile", x.worker_logfile, node),
+        read_path(result.pidfile, "worker_pidfile", x.worker_pidfile, node),
+        read(result.become.user, "worker_uid", x.worker_uid.text, parse_user),
+        read(result.become.group, "worker_gid", x.worker_gid.text, parse_group),
+        read(result.umask, "worker_umask", x.worker_umask, parse_umask)})
+    if (!done)
+      return done.error();
+  return result;
 }
 
 expected<void> find_files(worker_config& config) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "actors/worker_config.hpp"
+#include "apps/daemon/process_config.hpp"
 #include "apps/options.hpp"
 #include "protocol/error.hpp"
 
@@ -22,6 +23,11 @@ environment current_environment();
 expected<worker_config> configure_worker(const options& given,
                                          const environment& variables,
                                          std::vector<std::string>& warnings);
+
+/// Decides how the process is to run.
+/// @returns `invalid_setting` for a path, user, group or mask that cannot be.
+expected<process_config> configure_process(const options& given,
+                                           const worker_config& config);
 
 /// Finds the task libraries and the child program.
 /// @returns `not_found` with what was looked for and where.

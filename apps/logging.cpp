@@ -6,9 +6,13 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <mutex>
+#include <vector>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 namespace umbel {
@@ -57,6 +61,17 @@ constexpr field fields[] = {
     {"thread", "t"},
     {"threadName", "t"},
 };
+
+spdlog::sink_ptr standard_error(bool color) {
+  auto sink = std::make_shared<spdlog::sinks::ansicolor_stderr_sink_mt>(
+      color ? spdlog::color_mode::always : spdlog::color_mode::never);
+  sink->set_color(spdlog::level::debug, sink->blue);
+  sink->set_color(spdlog::level::info, "");
+  sink->set_color(spdlog::level::warn, sink->yellow);
+  sink->set_color(spdlog::level::err, sink->red);
+  sink->set_color(spdlog::level::critical, sink->magenta);
+  return sink;
+}
 
 } // namespace
 
@@ -129,26 +144,63 @@ bool shows_colors(int fd) {
          && !(terminal != nullptr && std::string_view{terminal} == "dumb");
 }
 
-expected<void> set_up_logging(spdlog::level::level_enum level,
-                              const std::string& python_format, bool color) {
-  auto pattern = log_pattern(python_format);
+class start_up_log : public spdlog::sinks::base_sink<std::mutex> {
+public:
+  /// Keeps standard error for itself: a log file may take its place.
+  explicit start_up_log(std::string program)
+      : program_(std::move(program)),
+        fd_(fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)) {
+    set_level(spdlog::level::critical);
+  }
+
+  ~start_up_log() override {
+    close(fd_);
+  }
+
+protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    dprintf(fd_, "%s: %.*s\n", program_.c_str(),
+            static_cast<int>(message.payload.size()), message.payload.data());
+  }
+
+  void flush_() override {
+  }
+
+private:
+  const std::string program_;
+  const int fd_;
+};
+
+void program_log::started() {
+  if (start_up)
+    start_up->set_level(spdlog::level::off);
+}
+
+expected<program_log> set_up_logging(const log_options& options) {
+  auto pattern = log_pattern(options.python_format);
   if (!pattern)
     return pattern.error();
-  auto sink = std::make_shared<spdlog::sinks::ansicolor_stderr_sink_mt>(
-      color ? spdlog::color_mode::always : spdlog::color_mode::never);
-  sink->set_color(spdlog::level::debug, sink->blue);
-  sink->set_color(spdlog::level::info, "");
-  sink->set_color(spdlog::level::warn, sink->yellow);
-  sink->set_color(spdlog::level::err, sink->red);
-  sink->set_color(spdlog::level::critical, sink->magenta);
+  program_log result;
+  std::vector<spdlog::sink_ptr> sinks;
+  if (options.file.empty()) {
+    sinks.push_back(standard_error(options.color));
+  } else {
+    auto file = log_file::open(options.file);
+    if (!file)
+      return file.error();
+    result.file = *file;
+    result.start_up = std::make_shared<start_up_log>(options.program);
+    sinks = {result.file, result.start_up};
+  }
   auto formatter = std::make_unique<spdlog::pattern_formatter>();
   formatter->add_flag<level_formatter>(level_flag);
   formatter->set_pattern(*pattern);
-  auto logger = std::make_shared<spdlog::logger>("MainProcess", sink);
+  auto logger = std::make_shared<spdlog::logger>("MainProcess", sinks.begin(),
+                                                 sinks.end());
   logger->set_formatter(std::move(formatter));
-  logger->set_level(level);
+  logger->set_level(options.level);
   spdlog::set_default_logger(std::move(logger));
-  return {};
+  return result;
 }
 
 } // namespace umbel

@@ -1,10 +1,15 @@
 #include "apps/options.hpp"
 
+#include "apps/daemon/identity.hpp"
 #include "apps/logging.hpp"
 #include "protocol/client/setting_table.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
+#include <tuple>
+
+#include <unistd.h>
 
 namespace umbel {
 
@@ -14,12 +19,12 @@ constexpr const char* global_group = "Global options";
 constexpr const char* worker_group = "Worker options";
 constexpr const char* pool_group = "Pool options";
 constexpr const char* queue_group = "Queue options";
+constexpr const char* process_group = "Process options";
+constexpr const char* beat_group = "Options of the periodic scheduler (not there yet)";
 constexpr const char* celery_group = "Accepted for Celery's start scripts";
 
 /// Options of Celery's commands that this build does not have.
 constexpr std::string_view options_of_celery[] = {
-    "-D",
-    "--detach",
     "-S",
     "--statedb",
     "--disable-prefetch",
@@ -27,26 +32,6 @@ constexpr std::string_view options_of_celery[] = {
     "--soft-time-limit",
     "--max-tasks-per-child",
     "--max-memory-per-child",
-    "--purge",
-    "--discard",
-    "-X",
-    "--exclude-queues",
-    "--heartbeat-interval",
-    "-B",
-    "--beat",
-    "-s",
-    "--schedule",
-    "--schedule-filename",
-    "--scheduler",
-    "-f",
-    "--logfile",
-    "--pidfile",
-    "--uid",
-    "--gid",
-    "--umask",
-    "--executable",
-    "--loader",
-    "--skip-checks",
 };
 
 // -- checks: each returns what is wrong, or nothing
@@ -106,6 +91,29 @@ CLI::Validator a_list() {
   });
 }
 
+// What a parser of the value makes of it decides.
+template <class Parse>
+CLI::Validator parsed_by(Parse parse) {
+  return check([=](std::string& text) {
+    auto result = parse(text);
+    return result ? std::string{} : result.error().what;
+  });
+}
+
+CLI::Validator an_executable() {
+  return check([](std::string& text) {
+    return access(text.c_str(), X_OK) == 0
+               ? std::string{}
+               : is_not(text) + "a program that can be executed";
+  });
+}
+
+CLI::Validator not_empty() {
+  return check([](std::string& text) {
+    return text.empty() ? is_not(text) + "a path" : std::string{};
+  });
+}
+
 // -- kinds of options
 // -------------------------------------------------------------
 
@@ -154,6 +162,24 @@ CLI::Option* add_setting(CLI::App& command, options& x, const char* group,
       meaning);
 }
 
+// As in Celery, each option of the worker may come from the environment:
+// --queues from CELERY_WORKER_QUEUES. Those that are settings have their name
+// there already.
+void name_variables(CLI::App& command) {
+  for (auto option : command.get_options()) {
+    if (!option->get_envname().empty() || option->get_lnames().empty()
+        || option->get_group() == global_group)
+      continue;
+    std::string name = "worker_" + option->get_lnames().front();
+    std::ranges::replace(name, '-', '_');
+    if (find_setting(name) != nullptr)
+      continue;
+    for (auto& c : name)
+      c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    option->envname("CELERY_" + name);
+  }
+}
+
 template <class T>
 void append(std::vector<T>& xs, std::vector<T> more) {
   xs.insert(xs.end(), more.begin(), more.end());
@@ -189,10 +215,22 @@ void add_global_options(CLI::App& command, options& x) {
   add_text(
       command, global_group, "--workdir", "DIR",
       [&x](const std::string& text) { x.workdir = text; },
-      "Change to this directory first");
+      "Change to this directory first [env CELERY_WORKDIR]")
+      ->envname("CELERY_WORKDIR");
   add_flag(command, global_group, "-C,--no-color", x.no_color,
-           "No colours [env NO_COLOR, default: colours on a terminal]");
-  add_flag(command, global_group, "-q,--quiet", x.quiet, "No banner");
+           "No colours [env NO_COLOR or CELERY_NO_COLOR, default: colours on a "
+           "terminal]");
+  add_flag(command, global_group, "-q,--quiet", x.quiet,
+           "No banner [env CELERY_QUIET]")
+      ->envname("CELERY_QUIET");
+  add_text(
+      command, global_group, "--loader", "CLASS",
+      [&x](const std::string& text) { x.loader = text; },
+      "Celery's; no meaning here [env CELERY_LOADER]")
+      ->envname("CELERY_LOADER");
+  add_flag(command, global_group, "--skip-checks", x.skip_checks,
+           "Celery's; no meaning here [env CELERY_SKIP_CHECKS]")
+      ->envname("CELERY_SKIP_CHECKS");
   command.set_help_flag("-h,--help", "Show this text and exit")
       ->group(global_group);
 }
@@ -234,8 +272,53 @@ void add_worker_options(CLI::App& command, options& x) {
       "task_queues, or task_default_queue]")
       ->envname("CELERY_WORKER_QUEUES")
       ->check(a_list());
+  add_text(
+      command, queue_group, "-X,--exclude-queues", "NAME,...",
+      [&x](const std::string& text) { x.exclude_queues = split_list(text); },
+      "Of those, queues not to consume [default: none]")
+      ->check(a_list());
   add_setting(command, x, queue_group, "-I,--include", "NAME,...", "include")
       ->check(a_list());
+  add_flag(command, queue_group, "--purge,--discard", x.purge,
+           "Delete what waits in the queues before the start. Says how many "
+           "messages of which queue, and asks");
+  add_flag(command, queue_group, "--force", x.force,
+           "With --purge: do not ask; needed where there is no terminal");
+
+  add_flag(command, process_group, "-D,--detach", x.detach,
+           "Run in the background. Returns when the worker is ready or has "
+           "failed, with its exit status");
+  add_setting(command, x, process_group, "-f,--logfile", "PATH",
+              "worker_logfile", "standard error")
+      ->check(not_empty());
+  add_setting(command, x, process_group, "--pidfile", "PATH", "worker_pidfile",
+              "none")
+      ->check(not_empty());
+  add_setting(command, x, process_group, "--uid", "USER", "worker_uid",
+              "no change")
+      ->check(parsed_by(parse_user));
+  add_setting(command, x, process_group, "--gid", "GROUP", "worker_gid",
+              "the user's")
+      ->check(parsed_by(parse_group));
+  add_setting(command, x, process_group, "--umask", "OCTAL", "worker_umask",
+              "no change")
+      ->check(parsed_by(parse_umask));
+  add_setting(command, x, process_group, "--executable", "PATH",
+              "worker_executable", "this program")
+      ->check(an_executable());
+
+  add_flag(command, beat_group, "-B,--beat", x.beat,
+           "Send periodic tasks from this worker");
+  for (auto [names, type, meaning] :
+       {std::tuple{"-s,--schedule-filename,--schedule", "PATH",
+                   "Where it remembers when each task ran last [default: "
+                   "celerybeat-schedule]"},
+        std::tuple{"--scheduler", "CLASS",
+                   "Which scheduler [default: PersistentScheduler]"}})
+    add_text(
+        command, beat_group, names, type, [&x](std::string) { x.beat = true; },
+        meaning)
+        ->check(not_empty());
 
   add_flag(command, celery_group, "-E,--task-events,--events", x.task_events,
            "Task events: not sent yet");
@@ -247,6 +330,11 @@ void add_worker_options(CLI::App& command, options& x) {
   ignore_flag(command, "--without-mingle", "There is no mingle yet");
   ignore_flag(command, "--without-heartbeat",
               "There are no heartbeat events yet");
+  add_text(
+      command, celery_group, "--heartbeat-interval", "SECONDS",
+      [](std::string) {}, "Between two heartbeat events: none are sent yet")
+      ->check(whole_number(1));
+  name_variables(command);
 }
 
 bool is_option_of_celery(std::string_view name) {

@@ -24,6 +24,8 @@ struct options {
   std::string workdir;
   bool no_color = false;
   bool quiet = false;
+  std::string loader; ///< has no meaning here
+  bool skip_checks = false; ///< likewise
 
   // -- worker
   // -------------------------------------------------------------------
@@ -31,8 +33,13 @@ struct options {
   std::string hostname;
   std::string loglevel{"WARNING"};
   std::vector<std::string> queues;
+  std::vector<std::string> exclude_queues;
+  bool purge = false;
+  bool force = false; ///< purge without asking
+  bool detach = false;
   std::optional<autoscale_bounds> autoscale;
   bool task_events = false;
+  bool beat = false; ///< -B or what belongs to it
 
   // -- settings
   // -----------------------------------------------------------------

@@ -2,5 +2,5 @@
 #include "apps/command_line.hpp"
 
 int main(int argc, char** argv) {
-  return umbel::run_command_line("umbel", {argv + 1, argv + argc}, false);
+  return umbel::run_command_line("umbel", {argv, argv + argc}, false);
 }

@@ -2,5 +2,5 @@
 #include "apps/command_line.hpp"
 
 int main(int argc, char** argv) {
-  return umbel::run_command_line("worker", {argv + 1, argv + argc}, true);
+  return umbel::run_command_line("worker", {argv, argv + argc}, true);
 }

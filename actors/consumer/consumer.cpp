@@ -258,6 +258,7 @@ void consumer_state::announce() {
   if (!announced && reader && !tasks.empty()) {
     announced = true;
     spdlog::info("{} ready.", options.node.str());
+    options.on_running();
   }
 }
 

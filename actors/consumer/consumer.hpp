@@ -48,6 +48,8 @@ struct consumer_options {
   std::chrono::milliseconds lease{10'000};
   /// Called once when the first child is ready, with the tasks' names.
   std::function<void(std::span<const std::string>)> on_ready;
+  /// Called when messages begin to come in.
+  std::function<void()> on_running = [] {};
   /// Ends the reader's wait for messages.
   std::function<void()> interrupt_reader = [] {};
 };

@@ -7,6 +7,41 @@
 
 namespace umbel {
 
+namespace {
+
+std::string domain_of(const std::string& host) {
+  auto dot = host.find('.');
+  return dot == host.npos ? "" : host.substr(dot + 1);
+}
+
+} // namespace
+
+expected<std::string> expand_percent(const std::string& text,
+                                     const percent_letters& letters,
+                                     const std::string& what,
+                                     const std::string& allowed) {
+  auto invalid = [&](const std::string& why) {
+    return error{errc::invalid_setting, what + " '" + text + "' " + why};
+  };
+  std::string result;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      result += text[i];
+      continue;
+    }
+    if (++i == text.size())
+      return invalid("ends with '%'; write '%%' for a '%'");
+    if (text[i] == '%')
+      result += '%';
+    else if (auto found = letters.find(text[i]); found != letters.end())
+      result += found->second;
+    else
+      return invalid(std::string{"has '%"} + text[i] + "'; allowed are "
+                     + allowed + " and %%");
+  }
+  return result;
+}
+
 expected<node_name> expand_node_name(const std::string& text,
                                      const std::string& host) {
   auto at = text.find('@');
@@ -14,49 +49,39 @@ expected<node_name> expand_node_name(const std::string& text,
   auto place = at == text.npos ? text : text.substr(at + 1);
   auto pattern =
       (name.empty() ? "celery" : name) + '@' + (place.empty() ? host : place);
-  auto dot = host.find('.');
-  auto invalid = [&](const std::string& why) {
-    return error{errc::invalid_setting, "node name '" + text + "' " + why};
+  percent_letters letters{
+      {'h', host},
+      {'n', host.substr(0, host.find('.'))},
+      {'d', domain_of(host)},
+      {'i', "0"},
+      {'I', ""},
   };
-  std::string result;
-  for (size_t i = 0; i < pattern.size(); ++i) {
-    if (pattern[i] != '%') {
-      result += pattern[i];
-      continue;
-    }
-    auto letter = ++i < pattern.size() ? pattern[i] : '\0';
-    switch (letter) {
-      case 'h':
-        result += host;
-        break;
-      case 'n':
-        result += host.substr(0, dot);
-        break;
-      case 'd':
-        result += dot == host.npos ? "" : host.substr(dot + 1);
-        break;
-      case 'i':
-        result += '0';
-        break;
-      case 'I':
-        break;
-      case '%':
-        result += '%';
-        break;
-      default:
-        return invalid(
-            letter == '\0'
-                ? std::string{"ends with '%'; write '%%' for a '%'"}
-                : std::string{"has '%"} + letter
-                      + "'; allowed are %h (host name), %n (host name "
-                        "without domain), %d (domain) and %%");
-    }
-  }
-  if (std::ranges::any_of(result, [](unsigned char c) {
+  auto result = expand_percent(
+      pattern, letters, "node name",
+      "%h (host name), %n (host name without domain), %d (domain)");
+  if (!result)
+    return result.error();
+  if (std::ranges::any_of(*result, [](unsigned char c) {
         return std::isspace(c) || std::iscntrl(c);
       }))
-    return invalid("holds white space");
-  return node_name{result};
+    return error{errc::invalid_setting,
+                 "node name '" + text + "' holds white space"};
+  return node_name{*result};
+}
+
+expected<std::string> expand_node_path(const std::string& text,
+                                       const node_name& node,
+                                       const std::string& what) {
+  auto& full = node.str();
+  auto at = full.find('@');
+  auto host = full.substr(at + 1);
+  percent_letters letters{
+      {'n', full.substr(0, at)}, {'h', host}, {'d', domain_of(host)},
+      {'p', full},               {'i', "0"},  {'I', ""},
+  };
+  return expand_percent(text, letters, what,
+                        "%n (node's name), %h (its host), %d (domain), %p "
+                        "(name@host), %i, %I");
 }
 
 std::string host_name() {

@@ -126,6 +126,26 @@ struct setting_value<std::string> {
   }
 };
 
+template <>
+struct setting_value<name_or_number> {
+  static constexpr auto kind = setting_kind::text;
+
+  static expected<void> set(name_or_number& x, const json::value& value,
+                            const setting_origin& origin, bounds) {
+    if (value.is_string())
+      x.text = value.get_string();
+    else if (value.is_int64() && value.get_int64() >= 0)
+      x.text = std::to_string(value.get_int64());
+    else
+      return wrong_value(origin, value, "a name or a number");
+    return {};
+  }
+
+  static json::value get(const name_or_number& x) {
+    return json::value(x.text);
+  }
+};
+
 template <class T>
 struct setting_value<std::optional<T>> {
   static constexpr auto kind = setting_value<T>::kind;

@@ -42,6 +42,11 @@ struct queue_setting {
   std::string routing_key;
 };
 
+/// A user or a group: "www-data", "33", and in JSON also 33. Empty: none.
+struct name_or_number {
+  std::string text;
+};
+
 /// The settings that have an effect. An empty optional is Celery's None.
 struct settings {
   // -- broker
@@ -100,6 +105,18 @@ struct settings {
   std::string worker_log_format{
       "[%(asctime)s: %(levelname)s/%(processName)s] %(message)s"};
   std::optional<bool> worker_log_color; ///< none: on a terminal
+  std::chrono::milliseconds worker_soft_shutdown_timeout{0};
+  bool worker_enable_soft_shutdown_on_idle = false;
+
+  // -- worker: the process
+  // -------------------------------------------------------------------
+
+  std::string worker_logfile; ///< empty: standard error
+  std::string worker_pidfile; ///< empty: none
+  name_or_number worker_uid;
+  name_or_number worker_gid;
+  std::string worker_umask; ///< octal
+  std::string worker_executable;
 };
 
 /// Where settings come from.

@@ -42,6 +42,21 @@ CAF_TEST(other names are refused) {
                   "node name 'my worker@%h' holds white space");
 }
 
+CAF_TEST(paths of a node) {
+  auto path = [](const std::string& text, const std::string& node) {
+    auto result = expand_node_path(text, node_name{node}, "worker_pidfile");
+    return result ? *result : result.error().what;
+  };
+  CAF_CHECK_EQUAL(path("/run/%n.pid", "w1@a.b.org"), "/run/w1.pid");
+  CAF_CHECK_EQUAL(path("%h/%d/%p", "w1@a.b.org"), "a.b.org/b.org/w1@a.b.org");
+  CAF_CHECK_EQUAL(path("%n%I.log", "w1@a"), "w1.log");
+  CAF_CHECK_EQUAL(path("%n-%i.log", "w1@a"), "w1-0.log");
+  CAF_CHECK_EQUAL(path("100%%", "w1@a"), "100%");
+  CAF_CHECK_EQUAL(path("%z", "w1@a"),
+                  "worker_pidfile '%z' has '%z'; allowed are %n (node's name), "
+                  "%h (its host), %d (domain), %p (name@host), %i, %I and %%");
+}
+
 CAF_TEST(the host name is known) {
   CAF_CHECK(!host_name().empty());
 }

@@ -81,6 +81,16 @@ CAF_TEST(defaults are those of Celery) {
   CAF_CHECK(warnings.empty());
 }
 
+CAF_TEST(users and groups are names or numbers) {
+  file(R"({"worker_uid": "www-data", "worker_gid": 33})");
+  auto x = load();
+  CAF_CHECK_EQUAL(x.worker_uid.text, "www-data");
+  CAF_CHECK_EQUAL(x.worker_gid.text, "33");
+  CAF_CHECK_EQUAL(fault_in_file(R"({"worker_uid": -1})"),
+                  "setting 'worker_uid' in conf.json is -1; expected a name or "
+                  "a number");
+}
+
 CAF_TEST(a file sets typed values) {
   file(R"({
     // comments and trailing commas are fine in a file that people write

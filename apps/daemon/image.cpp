@@ -1,0 +1,67 @@
+#include "apps/daemon/image.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace umbel {
+
+namespace {
+
+/// "<pid> <how> <descriptor>".
+constexpr const char* variable = "UMBEL_HANDOVER";
+
+} // namespace
+
+image take_image() {
+  auto text = std::getenv(variable);
+  int pid = 0;
+  char how = 0;
+  int report = -1;
+  auto read = text != nullptr ? std::sscanf(text, "%d %c %d", &pid, &how,
+                                            &report)
+                              : 0;
+  unsetenv(variable);
+  if (read != 3 || pid != getpid())
+    return {};
+  if (how == 'r')
+    return {image::begin::restarted, -1};
+  if (how != 'd' || fcntl(report, F_SETFD, FD_CLOEXEC) != 0)
+    return {};
+  return {image::begin::detached, report};
+}
+
+std::string own_program(const std::string& argv0) {
+  std::error_code failed;
+  if (argv0.find('/') != argv0.npos)
+    if (auto path = std::filesystem::absolute(argv0, failed); !failed)
+      return path.string();
+  return argv0;
+}
+
+error execute(const std::string& program, const std::vector<std::string>& args,
+              const image& next) {
+  auto how = next.how == image::begin::restarted ? 'r' : 'd';
+  auto text = std::to_string(getpid()) + ' ' + how + ' '
+              + std::to_string(next.report);
+  setenv(variable, text.c_str(), 1);
+  if (next.report >= 0)
+    fcntl(next.report, F_SETFD, 0);
+  std::vector<char*> argv;
+  for (auto& arg : args)
+    argv.push_back(const_cast<char*>(arg.c_str()));
+  argv.push_back(nullptr);
+  std::fflush(nullptr);
+  execvp(program.c_str(), argv.data());
+  error result{errc::unavailable,
+               "cannot execute " + program + ": " + std::strerror(errno)};
+  unsetenv(variable);
+  return result;
+}
+
+} // namespace umbel
