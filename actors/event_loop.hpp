@@ -1,0 +1,49 @@
+// event loop: runs a worker's scheduled actors on the multiplexer's thread.
+//
+// CAF has threads for actors and another for brokers. A task passes from one to
+// the other five times, and each time a thread is woken: that was a third of
+// the time between a client's request and its answer. Here consumer, pool
+// supervisor and child workers take turns on one thread, and a message between
+// them wakes nobody.
+//
+// Its price: a handler that blocks holds up the sockets as well. What blocks is
+// detached (reader, writer, threads of tasks), here as before.
+//
+// A module of the actor system in the place of CAF's scheduler; load it before
+// the system is made:
+//
+//     config.load<event_loop>().load<caf::io::middleman>();
+#pragma once
+
+#include <caf/detail/thread_safe_actor_clock.hpp>
+#include <caf/scheduler/abstract_coordinator.hpp>
+
+#include <thread>
+
+namespace umbel {
+
+class event_loop : public caf::scheduler::abstract_coordinator {
+public:
+  using super = caf::scheduler::abstract_coordinator;
+
+  explicit event_loop(caf::actor_system& system);
+
+  /// What `actor_system_config::load` wants.
+  static caf::actor_system::module* make(caf::actor_system& system,
+                                         caf::detail::type_list<>);
+
+  void start() override;
+
+  void stop() override;
+
+  /// Gives an actor its turn on the multiplexer's thread. From any thread.
+  void enqueue(caf::resumable* what) override;
+
+  caf::actor_clock& clock() noexcept override;
+
+private:
+  caf::detail::thread_safe_actor_clock clock_;
+  std::thread timer_; ///< fires timeouts and delayed messages
+};
+
+} // namespace umbel
