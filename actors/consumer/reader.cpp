@@ -46,17 +46,23 @@ void reader_state::fetch() {
   fetching = false;
   if (credit == 0 || !connection)
     return;
-  auto batch = connection->reserve(std::min(credit, batch_max));
-  if (!batch)
-    return fail(batch.error());
-  if (!batch->empty()) {
+  if (drained) {
+    drained = false;
+    if (auto waited = connection->wait(wait_max); !waited)
+      return fail(waited.error());
+  } else {
+    auto wanted = std::min(credit, batch_max);
+    auto batch = connection->reserve(wanted);
+    if (!batch)
+      return fail(batch.error());
+    drained = batch->size() < wanted;
     credit -= std::min(credit, batch->size());
-    for (auto& x : *batch)
-      life->next_sequence = std::max<uint64_t>(life->next_sequence,
-                                               sequence(x.tag) + 1);
-    self->send(consumer, deliveries{std::move(*batch)});
-  } else if (auto waited = connection->wait(wait_max); !waited) {
-    return fail(waited.error());
+    if (!batch->empty()) {
+      for (auto& x : *batch)
+        life->next_sequence = std::max<uint64_t>(life->next_sequence,
+                                                 sequence(x.tag) + 1);
+      self->send(consumer, deliveries{std::move(*batch)});
+    }
   }
   fetching = credit > 0;
   if (fetching)

@@ -41,6 +41,7 @@ struct reader_state {
   caf::actor consumer;
   std::unique_ptr<broker> connection;
   size_t credit = 0;
+  bool drained = false;  ///< the last batch took all there was
   bool fetching = false; ///< a message to itself is under way
 };
 

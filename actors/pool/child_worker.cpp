@@ -9,6 +9,7 @@
 
 #include <csignal>
 
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 namespace umbel {
@@ -31,26 +32,41 @@ void kill_child(child_worker_actor* self, std::string why) {
   ::kill(st.process.pid, SIGKILL);
 }
 
+/// Sends at once what the socket takes, which is nearly always everything; CAF
+/// would wait for the event loop to say that it may. CAF gets the rest.
+void send_bytes(child_worker_actor* self, std::string_view bytes) {
+  auto& st = self->state;
+  if (!st.unsent) {
+    auto n = ::send(st.process.socket, bytes.data(), bytes.size(),
+                    MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n > 0) // an error is seen again where the socket is read
+      bytes.remove_prefix(static_cast<size_t>(n));
+    if (bytes.empty())
+      return;
+  }
+  st.unsent = true;
+  auto& buffer = self->wr_buf(st.socket);
+  buffer.insert(buffer.end(), bytes.begin(), bytes.end());
+  self->flush(st.socket);
+}
+
 template <class Frame>
 void send_frame(child_worker_actor* self, const Frame& frame) {
   std::string bytes;
   frame::append(bytes, frame);
-  auto& buffer = self->wr_buf(self->state.socket);
-  buffer.insert(buffer.end(), bytes.begin(), bytes.end());
+  send_bytes(self, bytes);
 }
 
 void send_jobs(child_worker_actor* self, const std::vector<job>& jobs) {
   auto& st = self->state;
-  auto& buffer = self->wr_buf(st.socket);
-  if (buffer.size() > st.unsent_max) {
+  if (self->wr_buf(st.socket).size() > st.unsent_max) {
     kill_child(self, "it does not read from its socket");
     return;
   }
   std::string bytes;
   for (auto& x : jobs)
     frame::append(bytes, frame::job{x.id, *x.payload});
-  buffer.insert(buffer.end(), bytes.begin(), bytes.end());
-  self->flush(st.socket);
+  send_bytes(self, bytes);
 }
 
 /// Collects what one read brought and forwards it: outcomes in one message.
@@ -154,21 +170,17 @@ caf::behavior child_worker(child_worker_actor* self, caf::actor pool,
     static_cast<caf::io::network::native_socket>(process.socket));
   self->configure_read(st.socket,
                        caf::io::receive_policy::at_most(256 * 1024));
-  auto& buffer = self->wr_buf(st.socket);
-  buffer.insert(buffer.end(), configure.begin(), configure.end());
-  self->flush(st.socket);
+  self->ack_writes(st.socket, true);
+  send_bytes(self, configure);
   return {
     [=](const child_jobs& x) { send_jobs(self, x.jobs); },
-    [=](child_recall) {
-      send_frame(self, frame::recall{});
-      self->flush(self->state.socket);
-    },
-    [=](child_stop) {
-      send_frame(self, frame::stop{});
-      self->flush(self->state.socket);
-    },
+    [=](child_recall) { send_frame(self, frame::recall{}); },
+    [=](child_stop) { send_frame(self, frame::stop{}); },
     [=](child_kill) { kill_child(self, ""); },
     [=](const caf::io::new_data_msg& msg) { on_bytes(self, msg); },
+    [=](const caf::io::data_transferred_msg& msg) {
+      self->state.unsent = msg.remaining > 0;
+    },
     [=](const caf::io::connection_closed_msg&) {
       self->send(self, reap_atom::value, 0);
     },

@@ -31,6 +31,7 @@ struct child_worker_state {
   child_process process;
   caf::actor pool;
   caf::io::connection_handle socket;
+  bool unsent = false;  ///< CAF still holds bytes that the child did not take
   std::string received; ///< bytes of a frame that is not complete yet
   std::string fault;    ///< why we killed it, if we did
 

@@ -113,8 +113,8 @@ public:
   virtual expected<std::vector<delivery>> reserve(size_t max) = 0;
 
   /// Blocks until the queues may have something, `timeout` has passed, or
-  /// `interrupt` was called. Takes no message. May wake without cause. Call it
-  /// only after a `reserve` that returned nothing.
+  /// `interrupt` was called. Takes no message. May wake without cause, and does
+  /// so at once unless the last `reserve` returned fewer than it was asked for.
   virtual expected<void> wait(std::chrono::milliseconds timeout) = 0;
 
   /// Ends a `wait` in progress, or the next one. From any thread.

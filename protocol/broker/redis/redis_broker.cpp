@@ -115,6 +115,7 @@ expected<std::vector<delivery>> redis_broker::reserve(size_t max) {
     result.push_back(std::move(left_behind_.front()));
     left_behind_.pop_front();
   }
+  drained_ = options_.queues.empty();
   if (!result.empty() || max == 0 || options_.queues.empty())
     return result;
   if (auto ok = listen(); !ok)
@@ -152,6 +153,7 @@ expected<std::vector<delivery>> redis_broker::reserve(size_t max) {
       result.push_back({tag(next_sequence_++), queues[list % queues.size()],
                         std::string{text_of(*item)}});
   }
+  drained_ = result.size() < max;
   return result;
 }
 
@@ -179,7 +181,8 @@ void redis_broker::take_left_behind(const redisReply& pairs,
 expected<void> redis_broker::wait(std::chrono::milliseconds timeout) {
   if (auto ok = listen(); !ok)
     return ok.error();
-  if (!left_behind_.empty())
+  // Otherwise the server was not asked to announce the next message.
+  if (!drained_)
     return {};
   return listener_->wait(wake_fd_, timeout);
 }

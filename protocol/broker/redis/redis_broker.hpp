@@ -120,6 +120,7 @@ private:
   uint64_t next_sequence_;
   size_t first_queue_ = 0; // where the next reserve begins
   bool looked_behind_ = false;
+  bool drained_ = false; ///< the next message will be announced to listener_
   std::deque<delivery> left_behind_; // more than the first reserve wanted
 };
 

@@ -27,8 +27,9 @@
 -- tags are numbered in the order of the reply, from after the predecessor's
 -- last one.
 --
--- When it finds nothing it reads the length of every list, so that CLIENT
--- TRACKING announces the next push to any of them.
+-- When it finds fewer than it may take it reads the length of every list, so
+-- that CLIENT TRACKING announces the next push to any of them: who asked may
+-- wait at once.
 --
 -- A message is in its list or in the ledger at any time. Where a list is of the
 -- wrong type, the others are served first; where the ledger is, everything is
@@ -119,11 +120,10 @@ for step = 0, #KEYS / queues - 1 do
 end
 
 if #reply == 1 then
-  if #left_behind == 0 then
-    -- Of a key that is no list this returns the error.
-    for i = 1, #KEYS do
-      redis.call('LLEN', KEYS[i])
-    end
+  -- Of a key that is no list this returns the error, if nothing is lost by it.
+  local look = #left_behind == 0 and redis.call or redis.pcall
+  for i = 1, #KEYS do
+    look('LLEN', KEYS[i])
   end
   return reply
 end
@@ -191,5 +191,10 @@ if trouble then
     redis.pcall('ZREM', index, prefix .. i)
   end
   return trouble
+end
+if left > 0 then
+  for i = 1, #KEYS do
+    redis.pcall('LLEN', KEYS[i])
+  end
 end
 return reply
