@@ -14,6 +14,7 @@
 #include "protocol/backend/result_record.hpp"
 #include "protocol/backend/result_store.hpp"
 #include "protocol/error.hpp"
+#include "protocol/message/time.hpp"
 #include "protocol/names.hpp"
 
 #include <chrono>
@@ -51,6 +52,8 @@ enum class disposition : uint8_t {
   ack,     ///< done with: forget it
   requeue, ///< back on its queue's far end, consumed last (reject(requeue=True))
   restore, ///< back on its queue, consumed next, marked as redelivered
+  delay,   ///< waits in the broker until it is due, owned by nobody; then as
+           ///< restore, but not marked: it was never begun
   none,    ///< leave the ledger alone: the tag was acknowledged before
 };
 
@@ -68,12 +71,22 @@ struct settlement {
   std::optional<dead_letter> dead; ///< parked in the queue's dead-letter list
   queue_name queue; ///< the queue it came from; needed for `dead`, `requeue`
                     ///< and `restore`
+  timestamp due{};  ///< for `delay`: when `forward` puts it back
+  int priority = 0; ///< for `delay`: the message's own, 0..9
 };
 
 /// What a recovery pass did.
 struct recovery_report {
   size_t restored = 0;   ///< messages put back on their queues
   std::vector<std::string> dead_owners; ///< incarnations whose lease was gone
+};
+
+/// What a look at the delayed messages did.
+struct forward_report {
+  size_t forwarded = 0; ///< messages put back on their queues
+  /// When to look again. Zero: at once, more of them are due. Longer than until
+  /// the next one is due if another node is there to look at that time.
+  std::chrono::milliseconds next{0};
 };
 
 /// How this process takes part: the same for every connection it opens.
@@ -148,6 +161,18 @@ public:
   /// entries of incarnations whose lease is gone. Safe from any number of nodes
   /// at once: each entry is restored by exactly one.
   virtual expected<recovery_report> recover() = 0;
+
+  // -- delayed messages -----------------------------------------------------------
+
+  /// The longest time between two looks at the delayed messages that `forward`
+  /// asks for: so long may one stay unnoticed that another node has delayed.
+  static constexpr std::chrono::milliseconds look_interval{3'000};
+
+  /// Puts messages that are due by the broker's clock back on their queues, each
+  /// where it is consumed next, the earliest first. Safe from any number of
+  /// nodes at once: each is put back by exactly one, and of those that call again
+  /// when they are told to, one calls when the next message is due.
+  virtual expected<forward_report> forward() = 0;
 
   // -- producing ----------------------------------------------------------------
 

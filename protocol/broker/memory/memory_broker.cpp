@@ -69,6 +69,10 @@ expected<recovery_report> memory_broker::recover() {
   return hub_->recover(self_);
 }
 
+expected<forward_report> memory_broker::forward() {
+  return hub_->forward();
+}
+
 expected<void> memory_broker::declare(std::span<const queue_name> queues) {
   hub_->declare(queues);
   return {};

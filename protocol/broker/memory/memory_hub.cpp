@@ -19,9 +19,9 @@ using std::chrono::milliseconds;
 // longer time costs memory for each task that was acknowledged early.
 constexpr milliseconds resend_window = std::chrono::hours{1};
 
-milliseconds steady_now() {
+milliseconds system_now() {
   return std::chrono::duration_cast<milliseconds>(
-      std::chrono::steady_clock::now().time_since_epoch());
+      std::chrono::system_clock::now().time_since_epoch());
 }
 
 // The largest step that is not above the priority; the first one for
@@ -49,7 +49,7 @@ std::shared_ptr<memory_hub> memory_hub::of(const std::string& name) {
   return hub;
 }
 
-memory_hub::memory_hub() : now_(steady_now) {
+memory_hub::memory_hub() : now_(system_now) {
   // nop
 }
 
@@ -82,7 +82,8 @@ std::vector<delivery> memory_hub::reserve(memory_client& who, size_t max) {
       delivery_tag tag{who.owner + '/' + std::to_string(sequence)};
       result.push_back({tag, names[turn], payload});
       ledger_[std::move(tag)] = {who.owner, sequence,           names[turn],
-                                 step,      std::move(payload), now_()};
+                                 step,      std::move(payload), now_(),
+                                 false};
     }
   }
   // What is reserved must belong to somebody whose death can be seen.
@@ -153,7 +154,9 @@ bool memory_hub::settle_one(const memory_client& who, const settlement& x) {
     queues_[x.queue].park(*x.dead, who.options.dead_letters_max);
   if (node.empty())
     return true;
-  if (x.how != disposition::ack)
+  if (x.how == disposition::delay)
+    delay(x, std::move(node.mapped()));
+  else if (x.how != disposition::ack)
     put_back(std::move(node.mapped()), x.how == disposition::restore);
   return true;
 }
@@ -227,6 +230,8 @@ recovery_report memory_hub::recover(const memory_client& who) {
     auto ownerless = is_dead(x.owner, who, now);
     if (ownerless)
       dead.insert(x.owner);
+    if (x.delayed)
+      continue; // `forward` is for these
     if (ownerless || x.since + who.options.visibility_timeout <= now)
       abandoned.push_back(i);
   }
@@ -255,6 +260,39 @@ void memory_hub::put_back(entry x, bool next) {
   else
     queue.push_back(x.step, std::move(x.payload));
   arrival_.notify_all();
+}
+
+// -- delayed messages
+// -----------------------------------------------------------
+
+void memory_hub::delay(const settlement& x, entry what) {
+  delivery_tag tag{"umbel.delayed/" + x.tag.str()};
+  what.owner.clear();
+  what.delayed = true;
+  delayed_.emplace(
+      std::chrono::ceil<milliseconds>(x.due.time_since_epoch()), tag);
+  ledger_[std::move(tag)] = std::move(what);
+}
+
+forward_report memory_hub::forward() {
+  std::lock_guard guard{mutex_};
+  auto now = now_();
+  auto end = delayed_.begin();
+  while (end != delayed_.end() && end->first <= now)
+    ++end;
+  forward_report result;
+  for (auto i = end; i != delayed_.begin();) {
+    auto x = std::move(ledger_.extract((--i)->second).mapped());
+    queues_[x.queue].push_front(x.step, std::move(x.payload));
+    ++result.forwarded;
+  }
+  delayed_.erase(delayed_.begin(), end);
+  if (result.forwarded > 0)
+    arrival_.notify_all();
+  result.next = broker::look_interval;
+  if (!delayed_.empty())
+    result.next = std::min(result.next, delayed_.begin()->first - now);
+  return result;
 }
 
 // -- producing
@@ -337,7 +375,7 @@ void memory_hub::set_clock(clock now) {
 void memory_hub::plant(const delivery_tag& tag, const queue_name& queue,
                        int step, const std::string& payload, milliseconds age) {
   std::lock_guard guard{mutex_};
-  ledger_[tag] = {{}, 0, queue, step, payload, now_() - age};
+  ledger_[tag] = {{}, 0, queue, step, payload, now_() - age, false};
 }
 
 } // namespace umbel

@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -41,7 +42,7 @@ struct memory_client {
 /// Thread-safe. The verbs are those of `broker`.
 class memory_hub {
 public:
-  /// Milliseconds since an epoch of the clock's own.
+  /// Milliseconds since 1970, UTC.
   using clock = std::function<std::chrono::milliseconds()>;
 
   /// The hub of this name, made at its first use.
@@ -60,6 +61,7 @@ public:
   void renew(const memory_client& who, std::span<const delivery_tag> tags);
   void release(const memory_client& who);
   recovery_report recover(const memory_client& who);
+  forward_report forward();
   void declare(std::span<const queue_name> queues);
   void publish(const memory_client& who,
                std::span<const outgoing_message> batch);
@@ -75,7 +77,7 @@ public:
   /// Binds a queue to a named exchange. Idempotent.
   void bind(const std::string& exchange, const binding& x);
 
-  /// Replaces the clock of leases and visibility timeouts, so that tests need
+  /// Replaces the clock of leases, visibility timeouts and due times, so that tests need
   /// not wait for them. `wait` goes on to use real time.
   void set_clock(clock now);
 
@@ -95,6 +97,7 @@ private:
     int step = 0;
     std::string payload;
     std::chrono::milliseconds since{0}; ///< reserved or renewed last
+    bool delayed = false;               ///< waits to be due, and has no owner
   };
 
   using ledger = std::unordered_map<delivery_tag, entry>;
@@ -104,6 +107,7 @@ private:
   bool first_time(const delivery_tag& tag);
   void put(const memory_client& who, const outgoing_message& x);
   void put_back(entry x, bool next);
+  void delay(const settlement& x, entry what);
   void extend_lease(const memory_client& who);
   bool is_dead(const std::string& owner, const memory_client& who,
                std::chrono::milliseconds now) const;
@@ -114,6 +118,8 @@ private:
   std::unordered_map<queue_name, message_queue> queues_;
   std::map<std::string, std::vector<binding>> bindings_;
   ledger ledger_;
+  /// The delayed entries of the ledger, by the time when they are due.
+  std::set<std::pair<std::chrono::milliseconds, delivery_tag>> delayed_;
   std::map<std::string, std::chrono::milliseconds> leases_; ///< owner -> expiry
   /// Tags whose `none` settlement has published, until nobody resends it.
   std::unordered_set<delivery_tag> published_;

@@ -13,14 +13,17 @@ keys::keys(const broker_options& options)
 }
 
 // The largest step that is not above the priority, as kombu's bisect does it.
-std::string keys::list(std::string_view queue, int priority) const {
+int keys::step(int priority) const {
   priority = std::clamp(priority, 0, 9);
   auto next = std::upper_bound(steps_.begin(), steps_.end(), priority);
-  auto step = next == steps_.begin() ? steps_.front() : *std::prev(next);
+  return next == steps_.begin() ? steps_.front() : *std::prev(next);
+}
+
+std::string keys::list(std::string_view queue, int priority) const {
   auto result = prefix_;
   result += queue;
-  if (step != 0)
-    result += sep_ + std::to_string(step);
+  if (auto x = step(priority); x != 0)
+    result += sep_ + std::to_string(x);
   return result;
 }
 
@@ -58,6 +61,14 @@ std::string keys::lease(std::string_view incarnation) const {
 
 std::string keys::incarnations() const {
   return prefix_ + "umbel.incarnations";
+}
+
+std::string keys::delayed() const {
+  return prefix_ + "umbel.delayed";
+}
+
+std::string keys::forwarder() const {
+  return prefix_ + "umbel.forwarder";
 }
 
 std::string keys::dead(std::string_view queue) const {

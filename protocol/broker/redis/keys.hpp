@@ -20,6 +20,9 @@ public:
   /// `<queue><sep><step>` for others.
   std::string list(std::string_view queue, int priority) const;
 
+  /// The step that a priority belongs to: what ends the list's name.
+  int step(int priority) const;
+
   /// All lists of a queue, urgent first.
   std::vector<std::string> lists(std::string_view queue) const;
 
@@ -39,6 +42,17 @@ public:
   std::string lease(std::string_view incarnation = {}) const;
 
   std::string incarnations() const;
+
+  /// The delayed messages' tags by the time when they are due.
+  std::string delayed() const;
+
+  /// The node that looks when the next of them is due.
+  std::string forwarder() const;
+
+  /// What every key begins with.
+  const std::string& prefix() const noexcept {
+    return prefix_;
+  }
 
   /// `umbel.dead.<queue>`; without a queue the prefix of all.
   std::string dead(std::string_view queue = {}) const;

@@ -63,8 +63,8 @@ expected<size_t> redis_broker::recover_stale() {
   auto limit = std::to_string(entries_per_call);
   for (;;) {
     auto x =
-        main_->command({"EVALSHA", scripts::stale.sha, "2", keys_.unacked(),
-                        keys_.unacked_index(), seconds, limit},
+        main_->command({"EVALSHA", scripts::stale.sha, "3", keys_.unacked(),
+                        keys_.unacked_index(), keys_.delayed(), seconds, limit},
                        doing);
     if (!x)
       return x.error();

@@ -21,6 +21,12 @@ namespace {
 constexpr size_t reserve_max = 1'000;
 constexpr size_t tags_per_renewal = 500;
 constexpr size_t messages_per_push = 500;
+constexpr size_t messages_per_forward = 500;
+
+// Whoever looks when the next message is due is believed to be there for so long
+// without a word; he says it twice as often. Longer: fewer commands. Shorter: less
+// late if he dies.
+constexpr std::chrono::milliseconds forwarder_claim{2'000};
 
 connection_options options_of_connection(const broker_options& x) {
   connection_options result;
@@ -28,7 +34,8 @@ connection_options options_of_connection(const broker_options& x) {
   result.socket_timeout = x.socket_timeout;
   result.scripts = {&scripts::reserve, &scripts::settle,
                     &scripts::renew,   &scripts::stale,
-                    &scripts::restore, &scripts::dead_owners};
+                    &scripts::restore, &scripts::dead_owners,
+                    &scripts::forward};
   return result;
 }
 
@@ -234,6 +241,29 @@ expected<void> redis_broker::release() {
   if (!x)
     return x.error();
   return {};
+}
+
+// -- delayed messages ---------------------------------------------------------
+
+expected<forward_report> redis_broker::forward() {
+  constexpr auto doing = "put delayed messages back";
+  pipeline commands;
+  commands.begin(15).arg("EVALSHA").arg(scripts::forward.sha).arg("4");
+  commands.arg(keys_.unacked()).arg(keys_.unacked_index());
+  commands.arg(keys_.delayed()).arg(keys_.forwarder());
+  commands.arg(options_.node.str()).arg(messages_per_forward);
+  commands.arg(static_cast<uint64_t>(look_interval.count()));
+  commands.arg(static_cast<uint64_t>(forwarder_claim.count()));
+  commands.arg(keys_.prefix()).arg(options_.sep);
+  commands.arg(keys_.dead()).arg(options_.dead_letters_max);
+  auto replies = main_->check(commands, doing);
+  if (!replies)
+    return replies.error();
+  auto numbers = elements_of(*replies->front());
+  if (numbers.size() != 2)
+    return main_->broken(errc::unavailable, doing, "an unexpected reply");
+  return forward_report{static_cast<size_t>(numbers[0]->integer),
+                        std::chrono::milliseconds{numbers[1]->integer}};
 }
 
 // -- producing ----------------------------------------------------------------

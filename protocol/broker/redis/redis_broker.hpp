@@ -44,6 +44,7 @@ public:
   expected<void> renew(std::span<const delivery_tag> tags) override;
   expected<void> release() override;
   expected<recovery_report> recover() override;
+  expected<forward_report> forward() override;
   expected<void> declare(std::span<const queue_name> queues) override;
   expected<void> publish(std::span<const outgoing_message> batch) override;
   expected<size_t> publish(const std::string& exchange,

@@ -12,5 +12,6 @@ extern const script renew;       ///< renew.lua
 extern const script stale;       ///< stale.lua
 extern const script restore;     ///< restore.lua
 extern const script dead_owners; ///< dead_owners.lua
+extern const script forward;     ///< forward.lua
 
 } // namespace umbel::redis::scripts

@@ -3,13 +3,16 @@
 --
 -- KEYS[1] hash of unacknowledged messages ("unacked")
 -- KEYS[2] its index by time ("unacked_index")
+-- KEYS[3] delayed messages by the time when they are due ("umbel.delayed")
 -- ARGV[1] expiry of results in seconds, "0": never
 -- ARGV[2] prefix of the marks of what was settled without a ledger entry
 --         ("umbel.settled.")
 -- ARGV[3] prefix of dead-letter lists ("umbel.dead.")
 -- ARGV[4] length bound of a dead-letter list
--- ARGV[5] number of settlements
--- ARGV[6...] for each settlement
+-- ARGV[5] visibility timeout in seconds
+-- ARGV[6] the caller's time, in seconds
+-- ARGV[7] number of settlements
+-- ARGV[8...] for each settlement
 --   tag
 --   steps: its fence, then a letter for each step, in order. Fences:
 --     f  the tag must be in the ledger, and is removed from it
@@ -17,8 +20,14 @@
 --     o  once: none, but nothing happens if the tag was settled with `o` before
 --   Steps are those of deliver.lua, and
 --     R  store a result
+--     Z  keep the message in the ledger until it is due (with fence f)
 --   two values for each step: P, B: list, message; D: list, dead letter;
---     R: key, document
+--     R: key, document; Z: priority step, time
+--
+-- A delayed message gets a tag that is nobody's, umbel.delayed/<step>/<old tag>,
+-- so that no lease and no owner's end concerns it. Its time in the index is so far
+-- from the due time that Python peers take it for abandoned when it is due, and
+-- restore it if no Umbel node is left to do so.
 --
 -- Returns a string with a character for each settlement: "1" it took effect,
 -- "0" the fence did not hold.
@@ -30,19 +39,33 @@
 local unacked, index = KEYS[1], KEYS[2]
 local expires, settled = ARGV[1], ARGV[2]
 local parked, parked_max = ARGV[3], tonumber(ARGV[4])
-local count = tonumber(ARGV[5])
+local visibility, callers_time = tonumber(ARGV[5]), tonumber(ARGV[6])
+local count = tonumber(ARGV[7])
 local byte, sub = string.byte, string.sub
 local FENCED, ONCE, RESULT = byte('f'), byte('o'), byte('R')
+local DELAY = byte('Z')
 
 -- First the ledger, in one command for all.
-local fenced, work, at = {}, false, 6
+local fenced, work, at = {}, false, 8
+local delayed = {}
 for _ = 1, count do
   local steps = ARGV[at + 1]
   if byte(steps) == FENCED then
     fenced[#fenced + 1] = ARGV[at]
   end
+  if byte(steps, #steps) == DELAY then
+    delayed[#delayed + 1] = ARGV[at]
+  end
   work = work or #steps > 1
   at = at + 2 * #steps
+end
+
+local entries = {} -- of what is delayed, by tag
+if #delayed > 0 then
+  local found = redis.call('HMGET', unacked, unpack(delayed))
+  for i = 1, #delayed do
+    entries[delayed[i]] = found[i]
+  end
 end
 
 local lost -- tags whose fence did not hold; nil: none
@@ -63,8 +86,24 @@ if not lost and not work then
   return string.rep('1', count)
 end
 
+-- Not before half of what is left by the caller's clock, or a second, has passed:
+-- one whose clock is behind would otherwise get it back at once, again and again.
+local function delay(tag, priority_step, due)
+  local now = redis.call('TIME')
+  now = tonumber(now[1]) + tonumber(now[2]) / 1000000
+  due = tonumber(due)
+  local left = due - callers_time
+  if left > 0 then
+    due = math.max(due, now + math.min(left / 2, 1))
+  end
+  local new = 'umbel.delayed/' .. priority_step .. '/' .. tag
+  redis.pcall('HSET', unacked, new, entries[tag])
+  redis.pcall('ZADD', index, string.format('%.6f', due - visibility), new)
+  redis.pcall('ZADD', KEYS[3], string.format('%.6f', due), new)
+end
+
 local effects = {}
-at = 6
+at = 8
 for i = 1, count do
   local tag, steps = ARGV[at], ARGV[at + 1]
   local fence, held = byte(steps), true
@@ -81,6 +120,8 @@ for i = 1, count do
     for j = 2, #steps do
       if byte(steps, j) == RESULT then
         store_result(ARGV[value], ARGV[value + 1], expires)
+      elseif byte(steps, j) == DELAY then
+        delay(tag, ARGV[value], ARGV[value + 1])
       else
         step(sub(steps, j, j), ARGV[value], ARGV[value + 1], parked, parked_max)
       end

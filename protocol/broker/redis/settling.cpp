@@ -4,6 +4,8 @@
 #include "protocol/broker/redis/redis_broker.hpp"
 #include "protocol/broker/redis/scripts.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace umbel {
@@ -20,6 +22,11 @@ bool goes_back(const settlement& x) {
   return x.how == disposition::requeue || x.how == disposition::restore;
 }
 
+std::string in_seconds(timestamp x) {
+  auto count = x.time_since_epoch().count();
+  return fmt::format("{}.{:06}", count / 1'000'000, std::abs(count % 1'000'000));
+}
+
 // The letters of settle.lua; `append` gives their values in the same order.
 std::string steps_of(const settlement& x) {
   std::string result;
@@ -34,6 +41,8 @@ std::string steps_of(const settlement& x) {
     result += 'D';
   if (goes_back(x))
     result += x.how == disposition::requeue ? 'P' : 'B';
+  if (x.how == disposition::delay)
+    result += 'Z';
   return result;
 }
 
@@ -93,15 +102,19 @@ redis_broker::payloads_to_return(std::span<const settlement> batch) {
 
 void redis_broker::append(pipeline& commands, std::span<const settlement> batch,
                           std::span<const std::string> payloads) const {
-  size_t words = 10;
+  size_t words = 13;
   for (auto& x : batch)
     words += 2 * steps_of(x).size();
   commands.begin(words);
-  commands.arg("EVALSHA").arg(scripts::settle.sha).arg("2");
+  commands.arg("EVALSHA").arg(scripts::settle.sha).arg("3");
   commands.arg(keys_.unacked()).arg(keys_.unacked_index());
+  commands.arg(keys_.delayed());
   commands.arg(static_cast<uint64_t>(options_.results.result_expires.count()));
   commands.arg(keys_.settled()).arg(keys_.dead());
-  commands.arg(options_.dead_letters_max).arg(batch.size());
+  commands.arg(options_.dead_letters_max);
+  commands.arg(fmt::format(
+      "{}", std::chrono::duration<double>(options_.visibility_timeout).count()));
+  commands.arg(in_seconds(now())).arg(batch.size());
   for (size_t i = 0; i < batch.size(); ++i)
     append(commands, batch[i], payloads[i]);
 }
@@ -118,6 +131,8 @@ void redis_broker::append(pipeline& commands, const settlement& x,
     commands.arg(keys_.dead(x.queue.str())).arg(to_text(*x.dead));
   if (goes_back(x))
     commands.arg(keys_.list(x.queue.str(), priority_of(payload))).arg(payload);
+  if (x.how == disposition::delay)
+    commands.arg(std::to_string(keys_.step(x.priority))).arg(in_seconds(x.due));
 }
 
 } // namespace umbel

@@ -3,12 +3,14 @@
 --
 -- KEYS[1] hash of unacknowledged messages ("unacked")
 -- KEYS[2] its index by time ("unacked_index")
+-- KEYS[3] delayed messages by the time when they are due ("umbel.delayed")
 -- ARGV[1] visibility timeout in seconds
 -- ARGV[2] how many at most
 --
 -- Returns an array: the cutoff (time of the server less the visibility
 -- timeout), then tag and entry, alternating, newest first. A tag in the index
--- that has no entry is removed, and left out.
+-- that has no entry is removed, and left out. So is a delayed message, which is
+-- forward.lua's business; if it is not known to that, it is from now on.
 
 local now = redis.call('TIME')
 local cutoff = tonumber(now[1]) + tonumber(now[2]) / 1000000 - tonumber(ARGV[1])
@@ -21,7 +23,9 @@ if #tags == 0 then
 end
 local entries = redis.call('HMGET', KEYS[1], unpack(tags))
 for i = 1, #tags do
-  if entries[i] then
+  if entries[i] and string.sub(tags[i], 1, 14) == 'umbel.delayed/' then
+    redis.call('ZADD', KEYS[3], 'NX', '0', tags[i])
+  elseif entries[i] then
     reply[#reply + 1] = tags[i]
     reply[#reply + 1] = entries[i]
   else

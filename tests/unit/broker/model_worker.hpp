@@ -6,6 +6,8 @@
 // 2. It sends again what was not confirmed, before anything else.
 // 3. It reserves a batch, "runs" it, and settles.
 // 4. After any error it drops the connection and begins again at 1.
+// 5. With `delays`, every message whose number is divisible by 3 is first delayed
+//    and run when it comes back.
 //
 // Every other task acknowledges early: its tag goes when it starts, and its
 // result and follow-up come with `none`.
@@ -15,16 +17,19 @@
 #include "tests/unit/broker/world.hpp"
 
 #include <algorithm>
+#include <set>
 #include <string>
 
 namespace umbel::test {
 
 class model_worker {
 public:
+  /// @param delays what has been delayed once, by all workers of a run; null:
+  /// no delays
   model_worker(world& w, bad_network& network, broker_options options,
-               bool early_acks)
+               bool early_acks, std::set<std::string>* delays = nullptr)
       : world_(w), network_(network), options_(std::move(options)),
-        early_acks_(early_acks) {
+        early_acks_(early_acks), delays_(delays) {
     // nop
   }
 
@@ -82,6 +87,12 @@ private:
           std::max<uint64_t>(options_.first_sequence, sequence + 1);
       auto id = id_of(x.payload);
       auto s = settled(x);
+      if (delays_ && std::stoi(id) % 3 == 0 && delays_->insert(id).second) {
+        s.how = disposition::delay;
+        s.due = timestamp{world_.now() + std::stoi(id) % 10 * 1ms};
+        unconfirmed_.push_back(std::move(s));
+        continue;
+      }
       if (early_acks_ && std::stoi(id) % 2 == 0) {
         unconfirmed_.push_back(s);
         s.how = disposition::none;
@@ -112,6 +123,8 @@ private:
     if (auto report = broker_->recover())
       recovered_ += report->restored;
     else
+      return drop_connection();
+    if (!broker_->forward())
       drop_connection();
   }
 
@@ -119,6 +132,7 @@ private:
   bad_network& network_;
   broker_options options_;
   bool early_acks_;
+  std::set<std::string>* delays_;
   std::unique_ptr<broker> broker_;
   std::vector<settlement> unconfirmed_;
   bool resent_ = false; ///< whether some of those may have been carried out

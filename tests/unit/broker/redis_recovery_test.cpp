@@ -27,7 +27,8 @@ struct fixture : redis_fixture {
   }
 
   std::string stale(const std::string& seconds, const std::string& limit) {
-    auto reply = run(redis::scripts::stale, {"unacked", "unacked_index"},
+    auto reply = run(redis::scripts::stale,
+                     {"unacked", "unacked_index", "umbel.delayed"},
                      {seconds, limit});
     return '[' + reply.substr(reply.find_first_of(" ]")); // without the cutoff
   }
@@ -104,6 +105,16 @@ CAF_TEST(stale_entries_are_shown_newest_first_and_orphans_removed) {
   CAF_CHECK_EQUAL(stale("60", "100"), "[ b 2 a 1]");
   CAF_CHECK_EQUAL(keyspace(), (strings{"unacked: hash a=1 b=2 c=3",
                                        "unacked_index: zset a b c"}));
+}
+
+CAF_TEST(a_delayed_entry_is_no_stale_one_even_if_its_index_was_lost) {
+  entry("umbel.delayed/0/n/i/1", "1", "5");
+  entry("umbel.delayed/0/n/i/2", "2", "5");
+  entry("a", "3", "5");
+  ask({"ZADD", "umbel.delayed", "7", "umbel.delayed/0/n/i/2"});
+  CAF_CHECK_EQUAL(stale("60", "100"), "[ a 3]");
+  CAF_CHECK_EQUAL(ask({"ZRANGE", "umbel.delayed", "0", "-1", "WITHSCORES"}),
+                  "[umbel.delayed/0/n/i/1 0 umbel.delayed/0/n/i/2 7]");
 }
 
 // -- restore.lua

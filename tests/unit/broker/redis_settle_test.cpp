@@ -25,12 +25,15 @@ struct fixture : redis_fixture {
   // Each settlement: tag, steps, values.
   std::string settle(const std::vector<strings>& settlements,
                      const std::string& expires = "60") {
-    strings args{expires, "umbel.settled.", "umbel.dead.", "2",
-                 std::to_string(settlements.size())};
+    strings args{expires, "umbel.settled.", "umbel.dead.", "2", "60",
+                 time, std::to_string(settlements.size())};
     for (auto& x : settlements)
       args.insert(args.end(), x.begin(), x.end());
-    return run(redis::scripts::settle, {"unacked", "unacked_index"}, args);
+    return run(redis::scripts::settle,
+               {"unacked", "unacked_index", "umbel.delayed"}, args);
   }
+
+  std::string time = "0"; // the caller's
 
   // The ledger with these tags, and other lines.
   static strings ledger(const strings& tags, strings others = {}) {

@@ -149,6 +149,10 @@ public:
     return call("recover", [&] { return inner_->recover(); });
   }
 
+  expected<forward_report> forward() override {
+    return call("forward", [&] { return inner_->forward(); });
+  }
+
   expected<void> declare(std::span<const queue_name> queues) override {
     return call("declare", [&] { return inner_->declare(queues); });
   }
