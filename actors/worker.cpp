@@ -1,6 +1,7 @@
 #include "actors/worker.hpp"
 
 #include "actors/consumer/consumer.hpp"
+#include "actors/consumer/forwarder.hpp"
 #include "actors/consumer/incarnation.hpp"
 #include "actors/consumer/reader.hpp"
 #include "actors/consumer/timer.hpp"
@@ -112,7 +113,12 @@ std::vector<child_spec> connection_specs(std::shared_ptr<incarnation> life,
     return parent->spawn<caf::detached>(reader, life, consumer,
                                         started.get("writer"));
   };
-  return {std::move(write), std::move(read)};
+  child_spec forward;
+  forward.id = "forwarder";
+  forward.start = [=](caf::local_actor* parent, const siblings& started) {
+    return parent->spawn(forwarder, started.get("writer"), now);
+  };
+  return {std::move(write), std::move(read), std::move(forward)};
 }
 
 supervisor_flags connection_flags(const worker_config& config) {
@@ -178,7 +184,7 @@ std::vector<child_spec> worker_specs(const worker_config& config,
     return parent->spawn(supervisor, "connections", connection_flags(config),
                          connection_specs(*life, started.get("consumer")));
   };
-  // Its two children one after another, each with its own time.
+  // Reader and writer one after another, each with its own time.
   connect.shutdown = 13s;
   std::vector<child_spec> result{std::move(time), std::move(pool)};
   if (config.autoscale)

@@ -121,6 +121,13 @@ settlement settle_restored(const request& r) {
   return result;
 }
 
+settlement settle_delayed(const request& r, timestamp due) {
+  auto result = settle(r, disposition::delay);
+  result.due = due;
+  result.priority = r.header.priority;
+  return result;
+}
+
 settlement settle_malformed(const delivery& x, const std::string& reason) {
   settlement result;
   result.tag = x.tag;

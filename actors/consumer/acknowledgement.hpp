@@ -41,6 +41,9 @@ settlement settle_refused(const request& r, const std::string& status,
 /// Put back unrun, to be consumed next by anybody.
 settlement settle_restored(const request& r);
 
+/// Put into the broker's care, unrun, until it is due.
+settlement settle_delayed(const request& r, timestamp due);
+
 /// It cannot be a task at all: parked, with the reason.
 settlement settle_malformed(const delivery& x, const std::string& reason);
 

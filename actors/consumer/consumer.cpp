@@ -15,11 +15,6 @@ using surplus_atom = caf::atom_constant<caf::atom("surplus")>;
 using renew_atom = caf::atom_constant<caf::atom("renew")>;
 using recover_atom = caf::atom_constant<caf::atom("recover")>;
 
-auto steady_now(caf::event_based_actor* self) {
-  return std::chrono::time_point_cast<std::chrono::steady_clock::duration>(
-    self->clock().now());
-}
-
 void log_outcome(const request& r, const outcome& x) {
   using seconds = std::chrono::duration<double>;
   auto took = seconds{x.runtime}.count();
@@ -104,39 +99,27 @@ void consumer_state::admit(delivery& x, std::vector<job>& runnable) {
 
 void consumer_state::begin(uint64_t id, request& r,
                            std::vector<job>& runnable) {
-  auto t = now();
+  auto t = options.now();
   if (r.header.expires && *r.header.expires <= t) {
     spdlog::info("Discarding revoked task: {}", r.display_name());
     settlements.add(settle_refused(r, "REVOKED", task_revoked("expired")));
     requests.erase(id);
   } else if (r.header.eta && *r.header.eta > t) {
-    r.held = true;
-    ++num_held;
-    self->send(timer, wake_at{*r.header.eta, id});
+    wait_until(*r.header.eta, id, r);
   } else {
     runnable.push_back({id, r.header.task, r.payload});
   }
 }
 
-void consumer_state::on_woken(const woken& x) {
-  std::vector<job> runnable;
-  for (auto id : x.ids) {
-    auto i = requests.find(id);
-    if (i == requests.end())
-      continue;
-    i->second.held = false;
-    --num_held;
-    begin(id, i->second, runnable);
-  }
-  if (!runnable.empty())
-    self->send(pool, run_jobs{std::move(runnable)});
-  flush();
+prefetch_window::time_point consumer_state::steady_now() const {
+  return std::chrono::time_point_cast<std::chrono::steady_clock::duration>(
+    self->clock().now());
 }
 
 void consumer_state::grant() {
   if (!reader || tasks.empty() || drain_requester)
     return;
-  auto size = window.size(steady_now(self));
+  auto size = window.size(steady_now());
   auto used = unfinished() + outstanding;
   // Credit comes in portions, so that reservations stay batches.
   if (used < size && size - used >= std::max<size_t>(1, size / 8)) {
@@ -151,7 +134,7 @@ void consumer_state::grant() {
 
 void consumer_state::give_back_surplus() {
   surplus_check_pending = false;
-  if (unfinished() > window.size(steady_now(self)))
+  if (unfinished() > window.size(steady_now()))
     self->send(pool, take_back{window.base()});
   grant();
 }
@@ -181,7 +164,7 @@ void consumer_state::on_report(pool_report& x) {
     requests.erase(i);
   }
   if (!x.outcomes.empty())
-    window.finished(x.outcomes.size(), steady_now(self));
+    window.finished(x.outcomes.size(), steady_now());
   if (!x.started.empty() && started.empty())
     self->delayed_send(self, ack_delay, acknowledge_atom::value);
   started.insert(started.end(), x.started.begin(), x.started.end());

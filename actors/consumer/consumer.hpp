@@ -2,8 +2,8 @@
 //
 //  1. grants the reader credit, as much as the prefetch window allows;
 //  2. reads the header of each delivery: malformed, unknown and expired ones
-//     are settled at once, those with an eta are held until the timer wakes
-//     them, the others go to the pool;
+//     are settled at once, those with an eta wait (see waiting.cpp), the others
+//     go to the pool;
 //  3. turns the pool's reports into settlements: acknowledged early a moment
 //     after the start, or late with the result (see acknowledgement);
 //  4. keeps settlements until the writer confirms them, through any number of
@@ -15,8 +15,8 @@
 // pool and connections too under a new incarnation, and what it held comes back
 // through the lease.
 //
-// Bounds: unfinished messages are limited by the prefetch window, save those
-// that wait for an eta.
+// Bounds: unfinished messages are limited by the prefetch window, and those that
+// wait here for their time by `held_max`; the others wait in the broker.
 #pragma once
 
 #include "actors/consumer/acknowledgement.hpp"
@@ -46,6 +46,8 @@ struct consumer_options {
   node_name node;              ///< for the log
   acknowledgement_defaults acknowledgement;
   std::chrono::milliseconds lease{10'000};
+  size_t held_max = 1'000; ///< tasks that wait here for their time
+  std::function<timestamp()> now = umbel::now; ///< tests pass a simulated one
   /// Called once when the first child is ready, with the tasks' names.
   std::function<void(std::span<const std::string>)> on_ready;
   /// Called when messages begin to come in.
@@ -68,14 +70,24 @@ struct consumer_state {
   /// Between two looks at what dead owners left.
   static constexpr auto recover_interval = std::chrono::seconds{5};
 
+  /// A task whose time comes sooner waits here: precisely, and without two more
+  /// commands to the broker. All later ones wait in the broker. Longer than any
+  /// node's look at what waits there, so that each knows of them in time.
+  static constexpr auto hold_max = std::chrono::seconds{5};
+  static_assert(hold_max > broker::look_interval);
+
   // -- messages come in ---------------------------------------------------------
 
   void on_deliveries(deliveries& x);
   void admit(delivery& x, std::vector<job>& runnable);
   void begin(uint64_t id, request& r, std::vector<job>& runnable);
-  void on_woken(const woken& x);
   void grant();
   void give_back_surplus();
+
+  // -- tasks wait for their time (waiting.cpp) ----------------------------------
+
+  void wait_until(timestamp due, uint64_t id, request& r);
+  void on_woken(const woken& x);
 
   // -- runs end -----------------------------------------------------------------
 
@@ -101,6 +113,8 @@ struct consumer_state {
   void on_drain(caf::actor requester);
   void on_abandon(caf::actor requester);
   void check_drained();
+
+  prefetch_window::time_point steady_now() const;
 
   size_t unfinished() const noexcept {
     return requests.size() - num_held;

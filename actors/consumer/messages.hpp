@@ -1,4 +1,4 @@
-// The messages between consumer, reader, writer and timer. All are local to
+// The messages between consumer, reader, writer, forwarder and timer. All are local to
 // this process.
 #pragma once
 
@@ -68,6 +68,19 @@ struct renew_lease {
 /// Restore what dead or lost owners left.
 struct recover_lost {};
 
+/// Put delayed messages that are due back on their queues. Answered by
+/// `forwarded`.
+struct forward_due {};
+
+struct forwarded {
+  std::chrono::milliseconds next{0}; ///< when to look again
+};
+
+/// The writer has delayed a message until then, and none until earlier.
+struct delayed_until {
+  timestamp due;
+};
+
 /// Give up the lease; the last message before the end. Answered by `released`.
 struct release_lease {};
 
@@ -110,6 +123,9 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::settle_batch)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::confirmed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::renew_lease)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::recover_lost)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::forward_due)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::forwarded)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::delayed_until)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::release_lease)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::released)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::wake_at)

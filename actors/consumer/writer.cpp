@@ -6,6 +6,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <optional>
+
 namespace umbel {
 
 namespace {
@@ -72,8 +75,22 @@ void writer_state::flush() {
   auto settled = connection->settle(pending);
   if (!settled)
     return fail(settled.error());
+  std::optional<timestamp> due;
+  for (auto& x : pending)
+    if (x.how == disposition::delay)
+      due = std::min(due.value_or(x.due), x.due);
+  if (due && forwarder)
+    self->send(forwarder, delayed_until{*due});
   pending.clear();
   self->send(consumer, confirmed{last_number});
+}
+
+void writer_state::forward(caf::actor whom) {
+  auto report = connection->forward();
+  if (!report)
+    return fail(report.error());
+  forwarder = std::move(whom);
+  self->send(forwarder, forwarded{report->next});
 }
 
 bool writer_state::check(const expected<void>& x) {
@@ -116,6 +133,10 @@ caf::behavior writer(caf::stateful_actor<writer_state>* self,
       if (report->restored > 0)
         spdlog::warn("restored {} messages that were left unacknowledged",
                      report->restored);
+    },
+    [self](forward_due) {
+      self->state.forward(
+        caf::actor_cast<caf::actor>(self->current_sender()));
     },
     [self](release_lease) {
       if (self->state.check(self->state.connection->release()))

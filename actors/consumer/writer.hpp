@@ -3,7 +3,8 @@
 //  1. connects, and tells the consumer that it is up;
 //  2. carries out settlements: everything that waits in its mailbox goes to the
 //     broker in one pipeline, and is then confirmed to the consumer;
-//  3. renews the lease and restores what others left, when it is told to.
+//  3. renews the lease, restores what others left and forwards what is due, when
+//     it is told to.
 //
 // Where results live on another server than messages, it checks what is still
 // owned, stores the results of that, and settles afterwards.
@@ -30,6 +31,7 @@ struct writer_state {
   void add(const settle_batch& x);
   void flush();
   void store_results();
+  void forward(caf::actor whom);
   bool check(const expected<void>& x);
   void fail(const error& x);
 
@@ -41,6 +43,7 @@ struct writer_state {
   std::vector<settlement> pending;
   uint64_t last_number = 0; ///< of the newest batch in `pending`
   bool flush_under_way = false;
+  caf::actor forwarder; ///< null until it has asked
 };
 
 caf::behavior writer(caf::stateful_actor<writer_state>* self,

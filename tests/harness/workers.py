@@ -27,6 +27,14 @@ def umbel_binary(name: str = "umbel") -> str:
     return str(path)
 
 
+def resident(pid: int) -> float:
+    """Resident memory in MiB."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) / 1024
+    return 0.0
+
+
 class Worker:
     """One worker in a process group of its own, its output in a file."""
 

@@ -80,6 +80,7 @@ struct fixture : test_coordinator_fixture<> {
   caf::actor other;
   caf::actor uut;
   uint64_t last = 0;
+  timestamp wall_clock = timestamp{} + 500'000h;
 
   fixture() {
     other = sys.spawn(recorder, &log);
@@ -93,6 +94,7 @@ struct fixture : test_coordinator_fixture<> {
 
   /// Starts the consumer, its pool and its connections.
   void start(consumer_options options = {}) {
+    options.now = [this] { return wall_clock; };
     uut = sys.spawn(consumer, std::move(options), other, other);
     task_options early;
     early.name = "tasks.add";
@@ -122,6 +124,10 @@ struct fixture : test_coordinator_fixture<> {
     auto id = std::to_string(++last);
     return {delivery_tag{"n/i/" + id}, queue_name{"celery"},
             payload("id-" + id, task, eta, expires)};
+  }
+
+  std::string due_in(std::chrono::milliseconds d) {
+    return '"' + format_time(wall_clock + d) + '"';
   }
 
   void deliver(const std::string& task, size_t n = 1) {
@@ -238,9 +244,9 @@ CAF_TEST(an expired task is revoked) {
             != std::string::npos);
 }
 
-CAF_TEST(a task with an eta is held and does not count in the window) {
+CAF_TEST(a task that is due soon is held and does not count in the window) {
   start(window(1, true));
-  tell(deliveries{{make("tasks.add", R"("2999-01-01T00:00:00Z")")}});
+  tell(deliveries{{make("tasks.add", due_in(5s))}});
   CAF_CHECK(log.jobs.empty());
   CAF_REQUIRE_EQUAL(log.woken_at.size(), 1u);
   CAF_CHECK_EQUAL(log.credit, 2u);
@@ -248,6 +254,44 @@ CAF_TEST(a task with an eta is held and does not count in the window) {
   tell(woken{log.woken_at});
   CAF_CHECK(log.jobs.empty());
   CAF_CHECK_EQUAL(log.woken_at.size(), 2u);
+  wall_clock += 5s;
+  tell(woken{{log.woken_at[0]}});
+  CAF_CHECK_EQUAL(log.jobs.size(), 1u);
+  CAF_CHECK(log.settled.empty());
+}
+
+CAF_TEST(a task that is due later is left to the broker) {
+  start(window(1, true));
+  tell(deliveries{{make("tasks.add", due_in(5'001ms))}});
+  CAF_CHECK(log.woken_at.empty());
+  CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
+  auto& s = log.settled[0];
+  CAF_CHECK(s.how == disposition::delay);
+  CAF_CHECK(s.due == wall_clock + 5'001ms);
+  CAF_CHECK(!s.result);
+  CAF_CHECK_EQUAL(log.credit, 2u);
+}
+
+CAF_TEST(only so many tasks wait here) {
+  consumer_options options;
+  options.held_max = 2;
+  start(options);
+  for (auto i = 0; i < 3; ++i)
+    tell(deliveries{{make("tasks.add", due_in(1s))}});
+  CAF_CHECK_EQUAL(log.woken_at.size(), 2u);
+  CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
+  CAF_CHECK(log.settled[0].how == disposition::delay);
+  CAF_CHECK_EQUAL(log.settled[0].tag.str(), "n/i/3");
+}
+
+CAF_TEST(a delayed task keeps its priority) {
+  start();
+  auto x = make("tasks.add", due_in(1h));
+  auto at = x.payload.find(R"("priority": 0)");
+  x.payload.replace(at, 13, R"("priority": 7)");
+  tell(deliveries{{x}});
+  CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
+  CAF_CHECK_EQUAL(log.settled[0].priority, 7);
 }
 
 CAF_TEST(a task that is given back after its acknowledgement is not lost) {
@@ -323,7 +367,7 @@ CAF_TEST(a new reader gets the whole credit again) {
 CAF_TEST(draining gives back what has not begun and waits for the rest) {
   start();
   deliver("tasks.add", 2);
-  tell(deliveries{{make("tasks.add", R"("2999-01-01T00:00:00Z")")}});
+  tell(deliveries{{make("tasks.add", due_in(1s))}});
   order(drain{});
   CAF_CHECK(log.paused);
   CAF_CHECK(log.quiet);
