@@ -63,7 +63,8 @@ expected<child_factory> make_children(const worker_config& config) {
   if (config.pool == pool_kind::prefork) {
     std::string frame;
     frame::append(frame, frame::configure{config.libraries, node, settings});
-    return process_children(config.child_executable, std::move(frame));
+    return process_children(config.child_executable, std::move(frame),
+                            config.recycling.watches_memory());
   }
   auto parsed = parse_runner_settings(node, settings);
   if (!parsed)
@@ -162,6 +163,11 @@ std::vector<child_spec> worker_specs(const worker_config& config,
     pool_options options;
     options.size = config.concurrency;
     options.start = children;
+    options.recycling = config.recycling;
+    auto largest = config.autoscale ? config.autoscale->max
+                                    : config.concurrency;
+    options.intensity.max_restarts = std::max(options.intensity.max_restarts,
+                                              2 * largest);
     return parent->spawn(pool_supervisor, std::move(options));
   };
   // Shared by the consumer and its connections, renewed with them.

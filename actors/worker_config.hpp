@@ -3,6 +3,7 @@
 // the first actor.
 #pragma once
 
+#include "actors/pool/recycling.hpp"
 #include "protocol/broker/broker.hpp"
 #include "protocol/client/settings.hpp"
 
@@ -54,6 +55,7 @@ struct worker_config {
   /// least 1; always 1 with solo.
   size_t concurrency = 1;
   std::optional<autoscale_bounds> autoscale;
+  recycling_limits recycling; ///< none unless prefork
   std::vector<std::string> apps;      ///< task libraries as the operator named
                                       ///< them: "tasks"
   std::vector<std::string> libraries; ///< their files

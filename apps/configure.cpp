@@ -132,6 +132,29 @@ expected<void> read_path(std::string& x, const char* setting,
   return {};
 }
 
+expected<void> fill_recycling(worker_config& config,
+                              std::vector<std::string>& warnings) {
+  auto& x = config.settings;
+  recycling_limits limits;
+  limits.max_tasks = x.worker_max_tasks_per_child.value_or(0);
+  limits.max_memory = x.worker_max_memory_per_child.value_or(0);
+  limits.hard_max_memory = x.worker_hard_max_memory_per_child.value_or(0);
+  if (limits.hard_max_memory > 0
+      && limits.max_memory > limits.hard_max_memory)
+    return error{errc::invalid_setting,
+                 "worker_hard_max_memory_per_child ("
+                     + std::to_string(limits.hard_max_memory)
+                     + " KiB) is less than worker_max_memory_per_child ("
+                     + std::to_string(limits.max_memory) + " KiB)"};
+  if (config.pool == pool_kind::prefork)
+    config.recycling = limits;
+  else if (limits.max_tasks > 0 || limits.watches_memory())
+    warnings.push_back(std::string{"the pool '"} + to_string(config.pool)
+                       + "' has no child processes: the limits of tasks and "
+                         "memory per child have no effect");
+  return {};
+}
+
 } // namespace
 
 environment current_environment() {
@@ -200,6 +223,8 @@ expected<worker_config> configure_worker(const options& given,
     config.concurrency = x.worker_concurrency.value_or(
         std::max(std::thread::hardware_concurrency(), 1u));
   }
+  if (auto done = fill_recycling(config, warnings); !done)
+    return done.error();
   if (x.task_time_limit || x.task_soft_time_limit)
     warnings.push_back("task_time_limit and task_soft_time_limit are not "
                        "enforced yet");

@@ -30,8 +30,6 @@ constexpr std::string_view options_of_celery[] = {
     "--disable-prefetch",
     "--time-limit",
     "--soft-time-limit",
-    "--max-tasks-per-child",
-    "--max-memory-per-child",
 };
 
 // -- checks: each returns what is wrong, or nothing
@@ -262,6 +260,15 @@ void add_worker_options(CLI::App& command, options& x) {
       "Let the pool grow and shrink between these sizes, in either order, "
       "instead of --concurrency [default: off; MIN: 0]")
       ->check(bounds_of_pool());
+  add_setting(command, x, pool_group, "--max-tasks-per-child", "N",
+              "worker_max_tasks_per_child")
+      ->check(whole_number(1));
+  add_setting(command, x, pool_group, "--max-memory-per-child", "KIB",
+              "worker_max_memory_per_child")
+      ->check(whole_number(0));
+  add_setting(command, x, pool_group, "--hard-max-memory-per-child", "KIB",
+              "worker_hard_max_memory_per_child")
+      ->check(whole_number(0));
   add_setting(command, x, pool_group, "-P,--pool", "KIND", "worker_pool")
       ->check(one_of("prefork, processes, threads, solo"));
 

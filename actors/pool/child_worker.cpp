@@ -19,11 +19,12 @@ namespace {
 using reap_atom = caf::atom_constant<caf::atom("reap")>;
 
 /// Between two looks at a process whose socket is closed but which still ends.
-constexpr auto reap_interval = std::chrono::milliseconds{5};
+/// Its successor is not started before that.
+constexpr auto reap_interval = std::chrono::milliseconds{1};
 
 /// A child that closed its socket and does not end is killed after this many
 /// looks.
-constexpr int reap_patience = 40;
+constexpr int reap_patience = 200;
 
 void kill_child(child_worker_actor* self, std::string why) {
   auto& st = self->state;
@@ -108,6 +109,7 @@ struct forwarder {
     if (done.outcomes.empty())
       return;
     auto id = done.child;
+    done.memory = self->state.memory.read();
     self->send(self->state.pool, std::move(done));
     done = child_outcomes{id, {}};
   }
@@ -161,11 +163,13 @@ child_worker_state::~child_worker_state() {
 
 caf::behavior child_worker(child_worker_actor* self, caf::actor pool,
                            uint64_t id, child_process process,
-                           std::string configure) {
+                           std::string configure, bool watch_memory) {
   auto& st = self->state;
   st.id = id;
   st.process = process;
   st.pool = std::move(pool);
+  if (watch_memory)
+    st.memory = memory_gauge{process.pid};
   st.socket = self->add_scribe(
     static_cast<caf::io::network::native_socket>(process.socket));
   self->configure_read(st.socket,
@@ -176,7 +180,11 @@ caf::behavior child_worker(child_worker_actor* self, caf::actor pool,
     [=](const child_jobs& x) { send_jobs(self, x.jobs); },
     [=](child_recall) { send_frame(self, frame::recall{}); },
     [=](child_stop) { send_frame(self, frame::stop{}); },
-    [=](child_kill) { kill_child(self, ""); },
+    [=](const child_kill& x) { kill_child(self, x.why); },
+    [=](child_sample) {
+      auto& st = self->state;
+      self->send(st.pool, child_memory{st.id, st.memory.read()});
+    },
     [=](const caf::io::new_data_msg& msg) { on_bytes(self, msg); },
     [=](const caf::io::data_transferred_msg& msg) {
       self->state.unsent = msg.remaining > 0;
@@ -189,14 +197,15 @@ caf::behavior child_worker(child_worker_actor* self, caf::actor pool,
 }
 
 child_factory process_children(std::string executable,
-                               std::string configure_frame) {
+                               std::string configure_frame,
+                               bool watch_memory) {
   return [=](caf::local_actor* parent, const caf::actor& pool,
              uint64_t id) -> caf::expected<caf::actor> {
     auto process = start_child(executable);
     if (!process)
       return caf::make_error(supervision_errc::start_failed, process.error().what);
     return parent->system().middleman().spawn_broker(
-      child_worker, pool, id, *process, configure_frame);
+      child_worker, pool, id, *process, configure_frame, watch_memory);
   };
 }
 

@@ -2,7 +2,8 @@
 //
 //  1. sends it the configuration, then jobs, recalls and the stop;
 //  2. cuts what it says into frames and tells the pool supervisor;
-//  3. when its socket closes, collects the process and ends with how it ended.
+//  3. looks at its resident memory, if that is limited;
+//  4. when its socket closes, collects the process and ends with how it ended.
 //
 // A CAF broker on the multiplexer's thread: it copies bytes and decides
 // nothing. The pool supervisor starts it, monitors it and replaces it.
@@ -11,6 +12,7 @@
 // child is taken for stuck and killed.
 #pragma once
 
+#include "actors/pool/memory_gauge.hpp"
 #include "actors/pool/messages.hpp"
 #include "actors/pool/pool_supervisor.hpp"
 #include "actors/pool/process.hpp"
@@ -32,6 +34,7 @@ struct child_worker_state {
   caf::actor pool;
   caf::io::connection_handle socket;
   bool unsent = false;  ///< CAF still holds bytes that the child did not take
+  memory_gauge memory;  ///< of the process; reads 0 if nobody wants to know
   std::string received; ///< bytes of a frame that is not complete yet
   std::string fault;    ///< why we killed it, if we did
 
@@ -43,14 +46,16 @@ using child_worker_actor = caf::stateful_actor<child_worker_state,
                                                caf::io::broker>;
 
 /// @param pool whom to tell: child_hello, child_failed, child_outcomes,
-///             child_state, child_returned, child_exited
+///             child_state, child_returned, child_memory, child_exited
 /// @param configure the encoded configure frame
+/// @param watch_memory whether outcomes are to tell the resident memory
 caf::behavior child_worker(child_worker_actor* self, caf::actor pool,
                            uint64_t id, child_process process,
-                           std::string configure);
+                           std::string configure, bool watch_memory);
 
 /// Children that are processes running `executable`, for -P prefork.
 child_factory process_children(std::string executable,
-                               std::string configure_frame);
+                               std::string configure_frame,
+                               bool watch_memory);
 
 } // namespace umbel

@@ -6,26 +6,48 @@ namespace umbel {
 
 // -- children -------------------------------------------------------------------
 
-void dispatcher::add_child(child_id id) {
+void dispatcher::add_child(child_id id, size_t allowance) {
   auto [i, fresh] = children_.try_emplace(id);
-  if (fresh)
-    enlist(id, i->second);
+  if (!fresh)
+    return;
+  i->second.allowance = allowance;
+  enlist(id, i->second);
+}
+
+bool dispatcher::give_notice(child_id id) {
+  auto i = children_.find(id);
+  if (i == children_.end())
+    return false;
+  auto& x = i->second;
+  unlist(id, x);
+  x.on_notice = true;
+  auto to_recall = x.jobs.size() > 1 && !x.recalled;
+  x.recalled |= to_recall;
+  enlist(id, x);
+  return to_recall;
+}
+
+bool dispatcher::is_exhausted(child_id id) const {
+  auto i = children_.find(id);
+  return i != children_.end() && i->second.allowance == 0;
 }
 
 void dispatcher::enlist(child_id id, const child& x) {
   if (x.jobs.empty())
     idle_.insert(id);
-  else if (!x.recalled)
+  if (x.jobs.empty() && x.allowance > 0)
+    (x.on_notice ? brief_ : free_).insert(id);
+  else if (x.allowance > 0 && !x.recalled && !x.on_notice)
     open_.emplace(x.load, id);
   if (x.jobs.size() > 1)
     ahead_.insert(id);
 }
 
 void dispatcher::unlist(child_id id, const child& x) {
-  if (x.jobs.empty())
-    idle_.erase(id);
-  else
-    open_.erase({x.load, id});
+  idle_.erase(id);
+  free_.erase(id);
+  brief_.erase(id);
+  open_.erase({x.load, id});
   if (x.jobs.size() > 1)
     ahead_.erase(id);
 }
@@ -49,6 +71,8 @@ void dispatcher::put_back(child& from, std::deque<assigned>::iterator first) {
   for (auto i = from.jobs.end(); i != first;) {
     --i;
     from.load -= i->cost;
+    if (from.allowance != unlimited)
+      ++from.allowance;
     owners_.erase(i->what.id);
     waiting_.push_front(std::move(i->what));
   }
@@ -73,10 +97,12 @@ dispatcher::estimate(const std::string& task) const {
 
 dispatcher::child_map::iterator
 dispatcher::pick(std::optional<microseconds> cost, time_point now) {
-  if (!idle_.empty())
-    return children_.find(*idle_.begin());
+  if (!free_.empty())
+    return children_.find(*free_.begin());
   if (!cost)
     return children_.end();
+  if (!brief_.empty() && *cost <= ahead_time)
+    return children_.find(*brief_.begin());
   for (auto i = open_.begin(); i != open_.end();) {
     if (i->first + *cost > ahead_time)
       break;
@@ -107,6 +133,8 @@ std::vector<dispatcher::assignment> dispatcher::assign(time_point now) {
     state.jobs.push_back({std::move(waiting_.front()),
                           cost.value_or(ahead_time)});
     state.load += state.jobs.back().cost;
+    if (state.allowance != unlimited)
+      --state.allowance;
     waiting_.pop_front();
     auto& given = state.jobs.back().what;
     owners_[given.id] = id;

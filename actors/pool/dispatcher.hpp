@@ -9,6 +9,11 @@
 // ahead. If a run turns out longer than estimated, `overdue` names the child
 // and the supervisor recalls what it has not begun.
 //
+// A child that is to be replaced is not stopped before its successor is there.
+// It may have an allowance, the number of jobs that it is given in its life;
+// and when it is on notice, it gets one job at a time, and only such as are
+// known to be short.
+//
 // What is done for each job costs the logarithm of the number of children at
 // most: the cooperative pool has thousands.
 #pragma once
@@ -18,6 +23,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -60,9 +66,26 @@ public:
   /// it is overdue. Bounds how long a job can be stuck behind a long one.
   static constexpr microseconds patience{10'000};
 
+  /// An allowance that never ends.
+  static constexpr size_t unlimited = std::numeric_limits<size_t>::max();
+
   // -- children -----------------------------------------------------------------
 
-  void add_child(child_id child);
+  /// @param allowance how many jobs it may be given in its life
+  void add_child(child_id child, size_t allowance = unlimited);
+
+  /// From now on the child gets one short job at a time. @returns whether it
+  /// holds jobs that it has not begun: they are to be recalled, as for one that
+  /// is `overdue`.
+  bool give_notice(child_id child);
+
+  /// Whether the child was given all the jobs that it may be given.
+  bool is_exhausted(child_id child) const;
+
+  /// Whether the child is known and runs nothing.
+  bool is_idle(child_id child) const {
+    return idle_.count(child) > 0;
+  }
 
   remains remove_child(child_id child);
 
@@ -108,6 +131,11 @@ public:
     return waiting_.size();
   }
 
+  /// Whether the child is known and runs something.
+  bool is_busy(child_id child) const {
+    return children_.count(child) > idle_.count(child);
+  }
+
   /// Children that run nothing, the newest first.
   std::vector<child_id> idle_children() const;
 
@@ -126,7 +154,9 @@ private:
     std::deque<assigned> jobs; ///< the first one is running
     time_point since;          ///< when the first one began
     microseconds load{0};      ///< sum of the costs
+    size_t allowance = unlimited; ///< jobs that it may still be given
     bool recalled = false;
+    bool on_notice = false;
   };
 
   using child_map = std::map<child_id, child>;
@@ -146,7 +176,9 @@ private:
   child_map::iterator pick(std::optional<microseconds> cost, time_point now);
 
   child_map children_;
-  std::set<child_id> idle_; ///< have no job
+  std::set<child_id> idle_;  ///< have no job
+  std::set<child_id> free_;  ///< of these: may be given any job
+  std::set<child_id> brief_; ///< of these: on notice, may be given a short one
   /// Busy, and may be given more: not recalled, and not seen to run long. By
   /// load.
   std::set<std::pair<microseconds, child_id>> open_;

@@ -105,7 +105,12 @@ struct child_recall {};
 struct child_stop {};
 
 /// End now.
-struct child_kill {};
+struct child_kill {
+  std::string why; ///< for the reports of its end, if there is something to say
+};
+
+/// Answer with `child_memory`.
+struct child_sample {};
 
 // -- child worker to pool supervisor ------------------------------------------
 
@@ -123,6 +128,12 @@ struct child_failed {
 struct child_outcomes {
   uint64_t child = 0;
   std::vector<outcome> outcomes;
+  size_t memory = 0; ///< resident, KiB, if it is watched
+};
+
+struct child_memory {
+  uint64_t child = 0;
+  size_t memory = 0; ///< resident, KiB
 };
 
 struct child_state {
@@ -161,9 +172,11 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_jobs)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_recall)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_stop)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_kill)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_sample)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_hello)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_failed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_outcomes)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_memory)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_state)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_returned)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_exited)

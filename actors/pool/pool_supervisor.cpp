@@ -15,6 +15,8 @@ namespace {
 using start_child_atom = caf::atom_constant<caf::atom("startchild")>;
 using recall_atom = caf::atom_constant<caf::atom("recall")>;
 using child_down_atom = caf::atom_constant<caf::atom("childdown")>;
+using sample_atom = caf::atom_constant<caf::atom("sample")>;
+using grace_over_atom = caf::atom_constant<caf::atom("graceover")>;
 using deadline_atom = caf::atom_constant<caf::atom("deadline")>;
 
 auto now(caf::event_based_actor* self) {
@@ -33,27 +35,41 @@ pool_supervisor_state::~pool_supervisor_state() {
 
 // -- life of the children -------------------------------------------------------
 
-void pool_supervisor_state::start_child() {
+/// @returns 0 if the start failed; then another is under way already.
+uint64_t pool_supervisor_state::start_child() {
   auto id = ++last_child_id;
   auto worker = options.start(self, self, id);
   if (!worker) {
-    on_exited(id, describe(worker.error()));
-    return;
+    replace(id, false, describe(worker.error()));
+    return 0;
   }
   self->monitor(*worker);
-  children.emplace(id, child{*worker, false});
+  children.emplace(id, child{*worker, {}});
+  return id;
+}
+
+void pool_supervisor_state::fill() {
+  while (!stopping && roles.members() + delayed_starts < options.size)
+    if (auto id = start_child(); id != 0)
+      roles.add_member(id);
 }
 
 void pool_supervisor_state::on_hello(child_hello& x) {
   auto i = children.find(x.child);
   if (i == children.end() || stopping)
     return;
-  i->second.ready = true;
-  jobs.add_child(x.child);
+  i->second.ready_since = now(self);
+  auto& who = roles[x.child];
+  who.ready = true;
+  if (who.as == roster::role::member)
+    enroll(x.child);
+  else if (who.as == roster::role::successor)
+    try_hand_over(who.partner);
   if (tasks.empty()) {
     tasks = std::move(x.tasks);
     self->send(consumer, pool_ready{tasks});
   }
+  shrink();
   dispatch();
 }
 
@@ -68,11 +84,12 @@ void pool_supervisor_state::on_failed(const child_failed& x) {
 }
 
 void pool_supervisor_state::on_exited(uint64_t id, const std::string& how) {
-  auto retired = false;
-  if (auto i = children.find(id); i != children.end()) {
-    retired = i->second.retiring;
-    children.erase(i);
-  }
+  auto i = children.find(id);
+  if (i == children.end())
+    return;
+  auto since = i->second.ready_since;
+  children.erase(i);
+  auto gone = roles.remove(id);
   auto left = jobs.remove_child(id);
   if (left.running)
     self->send(consumer, job_lost{*left.running, how});
@@ -81,34 +98,55 @@ void pool_supervisor_state::on_exited(uint64_t id, const std::string& how) {
       self->quit(stop_reason);
     return;
   }
-  if (retired)
-    return;
+  if (gone.heir) {
+    spdlog::error("child {} ended with {}; child {} takes over", id, how,
+                  *gone.heir);
+    enroll(*gone.heir);
+  } else if (gone.last.as != roster::role::leaving) {
+    // A death while a job ran is that job's doing, and each job can do it only
+    // once. A death before any work may go on for ever.
+    auto had_worked = left.running || gone.last.finished > 0
+                      || (gone.last.ready
+                          && now(self) - since > options.backoff.max);
+    replace(id, had_worked, how);
+  }
+  start_successors();
+  dispatch();
+}
+
+void pool_supervisor_state::replace(uint64_t id, bool had_worked,
+                                    const std::string& how) {
   ++restarts;
-  // A death while a job ran is that job's doing, and each job can do it only
-  // once: replace the child at once. A death without a job may go on for ever.
   std::optional<caf::timespan> delay{caf::timespan{0}};
-  if (!left.running)
+  if (!had_worked)
     delay = history.record(now(self));
   if (!delay) {
-    auto reason = fmt::format("{} children died within {} s, the last with {}",
+    auto reason = fmt::format("children die before they have worked: {} within "
+                              "{} s, the last with {}; the worker gives up",
                               options.intensity.max_restarts + 1,
                               options.intensity.period.count() / 1'000'000'000,
                               how);
-    shut_down(caf::make_error(supervision_errc::intensity_exceeded, reason));
+    shut_down(make_fatal(std::move(reason)));
     return;
   }
-  if (delay->count() == 0)
+  if (delay->count() == 0) {
     spdlog::error("child {} ended with {}; starting another (restart {})", id,
                   how, restarts);
-  else
-    spdlog::error("child {} ended with {}; starting another in {} ms (restart "
-                  "{})",
-                  id, how, delay->count() / 1'000'000, restarts);
-  if (delay->count() == 0)
-    start_child();
-  else
-    self->delayed_send(self, *delay, start_child_atom::value);
-  dispatch();
+    fill();
+    return;
+  }
+  spdlog::error("child {} ended with {}; starting another in {} ms (restart "
+                "{})",
+                id, how, delay->count() / 1'000'000, restarts);
+  ++delayed_starts;
+  self->delayed_send(self, *delay, start_child_atom::value);
+}
+
+void pool_supervisor_state::on_start_due() {
+  --delayed_starts;
+  // The pool may have been made smaller since the child died.
+  fill();
+  start_successors();
 }
 
 void pool_supervisor_state::on_down(const caf::actor_addr& source) {
@@ -121,18 +159,40 @@ void pool_supervisor_state::on_down(const caf::actor_addr& source) {
 }
 
 void pool_supervisor_state::resize(size_t size) {
-  for (auto idle : jobs.idle_children()) {
-    if (options.size <= size)
-      break;
-    --options.size;
-    // Out of the dispatcher at once: it gets nothing more to run.
-    jobs.remove_child(idle);
-    children.at(idle).retiring = true;
-    self->send(children.at(idle).worker, child_stop{});
-  }
-  for (; options.size < size; ++options.size)
-    start_child();
+  options.size = size;
+  shrink();
+  fill();
   report_load();
+}
+
+/// Only idle children go; those that work go as soon as they are idle.
+void pool_supervisor_state::shrink() {
+  if (roles.members() <= options.size)
+    return;
+  for (auto idle : jobs.idle_children()) {
+    if (roles.members() <= options.size)
+      return;
+    auto successor = roles.retire(idle);
+    dismiss(idle);
+    if (successor)
+      dismiss(*successor);
+  }
+}
+
+/// Out of the dispatcher at once: it gets nothing more to run.
+void pool_supervisor_state::dismiss(uint64_t id) {
+  jobs.remove_child(id);
+  self->send(children.at(id).worker, child_stop{});
+  self->delayed_send(self, options.grace, grace_over_atom::value, id);
+}
+
+void pool_supervisor_state::on_grace_over(uint64_t id) {
+  auto i = children.find(id);
+  if (i == children.end())
+    return;
+  spdlog::warn("child {} was told to end and has not within {:g} s: killed", id,
+               std::chrono::duration<double>{options.grace}.count());
+  self->send(i->second.worker, child_kill{});
 }
 
 void pool_supervisor_state::shut_down(caf::error reason) {
@@ -162,7 +222,10 @@ void pool_supervisor_state::on_outcomes(child_outcomes& x) {
   report.outcomes = std::move(x.outcomes);
   if (begun)
     report.started.push_back(*begun);
+  auto finished = report.outcomes.size();
   self->send(consumer, std::move(report));
+  note_work(x.child, finished, x.memory);
+  shrink();
   dispatch();
 }
 
@@ -179,7 +242,7 @@ void pool_supervisor_state::on_take_back(size_t keep) {
 void pool_supervisor_state::on_quiet() {
   is_quiet = true;
   for (auto& [id, x] : children)
-    if (x.ready)
+    if (roles[id].ready)
       self->send(x.worker, child_recall{});
   on_take_back(0);
 }
@@ -197,12 +260,19 @@ void pool_supervisor_state::dispatch() {
     if (jobs.is_running(id, run.front().id))
       report.started.push_back(run.front().id);
     self->send(children.at(id).worker, child_jobs{std::move(run)});
+    if (jobs.is_exhausted(id))
+      want_successor(id);
   }
   if (!report.started.empty())
     self->send(consumer, std::move(report));
   if (!recall_pending && jobs.running_ahead()) {
     recall_pending = true;
     self->delayed_send(self, recall_interval, recall_atom::value);
+  }
+  if (!sample_pending && options.recycling.watches_memory()
+      && jobs.num_busy() > 0) {
+    sample_pending = true;
+    self->delayed_send(self, sample_interval, sample_atom::value);
   }
   report_load();
 }
@@ -222,6 +292,17 @@ void pool_supervisor_state::recall_overdue() {
   if (jobs.running_ahead()) {
     recall_pending = true;
     self->delayed_send(self, recall_interval, recall_atom::value);
+  }
+}
+
+void pool_supervisor_state::sample() {
+  sample_pending = false;
+  for (auto& [id, x] : children)
+    if (jobs.is_busy(id))
+      self->send(x.worker, child_sample{});
+  if (jobs.num_busy() > 0) {
+    sample_pending = true;
+    self->delayed_send(self, sample_interval, sample_atom::value);
   }
 }
 
@@ -245,8 +326,7 @@ caf::behavior pool_supervisor(caf::stateful_actor<pool_supervisor_state>* self,
     [self](attach_consumer& x) {
       auto& st = self->state;
       st.consumer = std::move(x.consumer);
-      for (size_t i = 0; i < st.options.size; ++i)
-        st.start_child();
+      st.fill();
     },
     [self](attach_autoscaler& x) {
       self->state.autoscaler = std::move(x.autoscaler);
@@ -274,15 +354,10 @@ caf::behavior pool_supervisor(caf::stateful_actor<pool_supervisor_state>* self,
     [self](child_down_atom, const caf::actor_addr& source) {
       self->state.on_down(source);
     },
-    [self](start_child_atom) {
-      auto& st = self->state;
-      // The pool may have been made smaller since the child died.
-      auto staying = std::count_if(
-        st.children.begin(), st.children.end(),
-        [](auto& kv) { return !kv.second.retiring; });
-      if (!st.stopping && static_cast<size_t>(staying) < st.options.size)
-        st.start_child();
-    },
+    [self](child_memory x) { self->state.on_memory(x); },
+    [self](start_child_atom) { self->state.on_start_due(); },
+    [self](sample_atom) { self->state.sample(); },
+    [self](grace_over_atom, uint64_t id) { self->state.on_grace_over(id); },
     [self](recall_atom) { self->state.recall_overdue(); },
     [self](deadline_atom) {
       for (auto& [id, child] : self->state.children)

@@ -1,20 +1,25 @@
 // pool supervisor: the dynamic supervisor of the child workers.
 //
-//  1. keeps `size` children alive: a child that dies is replaced, with backoff
-//     if children die faster than they work, up to the restart intensity;
-//  2. hands jobs to free children (see dispatcher) and recalls what is stuck
+//  1. keeps `size` children alive: a child that dies is replaced, at once if it
+//     had worked, with backoff if children die faster than they work;
+//  2. replaces children that have worked enough (see recycling), each after its
+//     successor is ready, so that capacity never dips (see roster);
+//  3. hands jobs to free children (see dispatcher) and recalls what is stuck
 //     behind a long job;
-//  3. reports starts, outcomes and losses to the consumer;
-//  4. on shutdown tells the children to finish what they run, and kills those
+//  4. reports starts, outcomes and losses to the consumer;
+//  5. on shutdown tells the children to finish what they run, and kills those
 //     that do not end in time.
 //
-// Children are permanent. If the first ones cannot load the task libraries, no
-// restart will help: the supervisor ends with `supervision_errc::fatal`.
+// Children are permanent. No restart of the pool helps when the task libraries
+// cannot be loaded, or when more children than the intensity allows die before
+// they have worked: then it ends with `supervision_errc::fatal`.
 // The root supervisor starts it before the consumer.
 #pragma once
 
 #include "actors/pool/dispatcher.hpp"
 #include "actors/pool/messages.hpp"
+#include "actors/pool/recycling.hpp"
+#include "actors/pool/roster.hpp"
 #include "actors/supervision/restart_history.hpp"
 
 #include <caf/behavior.hpp>
@@ -35,9 +40,14 @@ using child_factory = std::function<caf::expected<caf::actor>(
 struct pool_options {
   size_t size = 1;
   child_factory start;
-  restart_intensity intensity{20, std::chrono::seconds{10}};
-  restart_backoff backoff{std::chrono::milliseconds{100},
-                          std::chrono::seconds{5}};
+  /// Children that died before they had worked; longer than it takes to reach
+  /// the limit by way of the backoff.
+  restart_intensity intensity{10, std::chrono::seconds{60}};
+  restart_backoff backoff{std::chrono::milliseconds{10},
+                          std::chrono::seconds{2}};
+  recycling_limits recycling;
+  /// A child that was told to end and has not after this long is killed.
+  caf::timespan grace = std::chrono::seconds{5};
   /// How long children may finish what they run after an exit message.
   caf::timespan shutdown = std::chrono::seconds{2};
 };
@@ -49,10 +59,13 @@ struct pool_supervisor_state {
   /// any.
   static constexpr auto recall_interval = std::chrono::milliseconds{10};
 
+  /// Between two looks at the memory of children that run something, if there
+  /// are limits. Longer: a task gets further past the hard limit.
+  static constexpr auto sample_interval = std::chrono::milliseconds{25};
+
   struct child {
     caf::actor worker;
-    bool ready = false;
-    bool retiring = false; ///< asked to end; not replaced
+    dispatcher::time_point ready_since; ///< meaningless before its hello
   };
 
   /// If it is killed outright, its children are killed with it.
@@ -60,13 +73,29 @@ struct pool_supervisor_state {
 
   // -- life of the children -----------------------------------------------------
 
-  void start_child();
+  uint64_t start_child();
+  void fill();
   void on_hello(child_hello& x);
   void on_failed(const child_failed& x);
   void on_exited(uint64_t id, const std::string& how);
   void on_down(const caf::actor_addr& source);
+  void on_start_due();
+  void replace(uint64_t id, bool had_worked, const std::string& how);
   void resize(size_t size);
+  void shrink();
+  void dismiss(uint64_t id);
+  void on_grace_over(uint64_t id);
   void shut_down(caf::error reason);
+
+  // -- recycling ----------------------------------------------------------------
+
+  void note_work(uint64_t id, size_t finished, size_t memory);
+  void want_successor(uint64_t id);
+  void start_successors();
+  void try_hand_over(uint64_t id);
+  void enroll(uint64_t id);
+  void sample();
+  void on_memory(child_memory x);
 
   // -- work ---------------------------------------------------------------------
 
@@ -85,12 +114,15 @@ struct pool_supervisor_state {
   caf::actor autoscaler;   ///< null without --autoscale
   pool_load reported_load; ///< what the autoscaler knows
   dispatcher jobs;
+  roster roles; ///< of the children
   restart_history history{{}, {}};
   std::map<uint64_t, child> children;
   std::vector<task_options> tasks; ///< from the first hello
   uint64_t last_child_id = 0;
   size_t restarts = 0;
+  size_t delayed_starts = 0; ///< replacements that wait for their backoff
   bool recall_pending = false;
+  bool sample_pending = false;
   bool is_quiet = false; ///< begins nothing more
   bool stopping = false; ///< ends with its last child
   caf::error stop_reason;

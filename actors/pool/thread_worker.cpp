@@ -109,7 +109,7 @@ caf::behavior thread_worker(caf::stateful_actor<thread_worker_state>* self,
                  child_returned{st.id, ids_of(st.jobs->take_all())});
       st.end("exit status 0");
     },
-    [self](child_kill) { self->state.end("its task given up"); },
+    [self](const child_kill&) { self->state.end("its task given up"); },
   };
 }
 

@@ -2,7 +2,9 @@
 #include <umbel/task.hpp>
 
 #include <csignal>
+#include <list>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -64,6 +66,15 @@ size_t allocate(size_t mib) {
   return memory.size() >> 20;
 }
 
+/// Uses memory and never gives it back.
+void leak(size_t mib) {
+  static auto& lost = *new std::list<std::vector<char>>;
+  static std::mutex mutex; // with -P threads, several run at once
+  std::vector<char> memory(mib << 20, 1);
+  std::lock_guard guard{mutex};
+  lost.push_back(std::move(memory));
+}
+
 /// Kills the process that runs it.
 void crash(int signal) {
   std::signal(signal, SIG_DFL);
@@ -92,6 +103,7 @@ UMBEL_TASKS(app) {
   app.task("tasks.fail", fail, "message");
   app.task("tasks.flaky", flaky, "times");
   app.task("tasks.allocate", allocate, "mib");
+  app.task("tasks.leak", leak, "mib");
   app.task("tasks.crash", crash, "signal"_a = SIGKILL);
   app.task("tasks.progress", progress, "steps", "pause"_a = 0.1);
   app.task(

@@ -102,6 +102,9 @@ struct settings {
   /// for itself must not overrule an operator who has chosen.
   std::optional<size_t> worker_prefetch_multiplier;
   std::string worker_pool{"prefork"};
+  std::optional<size_t> worker_max_tasks_per_child;
+  std::optional<size_t> worker_max_memory_per_child;      ///< KiB
+  std::optional<size_t> worker_hard_max_memory_per_child; ///< KiB; ours
   std::string worker_log_format{
       "[%(asctime)s: %(levelname)s/%(processName)s] %(message)s"};
   std::optional<bool> worker_log_color; ///< none: on a terminal

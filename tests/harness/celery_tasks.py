@@ -13,6 +13,9 @@ import time
 from celery import Celery
 
 
+leaked: list[bytes] = []
+
+
 def make_app(broker: str = "", backend: str = "", **settings) -> Celery:
     """A Celery app that knows the example tasks by name."""
     app = Celery("tasks", broker=broker, backend=backend, set_as_current=False)
@@ -57,6 +60,10 @@ def make_app(broker: str = "", backend: str = "", **settings) -> Celery:
     @app.task(name="tasks.allocate")
     def allocate(mib):
         return len(b"x" * (mib << 20)) >> 20
+
+    @app.task(name="tasks.leak")
+    def leak(mib):
+        leaked.append(b"x" * (mib << 20))
 
     @app.task(name="tasks.crash")
     def crash(signal):

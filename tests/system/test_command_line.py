@@ -112,8 +112,14 @@ def test_settings_are_described():
             "umbel worker: there is no option --quues; did you mean --queues?",
         ),
         (
-            ["worker", "--max-tasks-per-child=3"],
-            "umbel worker: option --max-tasks-per-child is not supported yet",
+            ["worker", "--max-tasks-per-child=0"],
+            "umbel worker: option --max-tasks-per-child: '0' is not a whole number "
+            "from 1 up",
+        ),
+        (
+            ["worker", "--hard-max-memory-per-child=1", "--max-memory-per-child=2"],
+            "umbel worker: worker_hard_max_memory_per_child (1 KiB) is less than "
+            "worker_max_memory_per_child (2 KiB)",
         ),
         (
             ["worker", "-l", "foo"],

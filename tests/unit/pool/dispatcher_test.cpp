@@ -227,4 +227,58 @@ CAF_TEST(a child that was given jobs ahead is not given more while it runs long)
   CAF_CHECK_EQUAL(assigned_to(1), ids{last});
 }
 
+CAF_TEST(a child is given no more than its allowance) {
+  uut.add_child(1, 4);
+  teach("noop", 10us);
+  uut.enqueue(make(10));
+  auto run = assigned_to(1);
+  CAF_CHECK_EQUAL(run.size(), 3u);
+  CAF_CHECK(uut.is_exhausted(1));
+  for (auto id : run)
+    uut.finish(1, id, 10us, t);
+  CAF_CHECK(uut.is_idle(1));
+  CAF_CHECK(assign().empty());
+  CAF_CHECK_EQUAL(uut.num_busy(), 0u);
+}
+
+CAF_TEST(what is given back may be given again) {
+  uut.add_child(1, 4);
+  teach("noop", 10us);
+  uut.enqueue(make(3));
+  auto run = assigned_to(1);
+  CAF_REQUIRE_EQUAL(run.size(), 3u);
+  uut.give_back(1, {run[2]});
+  CAF_CHECK(!uut.is_exhausted(1));
+  CAF_CHECK_EQUAL(assigned_to(1), ids{run[2]});
+}
+
+CAF_TEST(a child on notice gets one short job at a time) {
+  uut.add_child(1);
+  teach("noop", 10us);
+  teach("long", 10s);
+  CAF_CHECK(!uut.give_notice(1));
+  uut.enqueue(make(1, "never seen"));
+  CAF_CHECK(assign().empty());
+  uut.take_back(0);
+  uut.enqueue(make(1, "long"));
+  CAF_CHECK(assign().empty());
+  uut.take_back(0);
+  uut.enqueue(make(2));
+  CAF_CHECK_EQUAL(assigned_to(1).size(), 1u);
+  CAF_CHECK(!uut.running_ahead());
+}
+
+CAF_TEST(notice asks for what was given ahead) {
+  uut.add_child(1);
+  teach("noop", 10us);
+  uut.enqueue(make(3));
+  auto run = assigned_to(1);
+  CAF_CHECK(uut.give_notice(1));
+  CAF_CHECK(!uut.give_notice(1)); // it is recalled already
+  t += 1s;
+  CAF_CHECK(uut.overdue(t).empty());
+  uut.give_back(1, {run[1], run[2]});
+  CAF_CHECK(assign().empty());
+}
+
 CAF_TEST_FIXTURE_SCOPE_END()

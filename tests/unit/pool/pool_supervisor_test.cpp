@@ -1,146 +1,8 @@
 #define CAF_SUITE pool_supervisor
 
-#include "actors/pool/pool_supervisor.hpp"
+#include "tests/unit/pool/pool_fixture.hpp"
 
-#include "actors/supervision/supervision_errc.hpp"
-
-#include "tests/unit/dsl.hpp"
-
-using namespace umbel;
-using namespace std::chrono_literals;
-
-namespace {
-
-/// What the consumer was told.
-struct told {
-  size_t ready = 0;
-  std::vector<uint64_t> done;
-  std::vector<uint64_t> started;
-  std::vector<uint64_t> returned;
-  std::vector<std::pair<uint64_t, std::string>> lost;
-};
-
-caf::behavior recorder(caf::event_based_actor*, told* log) {
-  return {
-    [=](const pool_ready&) { ++log->ready; },
-    [=](const pool_report& x) {
-      for (auto& one : x.outcomes)
-        log->done.push_back(one.job);
-      log->started.insert(log->started.end(), x.started.begin(),
-                          x.started.end());
-    },
-    [=](const jobs_returned& x) {
-      log->returned.insert(log->returned.end(), x.jobs.begin(), x.jobs.end());
-    },
-    [=](const job_lost& x) { log->lost.emplace_back(x.job, x.how); },
-    [](const job_state&) {},
-  };
-}
-
-/// What one child was told.
-struct child_log {
-  caf::actor worker;
-  std::vector<uint64_t> jobs;
-  bool recalled = false;
-  bool stopped = false;
-  bool killed = false;
-};
-
-struct fixture : test_coordinator_fixture<> {
-  told log;
-  std::map<uint64_t, child_log> children;
-  bool starts_fail = false;
-  caf::actor consumer;
-  caf::actor uut;
-  caf::error end;
-  bool ended = false;
-
-  fixture() {
-    consumer = sys.spawn(recorder, &log);
-  }
-
-  ~fixture() {
-    caf::anon_send_exit(uut, caf::exit_reason::kill);
-    caf::anon_send_exit(consumer, caf::exit_reason::kill);
-    for (auto& [id, x] : children)
-      caf::anon_send_exit(x.worker, caf::exit_reason::kill);
-    consume_messages();
-  }
-
-  caf::expected<caf::actor> make_child(caf::local_actor* parent, uint64_t id) {
-    if (starts_fail)
-      return caf::make_error(supervision_errc::start_failed, "no such file");
-    auto log = &children[id];
-    log->worker = parent->spawn([=](caf::event_based_actor*) -> caf::behavior {
-      return {
-        [=](const child_jobs& x) {
-          for (auto& one : x.jobs)
-            log->jobs.push_back(one.id);
-        },
-        [=](child_recall) { log->recalled = true; },
-        [=](child_stop) { log->stopped = true; },
-        [=](child_kill) { log->killed = true; },
-      };
-    });
-    return log->worker;
-  }
-
-  void start(size_t size, pool_options options = {}) {
-    options.size = size;
-    options.start = [this](caf::local_actor* parent, const caf::actor&,
-                           uint64_t id) { return make_child(parent, id); };
-    uut = sys.spawn(pool_supervisor, std::move(options));
-    uut->attach_functor([this](const caf::error& x) {
-      end = x;
-      ended = true;
-    });
-    tell(attach_consumer{consumer});
-  }
-
-  template <class T>
-  void tell(T x) {
-    caf::anon_send(uut, std::move(x));
-    consume_messages();
-  }
-
-  void hello(uint64_t child) {
-    task_options task;
-    task.name = "noop";
-    tell(child_hello{child, {task}});
-  }
-
-  void start_ready(size_t size) {
-    start(size);
-    for (uint64_t id = 1; id <= size; ++id)
-      hello(id);
-  }
-
-  void run(std::vector<uint64_t> ids) {
-    run_jobs x;
-    for (auto id : ids)
-      x.jobs.push_back({id, "noop", nullptr});
-    tell(std::move(x));
-  }
-
-  void finish(uint64_t child, uint64_t id) {
-    outcome x;
-    x.job = id;
-    tell(child_outcomes{child, {x}});
-  }
-
-  /// The child's actor says its last word and ends.
-  void die(uint64_t child, const std::string& how = "signal 9 (SIGKILL)") {
-    tell(child_exited{child, how});
-    caf::anon_send_exit(children[child].worker, caf::exit_reason::kill);
-    consume_messages();
-  }
-};
-
-using ids = std::vector<uint64_t>;
-
-} // namespace
-
-CAF_TEST_FIXTURE_SCOPE(pool_supervisor_tests, fixture)
+CAF_TEST_FIXTURE_SCOPE(pool_supervisor_tests, pool_fixture)
 
 CAF_TEST(children are started with the consumer) {
   start(3);
@@ -203,20 +65,49 @@ CAF_TEST(a library that cannot be loaded ends the pool for good) {
   CAF_CHECK_EQUAL(children.size(), 2u);
 }
 
-CAF_TEST(children that die without a job are replaced more and more slowly) {
+CAF_TEST(children that die before they work are replaced more and more slowly) {
   start_ready(1);
   die(1);
   CAF_CHECK_EQUAL(children.size(), 1u);
-  advance_time(100ms);
-  consume_messages();
+  pass(10ms);
   CAF_CHECK_EQUAL(children.size(), 2u);
   die(2);
-  advance_time(100ms);
-  consume_messages();
+  pass(19ms);
   CAF_CHECK_EQUAL(children.size(), 2u);
-  advance_time(100ms);
-  consume_messages();
+  pass(1ms);
   CAF_CHECK_EQUAL(children.size(), 3u);
+}
+
+CAF_TEST(an idle child that has worked is replaced at once) {
+  start_ready(1);
+  run({1});
+  finish(1, 1);
+  die(1);
+  CAF_CHECK_EQUAL(children.size(), 2u);
+}
+
+CAF_TEST(an idle child that has lived long is replaced at once) {
+  start_ready(3);
+  pass(3s);
+  for (uint64_t id = 1; id <= 3; ++id)
+    die(id);
+  CAF_CHECK_EQUAL(children.size(), 6u);
+  CAF_CHECK(!ended);
+}
+
+CAF_TEST(by its backoff a child that cannot live ends the pool) {
+  start(1);
+  uint64_t last = 1;
+  for (; !ended && last < 100; ++last) {
+    die(last);
+    pass(2s);
+  }
+  CAF_CHECK_EQUAL(last, 12u);
+  CAF_REQUIRE(ended);
+  CAF_CHECK(end == supervision_errc::fatal);
+  CAF_CHECK_EQUAL(describe(end),
+                  "children die before they have worked: 11 within 60 s, the "
+                  "last with signal 9 (SIGKILL); the worker gives up");
 }
 
 CAF_TEST(too many deaths without a job end the pool) {
@@ -230,7 +121,7 @@ CAF_TEST(too many deaths without a job end the pool) {
     die(id);
   }
   CAF_REQUIRE(ended);
-  CAF_CHECK(end == supervision_errc::intensity_exceeded);
+  CAF_CHECK(end == supervision_errc::fatal);
 }
 
 CAF_TEST(deaths that jobs cause do not end the pool) {
@@ -253,7 +144,7 @@ CAF_TEST(a start that fails is tried again until the intensity is exceeded) {
   options.backoff = {};
   start(1, options);
   CAF_CHECK(ended);
-  CAF_CHECK(end == supervision_errc::intensity_exceeded);
+  CAF_CHECK(end == supervision_errc::fatal);
 }
 
 CAF_TEST(what is stuck behind a long job is recalled) {
