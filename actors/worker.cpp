@@ -6,7 +6,7 @@
 #include "actors/consumer/reader.hpp"
 #include "actors/consumer/timer.hpp"
 #include "actors/consumer/writer.hpp"
-#include "actors/event_loop.hpp"
+#include "actors/multiplexer_scheduler.hpp"
 #include "actors/pool/autoscaler.hpp"
 #include "actors/pool/child_worker.hpp"
 #include "actors/pool/pool_supervisor.hpp"
@@ -317,7 +317,7 @@ int run_worker(const worker_config& config) {
   auto signals = open_signals();
   auto ended = eventfd(0, EFD_CLOEXEC);
   caf::actor_system_config system_config;
-  system_config.load<event_loop>().load<caf::io::middleman>();
+  system_config.load<multiplexer_scheduler>().load<caf::io::middleman>();
   system_config.set("middleman.workers", size_t{0});
   caf::actor_system system{system_config};
   caf::error reason;

@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Iterator
 
+import bare_client
 from harness.celery_tasks import make_app
 from harness.messages import fill, statuses, template
 from harness.redis_server import RedisServer, free_port
@@ -154,7 +155,7 @@ class Bench:
     # -- latency -----------------------------------------------------------------
 
     def latency(self, kind: str, count: int) -> dict[str, float]:
-        """Round trips of the stock client, one task at a time."""
+        """Round trips one at a time: of the stock client, and of a bare one."""
         self.client.flushall()
         if kind == "ideal":
             argv = [helper("ideal_worker"), str(self.server.port)]
@@ -175,7 +176,14 @@ class Bench:
             begin = time.perf_counter()
             self.call()
             times.append((time.perf_counter() - begin) * 1000)
-        return {"p50": median(times), "p99": quantiles(times, n=100)[98]}
+        message = template(self.app, TASK, ARGS)
+        bare = bare_client.round_trips(self.server.port, message, count)
+        return {
+            "p50": median(times),
+            "p99": quantiles(times, n=100)[98],
+            "bare p50": median(bare),
+            "bare p99": quantiles(bare, n=100)[98],
+        }
 
     # -- start-up and idling -------------------------------------------------------
 

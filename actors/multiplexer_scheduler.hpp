@@ -1,4 +1,4 @@
-// event loop: runs a worker's scheduled actors on the multiplexer's thread.
+// multiplexer scheduler: runs a worker's scheduled actors on the multiplexer's thread.
 //
 // CAF has threads for actors and another for brokers. A task passes from one to
 // the other five times, and each time a thread is woken: that was a third of
@@ -12,7 +12,7 @@
 // A module of the actor system in the place of CAF's scheduler; load it before
 // the system is made:
 //
-//     config.load<event_loop>().load<caf::io::middleman>();
+//     config.load<multiplexer_scheduler>().load<caf::io::middleman>();
 #pragma once
 
 #include <caf/detail/thread_safe_actor_clock.hpp>
@@ -22,11 +22,11 @@
 
 namespace umbel {
 
-class event_loop : public caf::scheduler::abstract_coordinator {
+class multiplexer_scheduler : public caf::scheduler::abstract_coordinator {
 public:
   using super = caf::scheduler::abstract_coordinator;
 
-  explicit event_loop(caf::actor_system& system);
+  explicit multiplexer_scheduler(caf::actor_system& system);
 
   /// What `actor_system_config::load` wants.
   static caf::actor_system::module* make(caf::actor_system& system,

@@ -1,4 +1,4 @@
-#include "actors/event_loop.hpp"
+#include "actors/multiplexer_scheduler.hpp"
 
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
@@ -36,15 +36,15 @@ private:
 
 } // namespace
 
-event_loop::event_loop(caf::actor_system& system) : super(system) {
+multiplexer_scheduler::multiplexer_scheduler(caf::actor_system& system) : super(system) {
 }
 
-caf::actor_system::module* event_loop::make(caf::actor_system& system,
+caf::actor_system::module* multiplexer_scheduler::make(caf::actor_system& system,
                                             caf::detail::type_list<>) {
-  return new event_loop(system);
+  return new multiplexer_scheduler(system);
 }
 
-void event_loop::start() {
+void multiplexer_scheduler::start() {
   timer_ = std::thread{[this] {
     system().thread_started();
     clock_.run_dispatch_loop();
@@ -53,18 +53,18 @@ void event_loop::start() {
   super::start();
 }
 
-void event_loop::stop() {
+void multiplexer_scheduler::stop() {
   stop_actors();
   clock_.cancel_dispatch_loop();
   timer_.join();
 }
 
-void event_loop::enqueue(caf::resumable* what) {
+void multiplexer_scheduler::enqueue(caf::resumable* what) {
   // The multiplexer takes the reference to the turn.
   system().middleman().backend().exec_later(new turn{what});
 }
 
-caf::actor_clock& event_loop::clock() noexcept {
+caf::actor_clock& multiplexer_scheduler::clock() noexcept {
   return clock_;
 }
 
