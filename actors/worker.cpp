@@ -9,6 +9,7 @@
 #include "actors/multiplexer_scheduler.hpp"
 #include "actors/pool/autoscaler.hpp"
 #include "actors/pool/child_worker.hpp"
+#include "actors/pool/cooperative_worker.hpp"
 #include "actors/pool/pool_supervisor.hpp"
 #include "actors/pool/thread_worker.hpp"
 #include "actors/supervision/supervisor.hpp"
@@ -69,6 +70,8 @@ expected<child_factory> make_children(const worker_config& config) {
   auto parsed = parse_runner_settings(node, settings);
   if (!parsed)
     return parsed.error();
+  if (config.pool == pool_kind::cooperative)
+    return cooperative_children(config.libraries, std::move(*parsed));
   return thread_children(config.libraries, std::move(*parsed));
 }
 

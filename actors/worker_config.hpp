@@ -23,21 +23,9 @@ namespace umbel {
 enum class pool_kind : uint8_t {
   prefork, ///< child processes
   threads, ///< threads of this process
+  cooperative, ///< one thread, where a task that waits lets others run
   solo,    ///< this process, one task at a time
 };
-
-/// "prefork".
-constexpr const char* to_string(pool_kind x) noexcept {
-  switch (x) {
-    case pool_kind::prefork:
-      return "prefork";
-    case pool_kind::threads:
-      return "threads";
-    case pool_kind::solo:
-      return "solo";
-  }
-  return "";
-}
 
 /// Between which sizes the pool moves (--autoscale).
 struct autoscale_bounds {

@@ -50,7 +50,7 @@ std::string joined(const std::vector<std::string>& xs) {
 }
 
 std::string size_of_pool(const worker_config& config) {
-  auto kind = to_string(config.pool);
+  auto& kind = config.settings.worker_pool;
   if (auto& bounds = config.autoscale)
     return fmt::format("{{min={}, max={}}} ({})", bounds->min, bounds->max,
                        kind);

@@ -18,6 +18,9 @@ namespace {
 /// The task library when nobody names one.
 constexpr const char* default_app = "tasks";
 
+/// Processes or threads of one worker.
+constexpr size_t children_max = 4'096;
+
 std::string variable(const environment& variables, const std::string& name) {
   auto found = variables.find(name);
   return found == variables.end() ? std::string{} : found->second;
@@ -28,6 +31,8 @@ expected<pool_kind> parse_pool(const std::string& name) {
     return pool_kind::prefork;
   if (name == "threads")
     return pool_kind::threads;
+  if (name == "eventlet" || name == "gevent")
+    return pool_kind::cooperative;
   if (name == "solo")
     return pool_kind::solo;
   return error{errc::invalid_setting, "pool '" + name + "' is not known"};
@@ -211,7 +216,7 @@ expected<worker_config> configure_worker(const options& given,
     if (config.autoscale)
       return error{errc::invalid_setting, "--autoscale: the pool 'solo' runs "
                                           "one task at a time; use it with "
-                                          "prefork or threads"};
+                                          "prefork, threads or gevent"};
     if (x.worker_concurrency.value_or(1) > 1)
       warnings.push_back("the pool 'solo' runs one task at a time: concurrency "
                          "is 1, not "
@@ -223,6 +228,13 @@ expected<worker_config> configure_worker(const options& given,
     config.concurrency = x.worker_concurrency.value_or(
         std::max(std::thread::hardware_concurrency(), 1u));
   }
+  auto largest = config.autoscale ? config.autoscale->max : config.concurrency;
+  if (config.pool != pool_kind::cooperative && largest > children_max)
+    return error{errc::invalid_setting,
+                 std::to_string(largest) + " children are too many for the pool '"
+                     + x.worker_pool + "': at most "
+                     + std::to_string(children_max)
+                     + "; with gevent there may be more tasks at once"};
   if (auto done = fill_recycling(config, warnings); !done)
     return done.error();
   if (x.task_time_limit || x.task_soft_time_limit)

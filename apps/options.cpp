@@ -253,7 +253,7 @@ void add_worker_options(CLI::App& command, options& x) {
 
   add_setting(command, x, pool_group, "-c,--concurrency", "N",
               "worker_concurrency", "number of CPUs")
-      ->check(whole_number(1, 4096));
+      ->check(whole_number(1, 65536));
   add_text(
       command, pool_group, "--autoscale", "MAX[,MIN]",
       [&x](const std::string& text) { x.autoscale = parse_autoscale(text); },
@@ -270,7 +270,7 @@ void add_worker_options(CLI::App& command, options& x) {
               "worker_hard_max_memory_per_child")
       ->check(whole_number(0));
   add_setting(command, x, pool_group, "-P,--pool", "KIND", "worker_pool")
-      ->check(one_of("prefork, processes, threads, solo"));
+      ->check(one_of("prefork, processes, threads, eventlet, gevent, solo"));
 
   add_text(
       command, queue_group, "-Q,--queues", "NAME,...",
@@ -355,7 +355,7 @@ std::optional<autoscale_bounds> parse_autoscale(const std::string& text) {
   auto end = at + text.size();
   for (auto& number : numbers) {
     auto [ptr, ec] = std::from_chars(at, end, number);
-    if (ec != std::errc{} || number > 4096)
+    if (ec != std::errc{} || number > 65536)
       return std::nullopt;
     if (at = ptr; at == end)
       break;

@@ -116,7 +116,7 @@ struct child_sample {};
 
 struct child_hello {
   uint64_t child = 0;
-  std::vector<task_options> tasks;
+  std::vector<task_options> tasks; ///< none if it leaves them to another
 };
 
 /// The child cannot load the task libraries.

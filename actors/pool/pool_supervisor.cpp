@@ -65,7 +65,7 @@ void pool_supervisor_state::on_hello(child_hello& x) {
     enroll(x.child);
   else if (who.as == roster::role::successor)
     try_hand_over(who.partner);
-  if (tasks.empty()) {
+  if (tasks.empty() && !x.tasks.empty()) {
     tasks = std::move(x.tasks);
     self->send(consumer, pool_ready{tasks});
   }

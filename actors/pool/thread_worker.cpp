@@ -1,42 +1,16 @@
 #include "actors/pool/thread_worker.hpp"
 
+#include "actors/pool/pool_sink.hpp"
 #include "protocol/task/library.hpp"
-#include "protocol/task/state_sink.hpp"
 #include "protocol/task/runner.hpp"
 
 #include <caf/all.hpp>
-
-#include <spdlog/spdlog.h>
-
-#include <algorithm>
 
 namespace umbel {
 
 namespace {
 
 using work_atom = caf::atom_constant<caf::atom("work")>;
-
-/// Sends what a running task says to the pool supervisor.
-class pool_sink : public state_sink {
-public:
-  pool_sink(caf::actor pool, uint64_t child)
-    : pool_(std::move(pool)), child_(child) {
-  }
-
-  void state(uint64_t job, std::string document) override {
-    caf::anon_send(pool_, child_state{child_, job, std::move(document)});
-  }
-
-  void log(uint64_t, uint8_t level, std::string_view text) override {
-    spdlog::log(static_cast<spdlog::level::level_enum>(
-                  std::min<int>(level, spdlog::level::critical)),
-                "{}", text);
-  }
-
-private:
-  caf::actor pool_;
-  uint64_t child_;
-};
 
 struct runner_state {
   static inline const char* name = "runner";
@@ -116,15 +90,13 @@ caf::behavior thread_worker(caf::stateful_actor<thread_worker_state>* self,
 expected<child_factory>
 thread_children(const std::vector<std::string>& libraries,
                 runner_settings settings) {
-  auto tasks = std::make_shared<registry>();
-  for (auto& path : libraries)
-    if (auto loaded = load_library(*tasks, path); !loaded)
-      return loaded.error();
-  std::shared_ptr<const registry> shared = std::move(tasks);
+  auto tasks = load_libraries(libraries);
+  if (!tasks)
+    return tasks.error();
   return child_factory{
-    [=](caf::local_actor* parent, const caf::actor& pool, uint64_t id)
-      -> caf::expected<caf::actor> {
-      return parent->spawn(thread_worker, pool, id, shared, settings);
+    [tasks = *tasks, settings](caf::local_actor* parent, const caf::actor& pool,
+                               uint64_t id) -> caf::expected<caf::actor> {
+      return parent->spawn(thread_worker, pool, id, tasks, settings);
     }};
 }
 

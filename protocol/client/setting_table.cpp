@@ -13,8 +13,8 @@ using detail::bounds;
 using detail::setting_value;
 
 constexpr std::string_view json_only[] = {"json"};
-constexpr std::string_view pools[] = {"prefork", "processes", "threads",
-                                      "solo"};
+constexpr std::string_view pools[] = {"prefork",  "processes", "threads",
+                                      "eventlet", "gevent",    "solo"};
 
 template <auto Member>
 using member_type =

@@ -1,5 +1,5 @@
-// Any C++ callable, a coroutine too, as a function from JSON arguments to a JSON
-// result.
+// Any C++ callable, a coroutine too, as a function from JSON arguments to a
+// JSON result.
 #pragma once
 
 #include "protocol/task/awaitable.hpp"
@@ -163,8 +163,7 @@ private:
 
   template <size_t... I>
   task_call_result call(context& self, const json::array& args,
-                        const json::object& kwargs,
-                        std::index_sequence<I...>) {
+                        const json::object& kwargs, std::index_sequence<I...>) {
     std::array<const json::value*, named> values{};
     auto bound = match_call(signature_, args, kwargs, values);
     // A tuple, because it converts from left to right: the first wrong argument
@@ -193,8 +192,8 @@ private:
 
   /// A context as it is; a value so that it can be moved from.
   template <class P>
-  using forwarded = std::conditional_t<is_context<P>, context&,
-                                       std::remove_cvref_t<P>&&>;
+  using forwarded =
+      std::conditional_t<is_context<P>, context&, std::remove_cvref_t<P>&&>;
 
   /// The arguments live on this coroutine's frame, hence longer than the task's
   /// own frame, which may hold references to them.

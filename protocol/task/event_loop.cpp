@@ -70,8 +70,8 @@ runtime::time_point event_loop::now() const {
   return std::chrono::steady_clock::now();
 }
 
-std::unique_ptr<runtime::operation>
-event_loop::at(time_point when, std::function<void()> f) {
+std::unique_ptr<runtime::operation> event_loop::at(time_point when,
+                                                   std::function<void()> f) {
   return std::make_unique<timer>(impl_->context, when, std::move(f));
 }
 

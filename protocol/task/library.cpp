@@ -146,6 +146,15 @@ load_library(registry& to, const std::string& path,
   return {};
 }
 
+expected<std::shared_ptr<const registry>>
+load_libraries(const std::vector<std::string>& paths) {
+  auto tasks = std::make_shared<registry>();
+  for (auto& path : paths)
+    if (auto loaded = load_library(*tasks, path); !loaded)
+      return loaded.error();
+  return std::shared_ptr<const registry>{std::move(tasks)};
+}
+
 expected<std::string>
 find_task_library(const std::string& app,
                   const std::vector<std::string>& folders) {

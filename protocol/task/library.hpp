@@ -5,6 +5,7 @@
 #include "protocol/task/registry.hpp"
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,11 @@ namespace umbel {
 expected<void>
 load_library(registry& to, const std::string& path,
              const std::function<void(const error&)>& last_words = {});
+
+/// The tasks of several libraries, for threads of this process.
+/// @returns as `load_library`
+expected<std::shared_ptr<const registry>>
+load_libraries(const std::vector<std::string>& paths);
 
 /// The path of the task library that an operator means by `app`: a path is
 /// taken as it is, a name such as "tasks" is libtasks.so in one of `folders`.

@@ -111,9 +111,9 @@ std::optional<outcome> task_runner::start(uint64_t job,
   // that changed since then for a task not to be found.
   static const task_definition nothing{"", {}};
   auto* found = tasks_.find(message->header.task);
-  current_ = std::make_unique<call>(job, std::move(*message),
-                                    found ? *found : nothing, sink, settings_,
-                                    stop_);
+  current_ =
+      std::make_unique<call>(job, std::move(*message), found ? *found : nothing,
+                             sink, settings_, stop_);
   auto& x = *current_;
   if (!found)
     return end(failed_with(x, not_registered(x.message.header.task)));

@@ -32,8 +32,7 @@ public:
 
   /// Calls `f` at that time, never before this function has returned.
   virtual std::unique_ptr<operation> at(time_point when,
-                                        std::function<void()> f)
-      = 0;
+                                        std::function<void()> f) = 0;
 };
 
 } // namespace umbel

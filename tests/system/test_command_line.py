@@ -127,14 +127,14 @@ def test_settings_are_described():
             "WARNING, ERROR, CRITICAL, FATAL",
         ),
         (
-            ["worker", "-P", "eventlet"],
-            "umbel worker: option --pool: 'eventlet' is not one of prefork, "
-            "processes, threads, solo",
+            ["worker", "-P", "greenlet"],
+            "umbel worker: option --pool: 'greenlet' is not one of prefork, "
+            "processes, threads, eventlet, gevent, solo",
         ),
         (
             ["worker", "-c", "0"],
             "umbel worker: option --concurrency: '0' is not a whole number from "
-            "1 to 4096",
+            "1 to 65536",
         ),
         (["worker", "-c"], "umbel worker: option --concurrency: a value is missing"),
         (
@@ -223,7 +223,7 @@ def test_a_wrong_url_is_refused_without_its_password(args):
         (
             {"worker_concurrency": "four"},
             "setting 'worker_concurrency' in conf.json is \"four\"; expected a "
-            "whole number from 1 to 4096",
+            "whole number from 1 to 65536",
         ),
     ],
 )

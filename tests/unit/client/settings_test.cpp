@@ -198,16 +198,17 @@ CAF_TEST(a wrong value names setting and value and what is expected) {
                   "true or false");
   CAF_CHECK_EQUAL(fault_in_file(R"({"worker_concurrency": 0})"),
                   "setting 'worker_concurrency' in conf.json is 0; expected a "
-                  "whole number from 1 to 4096");
+                  "whole number from 1 to 65536");
   CAF_CHECK_EQUAL(fault_in_file(R"({"worker_prefetch_multiplier": 1.5})"),
                   "setting 'worker_prefetch_multiplier' in conf.json is 1.5E0; "
                   "expected a whole number from 0 up");
   CAF_CHECK_EQUAL(fault_in_file(R"({"result_expires": -1})"),
                   "setting 'result_expires' in conf.json is -1; expected a "
                   "number of seconds, 0 or more");
-  CAF_CHECK_EQUAL(fault_in_file(R"({"worker_pool": "gevent"})"),
-                  "setting 'worker_pool' in conf.json is \"gevent\"; expected "
-                  "one of prefork, processes, threads, solo");
+  CAF_CHECK_EQUAL(fault_in_file(R"({"worker_pool": "greenlet"})"),
+                  "setting 'worker_pool' in conf.json is \"greenlet\"; "
+                  "expected one of prefork, processes, threads, eventlet, "
+                  "gevent, solo");
   CAF_CHECK_EQUAL(fault_in_file(R"({"imports": ["a", 1]})"),
                   "setting 'imports[1]' in conf.json is 1; expected text");
   CAF_CHECK_EQUAL(fault_in_file(R"({"broker_transport_options": {"sep": 1}})"),
