@@ -154,7 +154,7 @@ expected<void> fill_recycling(worker_config& config,
   if (config.pool == pool_kind::prefork)
     config.recycling = limits;
   else if (limits.max_tasks > 0 || limits.watches_memory())
-    warnings.push_back(std::string{"the pool '"} + to_string(config.pool)
+    warnings.push_back("the pool '" + x.worker_pool
                        + "' has no child processes: the limits of tasks and "
                          "memory per child have no effect");
   return {};

@@ -1,6 +1,6 @@
 #include "actors/pool/cooperative_worker.hpp"
 
-#include "actors/pool/loop_thread.hpp"
+#include "actors/pool/runtime_thread.hpp"
 #include "protocol/task/library.hpp"
 
 #include <caf/all.hpp>
@@ -14,7 +14,7 @@ using idle_atom = caf::atom_constant<caf::atom("idle")>;
 /// What the children of one pool share.
 struct shared_parts {
   std::shared_ptr<const registry> tasks; ///< outlives what the thread runs
-  loop_thread thread;
+  runtime_thread thread;
 };
 
 } // namespace
@@ -70,7 +70,7 @@ cooperative_children(const std::vector<std::string>& libraries,
     [=](caf::local_actor* parent, const caf::actor& pool,
         uint64_t id) -> caf::expected<caf::actor> {
       auto& tasks = *shared->tasks;
-      auto slot = std::make_shared<cooperative_slot>(shared->thread.loop(),
+      auto slot = std::make_shared<cooperative_slot>(shared->thread.get(),
                                                      tasks, settings, pool, id);
       return parent->spawn(cooperative_worker, pool, id, std::move(slot),
                            id == 1 ? tasks.options()

@@ -44,6 +44,14 @@ umbel::awaitable<number> sleep_cooperatively(number seconds) {
   co_return seconds;
 }
 
+/// What a web server says to a GET.
+umbel::awaitable<umbel::json::object> fetch(const std::string& url) {
+  auto answer = co_await umbel::http_get(url);
+  co_return umbel::json::object{{"status", answer.status},
+                                {"type", answer.header("content-type")},
+                                {"bytes", answer.body.size()}};
+}
+
 void fail(const std::string& message) {
   throw std::invalid_argument(message); // ValueError for a Python client
 }
@@ -100,6 +108,7 @@ UMBEL_TASKS(app) {
   app.task("tasks.noop", noop);
   app.task("tasks.sleep", sleep_seconds, "seconds");
   app.task("tasks.asleep", sleep_cooperatively, "seconds");
+  app.task("tasks.fetch", fetch, "url");
   app.task("tasks.fail", fail, "message");
   app.task("tasks.flaky", flaky, "times");
   app.task("tasks.allocate", allocate, "mib");

@@ -69,7 +69,7 @@ std::string humanize(const umbel::retry& how, const exception_info* cause) {
 
 task_runner::task_runner(const registry& tasks, runner_settings settings)
     : tasks_(tasks), settings_(std::move(settings)),
-      own_(std::make_unique<event_loop>()), where_(*own_),
+      own_(std::make_unique<asio_runtime>()), where_(*own_),
       self_(std::make_shared<task_runner*>(this)) {
 }
 

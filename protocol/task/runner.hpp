@@ -10,7 +10,7 @@
 #include "protocol/backend/document.hpp"
 #include "protocol/message/task_message.hpp"
 #include "protocol/task/context.hpp"
-#include "protocol/task/event_loop.hpp"
+#include "protocol/task/asio_runtime.hpp"
 #include "protocol/task/interruption.hpp"
 #include "protocol/task/outcome.hpp"
 #include "protocol/task/registry.hpp"
@@ -86,7 +86,7 @@ private:
 
   const registry& tasks_;
   runner_settings settings_;
-  std::unique_ptr<event_loop> own_; ///< null for one of many
+  std::unique_ptr<asio_runtime> own_; ///< null for one of many
   runtime& where_;
   interruption stop_;
   std::unique_ptr<call> current_;

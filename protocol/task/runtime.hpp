@@ -1,14 +1,19 @@
 // What coroutines need of the outside world. Tasks do not use it themselves:
 // they await umbel::sleep_for, umbel::http_get and so on.
 //
-// event_loop is the one that works; tests have a simulated one.
+// asio_runtime is the one that works; tests have a simulated one.
 #pragma once
+
+#include "protocol/error.hpp"
 
 #include <chrono>
 #include <functional>
 #include <memory>
 
 namespace umbel {
+
+struct http_request;
+struct http_response;
 
 /// One thread on which coroutines run. Everything but `post` is for that thread
 /// alone.
@@ -33,6 +38,12 @@ public:
   /// Calls `f` at that time, never before this function has returned.
   virtual std::unique_ptr<operation> at(time_point when,
                                         std::function<void()> f) = 0;
+
+  /// Sends a request; calls `f` with the response, never before this function
+  /// has returned.
+  virtual std::unique_ptr<operation>
+  send(http_request request,
+       std::function<void(expected<http_response>)> f) = 0;
 };
 
 } // namespace umbel

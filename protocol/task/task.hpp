@@ -16,6 +16,7 @@
 #include "protocol/task/awaitable.hpp"
 #include "protocol/task/context.hpp"
 #include "protocol/task/exceptions.hpp"
+#include "protocol/task/http.hpp"
 #include "protocol/task/log.hpp"
 #include "protocol/task/registry.hpp"
 #include "protocol/task/sleep.hpp"

@@ -1,11 +1,13 @@
 // A runtime whose time passes when the test says so.
 #pragma once
 
+#include "protocol/task/http.hpp"
 #include "protocol/task/runtime.hpp"
 
 #include <deque>
 #include <map>
 #include <utility>
+#include <vector>
 
 class simulated_runtime : public umbel::runtime {
 public:
@@ -23,6 +25,17 @@ public:
     timers_.emplace(std::pair{when, id}, std::move(f));
     return std::make_unique<timer>(*this, std::pair{when, id});
   }
+
+  std::unique_ptr<operation>
+  send(umbel::http_request request,
+       std::function<void(umbel::expected<umbel::http_response>)> f) override {
+    requests.push_back(std::move(request));
+    return at(now_, [this, f = std::move(f)] { f(response); });
+  }
+
+  /// What was sent, and what is answered.
+  std::vector<umbel::http_request> requests;
+  umbel::expected<umbel::http_response> response;
 
   /// Lets time pass, in steps from one due timer to the next.
   void advance(std::chrono::steady_clock::duration time) {

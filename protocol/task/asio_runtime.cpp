@@ -1,4 +1,6 @@
-#include "protocol/task/event_loop.hpp"
+#include "protocol/task/asio_runtime.hpp"
+
+#include "protocol/task/http_exchange.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -11,7 +13,7 @@ namespace umbel {
 
 namespace asio = boost::asio;
 
-struct event_loop::implementation {
+struct asio_runtime::implementation {
   asio::io_context context{1}; // one thread runs it
   asio::executor_work_guard<asio::io_context::executor_type> guard{
       context.get_executor()};
@@ -48,31 +50,37 @@ private:
 
 } // namespace
 
-event_loop::event_loop() : impl_(std::make_unique<implementation>()) {
+asio_runtime::asio_runtime() : impl_(std::make_unique<implementation>()) {
 }
 
-event_loop::~event_loop() = default;
+asio_runtime::~asio_runtime() = default;
 
-void event_loop::run() {
+void asio_runtime::run() {
   impl_->context.run();
   impl_->context.restart();
 }
 
-void event_loop::stop() {
+void asio_runtime::stop() {
   impl_->context.stop();
 }
 
-void event_loop::post(std::function<void()> f) {
+void asio_runtime::post(std::function<void()> f) {
   asio::post(impl_->context, std::move(f));
 }
 
-runtime::time_point event_loop::now() const {
+runtime::time_point asio_runtime::now() const {
   return std::chrono::steady_clock::now();
 }
 
-std::unique_ptr<runtime::operation> event_loop::at(time_point when,
+std::unique_ptr<runtime::operation> asio_runtime::at(time_point when,
                                                    std::function<void()> f) {
   return std::make_unique<timer>(impl_->context, when, std::move(f));
+}
+
+std::unique_ptr<runtime::operation>
+asio_runtime::send(http_request request,
+                 std::function<void(expected<http_response>)> f) {
+  return begin_http_exchange(impl_->context, std::move(request), std::move(f));
 }
 
 } // namespace umbel

@@ -1,19 +1,19 @@
-#include "actors/pool/loop_thread.hpp"
+#include "actors/pool/runtime_thread.hpp"
 
 #include <csignal>
 
 namespace umbel {
 
-loop_thread::loop_thread() {
+runtime_thread::runtime_thread() {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread{[this] { loop_.run(); }};
+  thread_ = std::thread{[this] { runtime_.run(); }};
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
-loop_thread::~loop_thread() {
-  loop_.post([this] { loop_.stop(); });
+runtime_thread::~runtime_thread() {
+  runtime_.post([this] { runtime_.stop(); });
   thread_.join();
 }
 

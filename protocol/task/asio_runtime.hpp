@@ -5,16 +5,17 @@
 
 namespace umbel {
 
-/// Belongs to the thread that calls `run`; starts no thread of its own.
-class event_loop final : public runtime {
+/// Belongs to the thread that calls `run`; starts no thread of its own, but
+/// Asio does for the first host name that is looked up.
+class asio_runtime final : public runtime {
 public:
-  event_loop();
+  asio_runtime();
 
-  event_loop(const event_loop&) = delete;
-  event_loop& operator=(const event_loop&) = delete;
+  asio_runtime(const asio_runtime&) = delete;
+  asio_runtime& operator=(const asio_runtime&) = delete;
 
   /// What was posted and not run is destroyed.
-  ~event_loop() override;
+  ~asio_runtime() override;
 
   /// Runs what is posted and what is due, until `stop`.
   void run();
@@ -26,6 +27,9 @@ public:
   time_point now() const override;
   std::unique_ptr<operation> at(time_point when,
                                 std::function<void()> f) override;
+  std::unique_ptr<operation>
+  send(http_request request,
+       std::function<void(expected<http_response>)> f) override;
 
 private:
   struct implementation;

@@ -1,0 +1,238 @@
+#define CAF_SUITE http
+
+#include "tests/unit/dsl.hpp"
+
+#include "protocol/task/runner.hpp"
+#include "protocol/task/task.hpp"
+
+#include "tests/unit/task/simulated_runtime.hpp"
+
+#include <thread>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+using namespace umbel;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct silent_sink : state_sink {
+  void state(uint64_t, std::string) override {
+  }
+
+  void log(uint64_t, uint8_t, std::string_view) override {
+  }
+};
+
+/// Answers one connection with fixed bytes, after the request's header.
+class one_answer {
+public:
+  explicit one_answer(std::string bytes) {
+    listener_ = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in where{};
+    where.sin_family = AF_INET;
+    where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(where);
+    bind(listener_, reinterpret_cast<sockaddr*>(&where), size);
+    listen(listener_, 1);
+    getsockname(listener_, reinterpret_cast<sockaddr*>(&where), &size);
+    port = ntohs(where.sin_port);
+    thread_ = std::thread{[this, bytes = std::move(bytes)] {
+      auto fd = accept(listener_, nullptr, nullptr);
+      char buffer[4096];
+      while (request.find("\r\n\r\n") == std::string::npos) {
+        auto n = read(fd, buffer, sizeof(buffer));
+        if (n <= 0)
+          break;
+        request.append(buffer, static_cast<size_t>(n));
+      }
+      if (bytes.empty())
+        while (read(fd, buffer, sizeof(buffer)) > 0) // until it gives up
+          ;
+      else
+        [[maybe_unused]] auto n = write(fd, bytes.data(), bytes.size());
+      close(fd);
+    }};
+  }
+
+  ~one_answer() {
+    finish();
+    close(listener_);
+  }
+
+  /// Waits for the end of the connection; then `request` is complete.
+  void finish() {
+    if (thread_.joinable())
+      thread_.join();
+  }
+
+  std::string url(const std::string& host = "127.0.0.1") const {
+    return "http://" + host + ":" + std::to_string(port) + "/a?b=c#d";
+  }
+
+  int port = 0;
+  std::string request;
+
+private:
+  int listener_;
+  std::thread thread_;
+};
+
+struct fixture {
+  /// Runs a task that sends this. @returns how it ended, in words.
+  std::string run(http_request request) {
+    registry app;
+    app.task("send", [request]() -> awaitable<std::string> {
+      auto x = co_await http_send(request);
+      co_return std::to_string(x.status) + ' '
+          + std::string{x.header("content-type")} + ' ' + x.body;
+    });
+    task_call call;
+    call.task = "send";
+    return task_runner{app, settings}
+        .run(1, make_task_message(call), sink)
+        .summary;
+  }
+
+  std::string get(const std::string& url) {
+    http_request request;
+    request.url = url;
+    return run(request);
+  }
+
+  registry app;
+  runner_settings settings;
+  silent_sink sink;
+};
+
+} // namespace
+
+CAF_TEST_FIXTURE_SCOPE(http_tests, fixture)
+
+CAF_TEST(a request and its response) {
+  one_answer server{"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\n"
+                    "Content-Length: 4\r\n\r\nbody"};
+  http_request request;
+  request.url = server.url();
+  request.method = "POST";
+  request.headers = {{"X-Name", "value"}};
+  request.body = "text";
+  CAF_CHECK_EQUAL(run(request), "'404 text/plain body'");
+  server.finish();
+  CAF_CHECK(server.request.starts_with("POST /a?b=c HTTP/1.1\r\n"));
+  CAF_CHECK(server.request.find("Host: 127.0.0.1:" + std::to_string(server.port)
+                                + "\r\n")
+            != std::string::npos);
+  CAF_CHECK(server.request.find("X-Name: value\r\n") != std::string::npos);
+  CAF_CHECK(server.request.find("Content-Length: 4\r\n") != std::string::npos);
+}
+
+CAF_TEST(a host name is looked up) {
+  one_answer server{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                    "3\r\nabc\r\n0\r\n\r\n"};
+  CAF_CHECK_EQUAL(get(server.url("localhost")), "'200  abc'");
+}
+
+CAF_TEST(no answer in time) {
+  one_answer server{""};
+  http_request request;
+  request.url = server.url();
+  request.timeout = 20ms;
+  CAF_CHECK_EQUAL(run(request), "TimeoutError('GET " + server.url()
+                                    + ": no answer in time')");
+}
+
+CAF_TEST(a response that is too long) {
+  one_answer server{"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"};
+  http_request request;
+  request.url = server.url();
+  request.response_bytes_max = 999;
+  CAF_CHECK_EQUAL(run(request), "ConnectionError('GET " + server.url()
+                                    + ": the response has more than 999 "
+                                      "bytes')");
+}
+
+CAF_TEST(what is no HTTP and a connection that ends) {
+  one_answer server{"SSH-2.0\r\n\r\n"};
+  CAF_CHECK(get(server.url()).starts_with("ConnectionError('GET http://"));
+}
+
+CAF_TEST(nobody listens) {
+  int port = 0;
+  {
+    one_answer server{"-"};
+    port = server.port;
+    get(server.url());
+  }
+  auto url = "http://127.0.0.1:" + std::to_string(port);
+  CAF_CHECK_EQUAL(get(url), "ConnectionError('GET " + url
+                                + ": Connection refused')");
+}
+
+CAF_TEST(what cannot be sent is a ValueError) {
+  CAF_CHECK_EQUAL(get("https://host/"),
+                  "ValueError(\"URL 'https://host/': only http:// is supported, "
+                  "not https://\")");
+  for (auto url : {"", "host", "ftp://host/", "http://", "http://:80/",
+                   "http://host:port/", "http://host:0/", "http://host:65536/",
+                   "http://[::1/", "http://user:password@host/",
+                   "http://host/ HTTP/1.1", "http://host/\r\nX: y"})
+    CAF_CHECK(get(url).starts_with("ValueError("));
+  http_request request;
+  request.url = "http://127.0.0.1/";
+  request.headers = {{"X", "y\r\nZ: z"}};
+  CAF_CHECK(run(request).starts_with("ValueError("));
+  request.headers = {};
+  request.method = "GET / HTTP/1.1\r\n";
+  CAF_CHECK(run(request).starts_with("ValueError("));
+}
+
+CAF_TEST(a soft time limit ends it) {
+  simulated_runtime where;
+  where.response = http_response{200, {}, "body"};
+  app.task("get", []() -> awaitable<std::string> {
+    co_return (co_await http_get("http://host/")).body;
+  });
+  task_call call;
+  call.task = "get";
+  task_runner runner{app, settings, where};
+  std::optional<outcome> result;
+  auto begin = [&] {
+    result = runner.start(1, make_task_message(call), sink,
+                          [&](outcome x) { result = std::move(x); });
+  };
+  begin();
+  runner.interrupt(1);
+  where.run_posted();
+  CAF_REQUIRE(result);
+  CAF_CHECK_EQUAL(result->summary, "SoftTimeLimitExceeded()");
+  CAF_CHECK_EQUAL(where.pending(), 0u);
+  begin();
+  where.advance(1ms);
+  CAF_REQUIRE(result);
+  CAF_CHECK_EQUAL(result->summary, "'body'");
+}
+
+CAF_TEST(one that is given up on a real loop leaves nothing) {
+  one_answer server{""};
+  asio_runtime loop;
+  {
+    http_request request;
+    request.url = server.url();
+    auto x = loop.send(request, [](auto) { CAF_ERROR("it was given up"); });
+  }
+  loop.post([&] { loop.stop(); });
+  loop.run();
+  // Nobody may have connected yet.
+  auto fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in where{};
+  where.sin_family = AF_INET;
+  where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  where.sin_port = htons(static_cast<uint16_t>(server.port));
+  connect(fd, reinterpret_cast<sockaddr*>(&where), sizeof(where));
+  close(fd);
+}
+
+CAF_TEST_FIXTURE_SCOPE_END()
