@@ -89,11 +89,16 @@ consumer_options options_of(const worker_config& config,
                             std::shared_ptr<incarnation> life) {
   // Celery: 0 means no limit.
   auto multiplier = config.settings.worker_prefetch_multiplier;
-  auto largest = config.autoscale ? config.autoscale->max : config.concurrency;
+  // Celery: for as many children as there may ever be. Here for those that there
+  // are and one more, whose messages make the pool grow: while it is small, the
+  // others are for workers that have room.
+  auto children = config.autoscale ? std::min(config.concurrency + 1,
+                                              config.autoscale->max)
+                                   : config.concurrency;
   consumer_options result;
-  result.prefetch = multiplier == 0
-                      ? prefetch_window::window_max
-                      : largest * multiplier.value_or(4);
+  result.prefetch_multiplier = multiplier.value_or(4);
+  result.prefetch = multiplier == 0 ? prefetch_window::window_max
+                                    : children * result.prefetch_multiplier;
   result.prefetch_fixed = multiplier.has_value();
   result.acknowledgement = acknowledgement_of(config.settings);
   result.lease = config.broker.lease;
@@ -139,10 +144,11 @@ supervisor_flags connection_flags(const worker_config& config) {
   return flags;
 }
 
-child_spec autoscaler_spec(const autoscale_bounds& bounds) {
+child_spec autoscaler_spec(const worker_config& config) {
   autoscaler_options options;
-  options.min = std::max<size_t>(bounds.min, 1);
-  options.max = std::max(bounds.max, options.min);
+  options.min = config.autoscale->min;
+  options.max = config.autoscale->max;
+  options.keepalive = config.autoscale_keepalive;
   child_spec result;
   result.id = "autoscaler";
   result.start = [=](caf::local_actor* parent, const siblings& started) {
@@ -197,7 +203,7 @@ std::vector<child_spec> worker_specs(const worker_config& config,
   connect.shutdown = 13s;
   std::vector<child_spec> result{std::move(time), std::move(pool)};
   if (config.autoscale)
-    result.push_back(autoscaler_spec(*config.autoscale));
+    result.push_back(autoscaler_spec(config));
   result.push_back(std::move(consume));
   result.push_back(std::move(connect));
   return result;

@@ -43,6 +43,8 @@ struct worker_config {
   /// least 1; always 1 with solo.
   size_t concurrency = 1;
   std::optional<autoscale_bounds> autoscale;
+  /// Idleness after which the pool shrinks.
+  std::chrono::milliseconds autoscale_keepalive{30'000};
   recycling_limits recycling; ///< none unless prefork
   std::vector<std::string> apps;      ///< task libraries as the operator named
                                       ///< them: "tasks"

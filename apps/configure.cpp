@@ -7,6 +7,7 @@
 #include "protocol/task/library.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <thread>
 
 #include <unistd.h>
@@ -137,6 +138,29 @@ expected<void> read_path(std::string& x, const char* setting,
   return {};
 }
 
+/// Celery knows the environment variable alone.
+expected<std::chrono::milliseconds>
+autoscale_keepalive(const settings& x, const environment& variables) {
+  auto seconds = 30.0;
+  std::string name = "worker_autoscale_keepalive";
+  if (x.worker_autoscale_keepalive) {
+    seconds = std::chrono::duration<double>{*x.worker_autoscale_keepalive}
+                  .count();
+  } else if (auto text = variable(variables, "AUTOSCALE_KEEPALIVE");
+             !text.empty()) {
+    name = "AUTOSCALE_KEEPALIVE in the environment";
+    auto end = text.data() + text.size();
+    auto [ptr, ec] = std::from_chars(text.data(), end, seconds);
+    if (ec != std::errc{} || ptr != end)
+      seconds = 0;
+  }
+  // The negation catches what is not a number.
+  if (!(seconds >= 0.001 && seconds <= INT32_MAX))
+    return error{errc::invalid_setting,
+                 name + ": expected seconds, more than 0"};
+  return std::chrono::milliseconds{static_cast<int64_t>(seconds * 1000)};
+}
+
 expected<void> fill_recycling(worker_config& config,
                               std::vector<std::string>& warnings) {
   auto& x = config.settings;
@@ -212,6 +236,12 @@ expected<worker_config> configure_worker(const options& given,
     return pool.error();
   config.pool = *pool;
   config.autoscale = given.autoscale;
+  if (config.autoscale) {
+    auto keepalive = autoscale_keepalive(x, variables);
+    if (!keepalive)
+      return keepalive.error();
+    config.autoscale_keepalive = *keepalive;
+  }
   if (config.pool == pool_kind::solo) {
     if (config.autoscale)
       return error{errc::invalid_setting, "--autoscale: the pool 'solo' runs "

@@ -258,7 +258,8 @@ void add_worker_options(CLI::App& command, options& x) {
       command, pool_group, "--autoscale", "MAX[,MIN]",
       [&x](const std::string& text) { x.autoscale = parse_autoscale(text); },
       "Let the pool grow and shrink between these sizes, in either order, "
-      "instead of --concurrency [default: off; MIN: 0]")
+      "instead of --concurrency: at once with demand, and after "
+      "worker_autoscale_keepalive seconds without [default: off; MIN: 0]")
       ->check(bounds_of_pool());
   add_setting(command, x, pool_group, "--max-tasks-per-child", "N",
               "worker_max_tasks_per_child")

@@ -139,6 +139,13 @@ void consumer_state::give_back_surplus() {
   grant();
 }
 
+void consumer_state::on_pool_capacity(pool_capacity x) {
+  if (options.prefetch_multiplier == 0)
+    return;
+  window.set_base(x.children * options.prefetch_multiplier);
+  grant();
+}
+
 // -- runs end -------------------------------------------------------------------
 
 void consumer_state::on_pool_ready(pool_ready& x) {
@@ -345,6 +352,7 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
     [self](deliveries& x) { self->state.on_deliveries(x); },
     [self](const woken& x) { self->state.on_woken(x); },
     [self](pool_ready& x) { self->state.on_pool_ready(x); },
+    [self](pool_capacity x) { self->state.on_pool_capacity(x); },
     [self](pool_report& x) { self->state.on_report(x); },
     [self](job_state& x) { self->state.on_state(x); },
     [self](const job_lost& x) { self->state.on_lost(x); },

@@ -42,6 +42,7 @@ namespace umbel {
 
 struct consumer_options {
   size_t prefetch = 8;         ///< concurrency x prefetch_multiplier
+  size_t prefetch_multiplier = 4; ///< if the pool changes its size; 0: no limit
   bool prefetch_fixed = false; ///< the multiplier was given: no more than this
   node_name node;              ///< for the log
   acknowledgement_defaults acknowledgement;
@@ -83,6 +84,7 @@ struct consumer_state {
   void begin(uint64_t id, request& r, std::vector<job>& runnable);
   void grant();
   void give_back_surplus();
+  void on_pool_capacity(pool_capacity x);
 
   // -- tasks wait for their time (waiting.cpp) ----------------------------------
 

@@ -32,6 +32,11 @@ public:
   /// The window now.
   size_t size(time_point now) const;
 
+  /// The pool has another size.
+  void set_base(size_t base) noexcept {
+    base_ = base > 0 ? base : 1;
+  }
+
   size_t base() const noexcept {
     return base_;
   }

@@ -10,6 +10,7 @@
 #include <caf/actor.hpp>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -58,9 +59,30 @@ struct pool_load {
   friend bool operator==(const pool_load&, const pool_load&) = default;
 };
 
-/// Start children, or retire idle ones, until there are `size`.
+/// Start children, or retire idle ones, until there are `size`. What works
+/// beyond that retires when it is idle.
 struct resize_pool {
   size_t size = 0;
+  size_t max = 0; ///< as far as it may yet grow
+};
+
+// -- anybody and autoscaler ---------------------------------------------------
+
+/// Move the bounds; an empty one stays. Answered by `autoscale_info`, or by
+/// `caf::sec::invalid_argument` if they make no sense.
+struct set_autoscale {
+  std::optional<size_t> max;
+  std::optional<size_t> min;
+};
+
+/// As Celery's `stats` shows it.
+struct autoscale_info {
+  size_t max = 0;
+  size_t min = 0;
+  size_t current = 0; ///< children
+  size_t qty = 0;     ///< jobs, running and waiting
+
+  friend bool operator==(const autoscale_info&, const autoscale_info&) = default;
 };
 
 // -- pool supervisor to consumer ----------------------------------------------
@@ -68,6 +90,11 @@ struct resize_pool {
 /// The first child is ready; these tasks can be run.
 struct pool_ready {
   std::vector<task_options> tasks;
+};
+
+/// The pool has another size: fetch for so many children.
+struct pool_capacity {
+  size_t children = 0;
 };
 
 /// What happened since the last report.
@@ -163,7 +190,10 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::kill_job)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::attach_autoscaler)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::pool_load)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::resize_pool)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::set_autoscale)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::autoscale_info)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::pool_ready)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::pool_capacity)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::pool_report)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::job_state)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::jobs_returned)

@@ -158,10 +158,15 @@ void pool_supervisor_state::on_down(const caf::actor_addr& source) {
     }
 }
 
-void pool_supervisor_state::resize(size_t size) {
-  options.size = size;
+void pool_supervisor_state::resize(resize_pool x) {
+  options.size = x.size;
+  if (!consumer)
+    return; // which starts the children
   shrink();
   fill();
+  // One more than there are: what the consumer fetches for it is the demand
+  // that makes the pool grow.
+  self->send(consumer, pool_capacity{std::min(x.size + 1, x.max)});
   report_load();
 }
 
@@ -334,7 +339,7 @@ caf::behavior pool_supervisor(caf::stateful_actor<pool_supervisor_state>* self,
     },
     [self](resize_pool x) {
       if (!self->state.is_quiet)
-        self->state.resize(x.size);
+        self->state.resize(x);
     },
     [self](run_jobs& x) {
       self->state.jobs.enqueue(std::move(x.jobs));

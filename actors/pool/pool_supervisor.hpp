@@ -81,7 +81,7 @@ struct pool_supervisor_state {
   void on_down(const caf::actor_addr& source);
   void on_start_due();
   void replace(uint64_t id, bool had_worked, const std::string& how);
-  void resize(size_t size);
+  void resize(resize_pool x);
   void shrink();
   void dismiss(uint64_t id);
   void on_grace_over(uint64_t id);

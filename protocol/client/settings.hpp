@@ -102,6 +102,8 @@ struct settings {
   /// for itself must not overrule an operator who has chosen.
   std::optional<size_t> worker_prefetch_multiplier;
   std::string worker_pool{"prefork"};
+  /// None: AUTOSCALE_KEEPALIVE in the environment, or 30 s.
+  std::optional<std::chrono::milliseconds> worker_autoscale_keepalive;
   std::optional<size_t> worker_max_tasks_per_child;
   std::optional<size_t> worker_max_memory_per_child;      ///< KiB
   std::optional<size_t> worker_hard_max_memory_per_child; ///< KiB; ours

@@ -273,6 +273,15 @@ def test_the_banner(umbel_worker, redis_server):
     assert re.search(line + rf"w1@{re.escape(HOST)} ready", log, re.MULTILINE)
 
 
+@pytest.mark.parametrize("text", ["soon", "0", "-1", "nan"])
+def test_a_wrong_time_of_idleness(text):
+    wanted = "expected seconds, more than 0"
+    line = refused("worker", "--autoscale=3", env={"AUTOSCALE_KEEPALIVE": text})
+    assert line == f"umbel worker: AUTOSCALE_KEEPALIVE in the environment: {wanted}"
+    line = refused("worker", "--autoscale=3", "worker_autoscale_keepalive=0")
+    assert line == f"umbel worker: worker_autoscale_keepalive: {wanted}"
+
+
 def test_autoscale_in_either_order(umbel_worker):
     running = umbel_worker("--autoscale=3,10")
     assert ".> concurrency: {min=3, max=10} (prefork)" in running.log

@@ -23,6 +23,9 @@ WRONG = {
     "--prefetch-multiplier": ("-1", "is not a whole number from 0 up"),
     "--concurrency": ("many", "is not a whole number from 1 to 4096"),
     "--autoscale": ("1,2,3", "is not MAX[,MIN]"),
+    "--max-tasks-per-child": ("0", "is not a whole number from 1 up"),
+    "--max-memory-per-child": ("1MB", "is not a whole number from 0 up"),
+    "--hard-max-memory-per-child": ("-1", "is not a whole number from 0 up"),
     "--pool": ("forks", "is not one of prefork"),
     "--queues": (",", "is not a list of names such as one,two"),
     "--exclude-queues": (",", "is not a list of names such as one,two"),
@@ -85,7 +88,7 @@ def test_names_of_celery_are_there():
         --exclude-queues -I --include --without-gossip --without-mingle
         --without-heartbeat --heartbeat-interval --autoscale -B --beat -s
         --schedule --schedule-filename --scheduler -f --logfile --pidfile --uid
-        --gid --umask --executable
+        --gid --umask --executable --max-tasks-per-child --max-memory-per-child
     """
     assert set(wanted.split()) - given == set()
 

@@ -163,6 +163,16 @@ struct fixture : test_coordinator_fixture<> {
 
 CAF_TEST_FIXTURE_SCOPE(consumer_tests, fixture)
 
+CAF_TEST(the prefetch window follows the size of the pool) {
+  start(window(8, true));
+  CAF_CHECK_EQUAL(log.credit, 8u);
+  tell(pool_capacity{5});
+  CAF_CHECK_EQUAL(log.credit, 20u);
+  CAF_MESSAGE("credit that was given stays; there is no more of it");
+  tell(pool_capacity{1});
+  CAF_CHECK_EQUAL(log.credit, 20u);
+}
+
 CAF_TEST(credit is granted once tasks and reader are there) {
   start(window(8));
   CAF_CHECK_EQUAL(log.credit, 8u);

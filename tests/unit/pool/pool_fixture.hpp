@@ -18,6 +18,7 @@ struct told {
   std::vector<uint64_t> done;
   std::vector<uint64_t> started;
   std::vector<uint64_t> returned;
+  std::vector<size_t> capacities;
   std::vector<std::pair<uint64_t, std::string>> lost;
 };
 
@@ -35,6 +36,7 @@ caf::behavior recorder(caf::event_based_actor*, told* log) {
     },
     [=](const job_lost& x) { log->lost.emplace_back(x.job, x.how); },
     [](const job_state&) {},
+    [=](pool_capacity x) { log->capacities.push_back(x.children); },
   };
 }
 

@@ -191,7 +191,7 @@ CAF_TEST(the child of a job can be killed) {
 
 CAF_TEST(a pool that grows starts more children) {
   start_ready(1);
-  tell(resize_pool{3});
+  tell(resize_pool{3, 9});
   CAF_CHECK_EQUAL(children.size(), 3u);
 }
 
@@ -200,7 +200,7 @@ CAF_TEST(a pool that shrinks retires idle children and does not replace them) {
   run({1});
   auto busy = children[1].jobs.empty() ? (children[2].jobs.empty() ? 3u : 2u)
                                        : 1u;
-  tell(resize_pool{1});
+  tell(resize_pool{1, 9});
   for (uint64_t id = 1; id <= 3; ++id)
     CAF_CHECK_EQUAL(children[id].stopped, id != busy);
   for (uint64_t id = 1; id <= 3; ++id)
@@ -210,6 +210,67 @@ CAF_TEST(a pool that shrinks retires idle children and does not replace them) {
   run({2});
   finish(busy, 1);
   CAF_CHECK_EQUAL(children[busy].jobs, (ids{1, 2}));
+}
+
+CAF_TEST(a pool that is told to grow twice grows once) {
+  start_ready(1);
+  tell(resize_pool{3, 9});
+  tell(resize_pool{3, 9});
+  CAF_CHECK_EQUAL(children.size(), 3u);
+  CAF_CHECK_EQUAL(log.capacities.back(), 4u);
+  tell(resize_pool{9, 9});
+  CAF_CHECK_EQUAL(log.capacities.back(), 9u);
+}
+
+CAF_TEST(a replacement that waits for its backoff is counted) {
+  start_ready(2);
+  die(1);
+  tell(resize_pool{3, 9});
+  CAF_CHECK_EQUAL(children.size(), 3u);
+  pass(10ms);
+  CAF_CHECK_EQUAL(children.size(), 4u);
+  CAF_MESSAGE("and not started if the pool is smaller meanwhile");
+  die(3);
+  tell(resize_pool{2, 9});
+  pass(10s);
+  CAF_CHECK_EQUAL(children.size(), 4u);
+}
+
+CAF_TEST(busy children beyond the size retire when they are idle) {
+  start_ready(2);
+  run({1, 2, 3});
+  tell(resize_pool{1, 9});
+  CAF_CHECK(!children[1].stopped);
+  CAF_CHECK(!children[2].stopped);
+  auto first = children[1].jobs.at(0);
+  finish(1, first);
+  CAF_CHECK(children[1].stopped);
+  finish(2, 3 - first);
+  CAF_CHECK(!children[2].stopped);
+  CAF_CHECK_EQUAL(children[2].jobs.back(), 3u);
+}
+
+CAF_TEST(a child that starts while the pool shrinks retires) {
+  start_ready(1);
+  tell(resize_pool{2, 9});
+  run({1});
+  tell(resize_pool{1, 9});
+  hello(2);
+  CAF_CHECK(children[2].stopped);
+  CAF_CHECK(!children[1].stopped);
+}
+
+CAF_TEST(a pool of nobody starts one for a job and loses none) {
+  start_ready(1);
+  tell(resize_pool{0, 9});
+  CAF_CHECK(children[1].stopped);
+  run({1});
+  CAF_CHECK_EQUAL(children[1].jobs, ids{});
+  die(1, "exit status 0");
+  CAF_CHECK_EQUAL(children.size(), 1u);
+  tell(resize_pool{1, 9});
+  hello(2);
+  CAF_CHECK_EQUAL(children[2].jobs, ids{1});
 }
 
 CAF_TEST(shutdown stops the children and kills what does not end) {

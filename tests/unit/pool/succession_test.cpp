@@ -270,7 +270,7 @@ CAF_TEST(a pool that shrinks needs no successor for the one that goes) {
   hello(3);
   finish(1, 3);
   CAF_REQUIRE(children[1].stopped);
-  tell(resize_pool{1});
+  tell(resize_pool{1, 9});
   CAF_CHECK(children[3].stopped);
   CAF_CHECK(!children[2].stopped);
   finish(2, 2);
