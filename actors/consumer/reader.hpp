@@ -25,7 +25,7 @@ struct reader_state {
 
   /// Most messages of one reservation. More: fewer round trips, but the server
   /// is busy with one script for longer.
-  static constexpr size_t batch_max = 256;
+  static constexpr size_t batch_max = 512;
 
   /// Longest wait in one go. Messages to this actor are read in between.
   static constexpr auto wait_max = std::chrono::seconds{1};
