@@ -85,6 +85,12 @@ acknowledgement_defaults acknowledgement_of(const settings& x) {
   return result;
 }
 
+time_limits limits_of(const settings& x) {
+  constexpr std::chrono::milliseconds none{0};
+  return {x.task_soft_time_limit.value_or(none),
+          x.task_time_limit.value_or(none)};
+}
+
 consumer_options options_of(const worker_config& config,
                             std::shared_ptr<incarnation> life) {
   // Celery: 0 means no limit.
@@ -101,6 +107,7 @@ consumer_options options_of(const worker_config& config,
                                     : children * result.prefetch_multiplier;
   result.prefetch_fixed = multiplier.has_value();
   result.acknowledgement = acknowledgement_of(config.settings);
+  result.limits = limits_of(config.settings);
   result.lease = config.broker.lease;
   result.node = config.broker.node;
   result.on_ready = config.on_ready;
@@ -177,6 +184,8 @@ std::vector<child_spec> worker_specs(const worker_config& config,
                                     : config.concurrency;
     options.intensity.max_restarts = std::max(options.intensity.max_restarts,
                                               2 * largest);
+    options.can_kill = config.pool == pool_kind::prefork
+                       || config.pool == pool_kind::cooperative;
     return parent->spawn(pool_supervisor, std::move(options));
   };
   // Shared by the consumer and its connections, renewed with them.

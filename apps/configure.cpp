@@ -16,6 +16,8 @@ namespace umbel {
 
 namespace {
 
+using namespace std::chrono_literals;
+
 /// The task library when nobody names one.
 constexpr const char* default_app = "tasks";
 
@@ -184,6 +186,26 @@ expected<void> fill_recycling(worker_config& config,
   return {};
 }
 
+// Celery takes limits in any order. A soft one behind the hard one never comes
+// into effect, so it is a mistake.
+expected<void> check_limits(const worker_config& config,
+                            std::vector<std::string>& warnings) {
+  auto soft = config.settings.task_soft_time_limit.value_or(0ms);
+  auto hard = config.settings.task_time_limit.value_or(0ms);
+  if (hard > 0ms && soft > hard)
+    return error{errc::invalid_setting,
+                 "task_soft_time_limit (--soft-time-limit) is longer than "
+                 "task_time_limit (--time-limit): it would never be reached"};
+  if (hard > 0ms
+      && (config.pool == pool_kind::threads || config.pool == pool_kind::solo))
+    warnings.push_back("task_time_limit: a thread cannot be killed; with the "
+                       "pool '"
+                       + config.settings.worker_pool
+                       + "' it asks a task to end, as task_soft_time_limit "
+                         "does");
+  return {};
+}
+
 } // namespace
 
 environment current_environment() {
@@ -267,9 +289,8 @@ expected<worker_config> configure_worker(const options& given,
                      + "; with gevent there may be more tasks at once"};
   if (auto done = fill_recycling(config, warnings); !done)
     return done.error();
-  if (x.task_time_limit || x.task_soft_time_limit)
-    warnings.push_back("task_time_limit and task_soft_time_limit are not "
-                       "enforced yet");
+  if (auto done = check_limits(config, warnings); !done)
+    return done.error();
   if (!x.timezone.empty() && x.timezone != "UTC")
     warnings.push_back("timezone: times without a zone are taken as UTC yet");
   if (x.task_default_priority)

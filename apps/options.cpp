@@ -28,8 +28,6 @@ constexpr std::string_view options_of_celery[] = {
     "-S",
     "--statedb",
     "--disable-prefetch",
-    "--time-limit",
-    "--soft-time-limit",
 };
 
 // -- checks: each returns what is wrong, or nothing
@@ -62,6 +60,17 @@ CLI::Validator whole_number(int64_t min, int64_t max = INT32_MAX) {
     auto result = is_not(text) + "a whole number from " + std::to_string(min);
     return max == INT32_MAX ? result + " up"
                             : result + " to " + std::to_string(max);
+  });
+}
+
+CLI::Validator some_seconds() {
+  return check([](std::string& text) -> std::string {
+    double x = 0;
+    auto end = text.data() + text.size();
+    auto [ptr, ec] = std::from_chars(text.data(), end, x);
+    if (ec == std::errc{} && ptr == end && x >= 0)
+      return {};
+    return is_not(text) + "a number of seconds, 0 or more";
   });
 }
 
@@ -272,6 +281,13 @@ void add_worker_options(CLI::App& command, options& x) {
       ->check(whole_number(0));
   add_setting(command, x, pool_group, "-P,--pool", "KIND", "worker_pool")
       ->check(one_of("prefork, processes, threads, eventlet, gevent, solo"));
+
+  add_setting(command, x, pool_group, "--time-limit", "SECONDS",
+              "task_time_limit", "none")
+      ->check(some_seconds());
+  add_setting(command, x, pool_group, "--soft-time-limit", "SECONDS",
+              "task_soft_time_limit", "none")
+      ->check(some_seconds());
 
   add_text(
       command, queue_group, "-Q,--queues", "NAME,...",

@@ -100,6 +100,17 @@ settlement settle_lost(const request& r, const std::string& how) {
                     worker_lost(how));
 }
 
+settlement settle_timed_out(const request& r,
+                            std::chrono::milliseconds limit) {
+  // Where Celery puts it back, it stores the failure as well. A client would
+  // take that for the end of a task that runs again.
+  if (!r.acked && *r.task.acks_late && !*r.task.acks_on_failure_or_timeout)
+    return settle(r, disposition::requeue);
+  auto seconds = std::chrono::duration<double>{limit}.count();
+  return with_state(settle(r, disposition::ack), r, "FAILURE",
+                    time_limit_exceeded(seconds));
+}
+
 settlement settle_abandoned(const request& r) {
   if (!r.acked && *r.task.acks_late)
     return settle(r, disposition::restore);
@@ -110,6 +121,10 @@ settlement settle_abandoned(const request& r) {
 settlement settle_refused(const request& r, const std::string& status,
                           const exception_info& why) {
   return with_state(settle(r, disposition::ack), r, status, why);
+}
+
+settlement settle_revoked(const request& r, const std::string& why) {
+  return settle_refused(r, "REVOKED", task_revoked(why));
 }
 
 settlement settle_restored(const request& r) {

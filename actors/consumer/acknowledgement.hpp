@@ -31,12 +31,19 @@ settlement settle_outcome(const request& r, outcome x);
 /// @param how "signal 9 (SIGKILL)"
 settlement settle_lost(const request& r, const std::string& how);
 
+/// It was killed at its hard time limit.
+settlement settle_timed_out(const request& r, std::chrono::milliseconds limit);
+
 /// The worker shuts down cold while it runs.
 settlement settle_abandoned(const request& r);
 
 /// It is never run: its state is `status` with this exception.
 settlement settle_refused(const request& r, const std::string& status,
                           const exception_info& why);
+
+/// It was revoked.
+/// @param why "revoked", "expired" or "terminated"
+settlement settle_revoked(const request& r, const std::string& why);
 
 /// Put back unrun, to be consumed next by anybody.
 settlement settle_restored(const request& r);

@@ -102,12 +102,13 @@ void consumer_state::begin(uint64_t id, request& r,
   auto t = options.now();
   if (r.header.expires && *r.header.expires <= t) {
     spdlog::info("Discarding revoked task: {}", r.display_name());
-    settlements.add(settle_refused(r, "REVOKED", task_revoked("expired")));
+    settlements.add(settle_revoked(r, "expired"));
     requests.erase(id);
   } else if (r.header.eta && *r.header.eta > t) {
     wait_until(*r.header.eta, id, r);
   } else {
-    runnable.push_back({id, r.header.task, r.payload});
+    runnable.push_back({id, r.header.task, r.payload,
+                        limits_of(r.header, r.task, options.limits)});
   }
 }
 
@@ -153,6 +154,11 @@ void consumer_state::on_pool_ready(pool_ready& x) {
   for (auto& task : x.tasks) {
     names.push_back(task.name);
     tasks.emplace(task.name, resolve(task, options.acknowledgement));
+    auto [soft, hard] = limits_of({}, task, options.limits);
+    if (hard.count() > 0 && soft > hard)
+      spdlog::warn("task {}: its soft time limit is longer than its hard one "
+                   "and will never be reached",
+                   task.name);
   }
   std::sort(names.begin(), names.end());
   if (options.on_ready)
@@ -207,13 +213,39 @@ void consumer_state::on_state(job_state& x) {
   flush();
 }
 
-void consumer_state::on_lost(const job_lost& x) {
+void consumer_state::on_time_limit(const time_limit_over& x) {
   auto i = requests.find(x.job);
   if (i == requests.end())
     return;
   auto& r = i->second;
-  spdlog::error("Task {} lost its child process: {}", r.display_name(), x.how);
-  settlements.add(abandoning ? settle_abandoned(r) : settle_lost(r, x.how));
+  auto seconds = std::chrono::duration<double>{x.limit}.count();
+  if (!x.hard) {
+    spdlog::warn("Soft time limit ({}s) exceeded for {}", seconds,
+                 r.display_name());
+    return;
+  }
+  spdlog::error("Hard time limit ({}s) exceeded for {}", seconds,
+                r.display_name());
+  r.over_limit = x.limit;
+}
+
+settlement consumer_state::settle_killed(const request& r,
+                                         const std::string& how) const {
+  if (abandoning)
+    return settle_abandoned(r);
+  if (r.terminated)
+    return settle_revoked(r, "terminated");
+  if (r.over_limit)
+    return settle_timed_out(r, *r.over_limit);
+  spdlog::error("Task {} lost its child process: {}", r.display_name(), how);
+  return settle_lost(r, how);
+}
+
+void consumer_state::on_lost(const job_lost& x) {
+  auto i = requests.find(x.job);
+  if (i == requests.end())
+    return;
+  settlements.add(settle_killed(i->second, x.how));
   requests.erase(i);
   flush();
   grant();
@@ -355,6 +387,7 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
     [self](pool_capacity x) { self->state.on_pool_capacity(x); },
     [self](pool_report& x) { self->state.on_report(x); },
     [self](job_state& x) { self->state.on_state(x); },
+    [self](const time_limit_over& x) { self->state.on_time_limit(x); },
     [self](const job_lost& x) { self->state.on_lost(x); },
     [self](const jobs_returned& x) { self->state.on_returned(x); },
     [self](confirmed x) {

@@ -46,6 +46,7 @@ struct consumer_options {
   bool prefetch_fixed = false; ///< the multiplier was given: no more than this
   node_name node;              ///< for the log
   acknowledgement_defaults acknowledgement;
+  time_limits limits; ///< of tasks and messages that say nothing
   std::chrono::milliseconds lease{10'000};
   size_t held_max = 1'000; ///< tasks that wait here for their time
   std::function<timestamp()> now = umbel::now; ///< tests pass a simulated one
@@ -96,8 +97,10 @@ struct consumer_state {
   void on_pool_ready(pool_ready& x);
   void on_report(pool_report& x);
   void on_state(job_state& x);
+  void on_time_limit(const time_limit_over& x);
   void on_lost(const job_lost& x);
   void on_returned(const jobs_returned& x);
+  settlement settle_killed(const request& r, const std::string& how) const;
   void acknowledge_started();
 
   // -- connections come and go --------------------------------------------------

@@ -1,11 +1,14 @@
 // A request: one reserved message and what is known of it (Celery's term).
 #pragma once
 
+#include "actors/pool/job.hpp"
 #include "protocol/broker/broker.hpp"
 #include "protocol/message/task_message.hpp"
 #include "protocol/task/options.hpp"
 
+#include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace umbel {
@@ -18,6 +21,9 @@ struct request {
   task_options task; ///< the task's options over the worker's settings
   bool acked = false; ///< acknowledged early; the tag is out of the ledger
   bool held = false;  ///< waits for its eta
+  bool terminated = false; ///< revoked while it ran: its end is not its own
+  /// The hard time limit that it is over; its child is being killed.
+  std::optional<std::chrono::milliseconds> over_limit;
 
   /// "tasks.add[id]", as Celery's logs name it.
   std::string display_name() const {
@@ -25,5 +31,22 @@ struct request {
     return name + "[" + header.id.str() + "]";
   }
 };
+
+/// The message's limits over the task's over the worker's. Zero says nothing,
+/// as with Celery.
+inline time_limits limits_of(const task_header& message,
+                             const task_options& task,
+                             const time_limits& worker) {
+  using limit = std::optional<std::chrono::milliseconds>;
+  auto first = [](limit x, limit y, std::chrono::milliseconds last) {
+    if (x && x->count() > 0)
+      return *x;
+    return y && y->count() > 0 ? *y : last;
+  };
+  return {
+    first(message.soft_time_limit, task.soft_time_limit, worker.soft),
+    first(message.time_limit, task.time_limit, worker.hard),
+  };
+}
 
 } // namespace umbel

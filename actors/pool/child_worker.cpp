@@ -180,6 +180,8 @@ caf::behavior child_worker(child_worker_actor* self, caf::actor pool,
     [=](const child_jobs& x) { send_jobs(self, x.jobs); },
     [=](child_recall) { send_frame(self, frame::recall{}); },
     [=](child_stop) { send_frame(self, frame::stop{}); },
+    [=](child_interrupt x) { send_frame(self, frame::interrupt{x.job}); },
+    [=](child_signal x) { ::kill(self->state.process.pid, x.number); },
     [=](const child_kill& x) { kill_child(self, x.why); },
     [=](child_sample) {
       auto& st = self->state;

@@ -1,6 +1,7 @@
 // child worker: owns one child process.
 //
-//  1. sends it the configuration, then jobs, recalls and the stop;
+//  1. sends it the configuration, then jobs, recalls, interrupts, signals and the
+//     stop;
 //  2. cuts what it says into frames and tells the pool supervisor;
 //  3. looks at its resident memory, if that is limited;
 //  4. when its socket closes, collects the process and ends with how it ended.

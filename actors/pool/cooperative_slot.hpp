@@ -42,6 +42,11 @@ public:
   /// Calls `f`, on the runtime's thread, when nothing runs.
   void when_idle(std::function<void()> f);
 
+  /// Asks the run of this job to end.
+  void interrupt(uint64_t job) {
+    runner_.interrupt(job);
+  }
+
   /// Gives up what runs; nothing more begins. A coroutine is told where it
   /// waits, a plain function at its next checkpoint.
   void give_up();

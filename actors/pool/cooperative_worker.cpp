@@ -54,6 +54,8 @@ cooperative_worker(caf::stateful_actor<cooperative_worker_state>* self,
       });
     },
     [self](idle_atom) { self->state.end("exit status 0"); },
+    [self](child_interrupt x) { self->state.slot->interrupt(x.job); },
+    [self](child_signal) { self->state.end("its task given up"); },
     [self](child_kill) { self->state.end("its task given up"); },
   };
 }

@@ -3,7 +3,7 @@
 //
 //  1. gives jobs to its slot, and takes back what has not begun;
 //  2. when it is told to stop, ends after the slot's current task;
-//  3. when it is told to end now, gives the task up: a coroutine is cancelled
+//  3. when it is told to end now, or by a signal, gives the task up: a coroutine is cancelled
 //     where it waits, and ends.
 //
 // Costs no thread, so there can be thousands. The pool supervisor starts it,

@@ -35,9 +35,10 @@ bool dispatcher::is_exhausted(child_id id) const {
 void dispatcher::enlist(child_id id, const child& x) {
   if (x.jobs.empty())
     idle_.insert(id);
-  if (x.jobs.empty() && x.allowance > 0)
+  auto may_get_more = x.allowance > 0 && !x.closed;
+  if (x.jobs.empty() && may_get_more)
     (x.on_notice ? brief_ : free_).insert(id);
-  else if (x.allowance > 0 && !x.recalled && !x.on_notice)
+  else if (may_get_more && !x.recalled && !x.on_notice)
     open_.emplace(x.load, id);
   if (x.jobs.size() > 1)
     ahead_.insert(id);
@@ -65,6 +66,15 @@ dispatcher::remains dispatcher::remove_child(child_id id) {
   }
   children_.erase(i);
   return result;
+}
+
+void dispatcher::set_closed(child_id id, bool closed) {
+  auto i = children_.find(id);
+  if (i == children_.end())
+    return;
+  unlist(id, i->second);
+  i->second.closed = closed;
+  enlist(id, i->second);
 }
 
 void dispatcher::put_back(child& from, std::deque<assigned>::iterator first) {
@@ -206,6 +216,29 @@ std::vector<uint64_t> dispatcher::take_back(size_t keep) {
     waiting_.pop_back();
   }
   return result;
+}
+
+bool dispatcher::withdraw(uint64_t id) {
+  auto i = std::find_if(waiting_.begin(), waiting_.end(),
+                        [id](auto& x) { return x.id == id; });
+  if (i == waiting_.end())
+    return false;
+  waiting_.erase(i);
+  return true;
+}
+
+std::optional<dispatcher::child_id> dispatcher::holder_of(uint64_t id) const {
+  auto i = owners_.find(id);
+  if (i == owners_.end())
+    return std::nullopt;
+  return i->second;
+}
+
+const job* dispatcher::running(child_id child) const {
+  auto i = children_.find(child);
+  if (i == children_.end() || i->second.jobs.empty())
+    return nullptr;
+  return &i->second.jobs.front().what;
 }
 
 bool dispatcher::is_running(child_id child, uint64_t id) const {

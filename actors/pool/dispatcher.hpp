@@ -89,6 +89,16 @@ public:
 
   remains remove_child(child_id child);
 
+  /// Gives the child nothing more, although it may be idle.
+  void close(child_id child) {
+    set_closed(child, true);
+  }
+
+  /// Takes that back.
+  void reopen(child_id child) {
+    set_closed(child, false);
+  }
+
   size_t num_children() const noexcept {
     return children_.size();
   }
@@ -119,6 +129,20 @@ public:
 
   /// Removes waiting jobs from the tail until `keep` remain, newest first.
   std::vector<uint64_t> take_back(size_t keep);
+
+  /// Takes out one waiting job. @returns whether it was waiting.
+  bool withdraw(uint64_t id);
+
+  /// The child that holds this job, begun or not, if any.
+  std::optional<child_id> holder_of(uint64_t id) const;
+
+  /// What `child` runs now, or null.
+  const job* running(child_id child) const;
+
+  /// Whether `child` holds jobs that it has not begun.
+  bool runs_ahead(child_id child) const {
+    return ahead_.contains(child);
+  }
 
   /// Whether `child` runs this job now.
   bool is_running(child_id child, uint64_t id) const;
@@ -157,9 +181,12 @@ private:
     size_t allowance = unlimited; ///< jobs that it may still be given
     bool recalled = false;
     bool on_notice = false;
+    bool closed = false;
   };
 
   using child_map = std::map<child_id, child>;
+
+  void set_closed(child_id child, bool closed);
 
   /// Puts a child into the sets below that it belongs to. To be taken out with
   /// `unlist` before, and put back with `enlist` after it changes.
@@ -179,7 +206,7 @@ private:
   std::set<child_id> idle_;  ///< have no job
   std::set<child_id> free_;  ///< of these: may be given any job
   std::set<child_id> brief_; ///< of these: on notice, may be given a short one
-  /// Busy, and may be given more: not recalled, and not seen to run long. By
+  /// Busy, and may be given more: not closed, not recalled, and not seen to run long. By
   /// load.
   std::set<std::pair<microseconds, child_id>> open_;
   std::set<child_id> ahead_; ///< hold jobs that they have not begun

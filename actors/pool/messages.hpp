@@ -9,6 +9,7 @@
 #include <caf/allowed_unsafe_message_type.hpp>
 #include <caf/actor.hpp>
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -41,6 +42,15 @@ struct quiet {};
 /// End the run of this job by killing its child.
 struct kill_job {
   uint64_t job = 0;
+};
+
+/// These shall not run (they were revoked): what no child has begun is given
+/// back with `jobs_returned`, now or when its child has given it up. What runs
+/// goes on, unless `signal` says how to end its child. Where children cannot be
+/// killed, such a run is asked to end instead, as by its soft time limit.
+struct withdraw_jobs {
+  std::vector<uint64_t> jobs;
+  std::optional<int> signal;
 };
 
 // -- pool supervisor and autoscaler -------------------------------------------
@@ -112,6 +122,15 @@ struct jobs_returned {
   std::vector<uint64_t> jobs;
 };
 
+/// A run is over one of its time limits. If it is the hard one, its child is
+/// being killed, and `job_lost` follows; where children cannot be killed, the
+/// run is asked to end, as it is at the soft limit.
+struct time_limit_over {
+  uint64_t job = 0;
+  bool hard = false;
+  std::chrono::milliseconds limit{0};
+};
+
 /// A child died while it ran this job.
 struct job_lost {
   uint64_t job = 0;
@@ -130,6 +149,17 @@ struct child_recall {};
 
 /// Finish the current job and end.
 struct child_stop {};
+
+/// Ask this run to end: its soft time limit is over.
+struct child_interrupt {
+  uint64_t job = 0;
+};
+
+/// Send the child this signal. Only where children can be killed; one that is
+/// no process ends as by `child_kill`.
+struct child_signal {
+  int number = 0;
+};
 
 /// End now.
 struct child_kill {
@@ -187,6 +217,10 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::run_jobs)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::take_back)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::quiet)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::kill_job)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::withdraw_jobs)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::time_limit_over)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_interrupt)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_signal)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::attach_autoscaler)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::pool_load)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::resize_pool)

@@ -44,7 +44,7 @@ uint64_t pool_supervisor_state::start_child() {
     return 0;
   }
   self->monitor(*worker);
-  children.emplace(id, child{*worker, {}});
+  children[id].worker = std::move(*worker);
   return id;
 }
 
@@ -88,11 +88,15 @@ void pool_supervisor_state::on_exited(uint64_t id, const std::string& how) {
   if (i == children.end())
     return;
   auto since = i->second.ready_since;
+  auto ended_by_us = i->second.end.has_value();
   children.erase(i);
   auto gone = roles.remove(id);
   auto left = jobs.remove_child(id);
-  if (left.running)
+  if (left.running) {
+    on_ended(*left.running);
     self->send(consumer, job_lost{*left.running, how});
+  }
+  return_withdrawn();
   if (stopping) {
     if (children.empty())
       self->quit(stop_reason);
@@ -105,7 +109,7 @@ void pool_supervisor_state::on_exited(uint64_t id, const std::string& how) {
   } else if (gone.last.as != roster::role::leaving) {
     // A death while a job ran is that job's doing, and each job can do it only
     // once. A death before any work may go on for ever.
-    auto had_worked = left.running || gone.last.finished > 0
+    auto had_worked = ended_by_us || left.running || gone.last.finished > 0
                       || (gone.last.ready
                           && now(self) - since > options.backoff.max);
     replace(id, had_worked, how);
@@ -188,6 +192,10 @@ void pool_supervisor_state::shrink() {
 void pool_supervisor_state::dismiss(uint64_t id) {
   jobs.remove_child(id);
   self->send(children.at(id).worker, child_stop{});
+  kill_after_grace(id);
+}
+
+void pool_supervisor_state::kill_after_grace(uint64_t id) {
   self->delayed_send(self, options.grace, grace_over_atom::value, id);
 }
 
@@ -223,12 +231,15 @@ void pool_supervisor_state::on_outcomes(child_outcomes& x) {
   std::optional<uint64_t> begun;
   for (auto& done : x.outcomes) {
     begun = jobs.finish(x.child, done.job, done.runtime, t);
+    on_ended(done.job);
   }
   report.outcomes = std::move(x.outcomes);
   if (begun)
     report.started.push_back(*begun);
   auto finished = report.outcomes.size();
   self->send(consumer, std::move(report));
+  on_begun(x.child);
+  continue_ending(x.child);
   note_work(x.child, finished, x.memory);
   shrink();
   dispatch();
@@ -236,6 +247,8 @@ void pool_supervisor_state::on_outcomes(child_outcomes& x) {
 
 void pool_supervisor_state::on_returned(const child_returned& x) {
   jobs.give_back(x.child, x.jobs);
+  return_withdrawn();
+  continue_ending(x.child);
   dispatch();
 }
 
@@ -262,9 +275,12 @@ void pool_supervisor_state::dispatch() {
     return on_take_back(0);
   pool_report report;
   for (auto& [id, run] : jobs.assign(now(self))) {
-    if (jobs.is_running(id, run.front().id))
-      report.started.push_back(run.front().id);
+    auto first = run.front().id;
     self->send(children.at(id).worker, child_jobs{std::move(run)});
+    if (jobs.is_running(id, first)) {
+      report.started.push_back(first);
+      on_begun(id);
+    }
     if (jobs.is_exhausted(id))
       want_successor(id);
   }
@@ -348,6 +364,7 @@ caf::behavior pool_supervisor(caf::stateful_actor<pool_supervisor_state>* self,
     [self](take_back x) { self->state.on_take_back(x.keep); },
     [self](quiet) { self->state.on_quiet(); },
     [self](kill_job x) { self->state.on_kill(x.job); },
+    [self](const withdraw_jobs& x) { self->state.on_withdraw(x); },
     [self](child_outcomes& x) { self->state.on_outcomes(x); },
     [self](child_state& x) {
       self->send(self->state.consumer, job_state{x.job, std::move(x.document)});
@@ -363,6 +380,15 @@ caf::behavior pool_supervisor(caf::stateful_actor<pool_supervisor_state>* self,
     [self](start_child_atom) { self->state.on_start_due(); },
     [self](sample_atom) { self->state.sample(); },
     [self](grace_over_atom, uint64_t id) { self->state.on_grace_over(id); },
+    [self](pool_supervisor_state::limits_atom, int64_t at) {
+      auto& st = self->state;
+      if (st.limits_check
+          && st.limits_check->time_since_epoch().count() == at)
+        st.check_limits();
+    },
+    [self](pool_supervisor_state::signal_atom, uint64_t child, uint64_t job) {
+      self->state.signal_unless_sent(child, job);
+    },
     [self](recall_atom) { self->state.recall_overdue(); },
     [self](deadline_atom) {
       for (auto& [id, child] : self->state.children)

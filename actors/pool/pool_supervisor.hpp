@@ -6,8 +6,9 @@
 //     successor is ready, so that capacity never dips (see roster);
 //  3. hands jobs to free children (see dispatcher) and recalls what is stuck
 //     behind a long job;
-//  4. reports starts, outcomes and losses to the consumer;
-//  5. on shutdown tells the children to finish what they run, and kills those
+//  4. ends runs that are over their time limits or revoked (run_endings.cpp);
+//  5. reports starts, outcomes and losses to the consumer;
+//  6. on shutdown tells the children to finish what they run, and kills those
 //     that do not end in time.
 //
 // Children are permanent. No restart of the pool helps when the task libraries
@@ -20,8 +21,10 @@
 #include "actors/pool/messages.hpp"
 #include "actors/pool/recycling.hpp"
 #include "actors/pool/roster.hpp"
+#include "actors/pool/run_deadlines.hpp"
 #include "actors/supervision/restart_history.hpp"
 
+#include <caf/atom.hpp>
 #include <caf/behavior.hpp>
 #include <caf/stateful_actor.hpp>
 #include <caf/timespan.hpp>
@@ -29,6 +32,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <unordered_map>
 
 namespace umbel {
 
@@ -50,6 +54,9 @@ struct pool_options {
   caf::timespan grace = std::chrono::seconds{5};
   /// How long children may finish what they run after an exit message.
   caf::timespan shutdown = std::chrono::seconds{2};
+  /// False if a child cannot be ended while it runs something (a thread): a run
+  /// can then only be asked to end.
+  bool can_kill = true;
 };
 
 struct pool_supervisor_state {
@@ -59,13 +66,30 @@ struct pool_supervisor_state {
   /// any.
   static constexpr auto recall_interval = std::chrono::milliseconds{10};
 
+  using limits_atom = caf::atom_constant<caf::atom("limits")>;
+  using signal_atom = caf::atom_constant<caf::atom("signal")>;
+
   /// Between two looks at the memory of children that run something, if there
   /// are limits. Longer: a task gets further past the hard limit.
   static constexpr auto sample_interval = std::chrono::milliseconds{25};
 
+  /// Longest time between two looks at time limits while there are any.
+  static constexpr auto limits_interval = std::chrono::seconds{1};
+
+  /// How long a signal waits for the child to give back what it has not begun.
+  static constexpr auto recall_grace = std::chrono::milliseconds{100};
+
+  /// The end of one run that costs its child.
+  struct ending {
+    uint64_t job = 0;
+    int signal = 0;
+    bool sent = false;
+  };
+
   struct child {
     caf::actor worker;
-    dispatcher::time_point ready_since; ///< meaningless before its hello
+    dispatcher::time_point ready_since{}; ///< meaningless before its hello
+    std::optional<ending> end{};
   };
 
   /// If it is killed outright, its children are killed with it.
@@ -84,6 +108,7 @@ struct pool_supervisor_state {
   void resize(resize_pool x);
   void shrink();
   void dismiss(uint64_t id);
+  void kill_after_grace(uint64_t id);
   void on_grace_over(uint64_t id);
   void shut_down(caf::error reason);
 
@@ -108,6 +133,19 @@ struct pool_supervisor_state {
   void recall_overdue();
   void report_load();
 
+  // -- ends of runs (run_endings.cpp) -------------------------------------------
+
+  void on_begun(uint64_t child);
+  void on_ended(uint64_t job);
+  void watch_limits();
+  void check_limits();
+  void end_run(uint64_t child, uint64_t job, int signal);
+  void send_signal(uint64_t child);
+  void continue_ending(uint64_t child);
+  void signal_unless_sent(uint64_t child, uint64_t job);
+  void on_withdraw(const withdraw_jobs& x);
+  void return_withdrawn();
+
   caf::event_based_actor* self = nullptr;
   pool_options options;
   caf::actor consumer;
@@ -123,6 +161,12 @@ struct pool_supervisor_state {
   size_t delayed_starts = 0; ///< replacements that wait for their backoff
   bool recall_pending = false;
   bool sample_pending = false;
+  run_deadlines deadlines;
+  /// When the pending look at the limits comes; older ones are void.
+  std::optional<run_deadlines::time_point> limits_check;
+  /// Jobs that shall not run, until they are back, and what to do if they begin
+  /// nevertheless.
+  std::unordered_map<uint64_t, std::optional<int>> withdrawn;
   bool is_quiet = false; ///< begins nothing more
   bool stopping = false; ///< ends with its last child
   caf::error stop_reason;

@@ -15,25 +15,18 @@ using work_atom = caf::atom_constant<caf::atom("work")>;
 struct runner_state {
   static inline const char* name = "runner";
 
-  std::shared_ptr<const registry> tasks;
-  std::unique_ptr<task_runner> runner;
 };
 
 /// Runs what is in the queue whenever it is woken.
 caf::behavior runner(caf::stateful_actor<runner_state>* self, caf::actor pool,
                      uint64_t child, std::shared_ptr<job_queue> jobs,
-                     std::shared_ptr<const registry> tasks,
-                     runner_settings settings) {
-  auto& st = self->state;
-  st.tasks = std::move(tasks);
-  st.runner = std::make_unique<task_runner>(*st.tasks, std::move(settings));
+                     std::shared_ptr<task_runner> tasks) {
   return {
     [=](work_atom) {
       pool_sink sink{pool, child};
       while (auto next = jobs->pop()) {
         child_outcomes done{child, {}};
-        done.outcomes.push_back(
-          self->state.runner->run(next->id, *next->payload, sink));
+        done.outcomes.push_back(tasks->run(next->id, *next->payload, sink));
         self->send(pool, std::move(done));
       }
     },
@@ -64,8 +57,11 @@ caf::behavior thread_worker(caf::stateful_actor<thread_worker_state>* self,
   st.self = self;
   st.id = id;
   st.pool = pool;
-  st.runner = self->spawn<caf::detached>(runner, pool, id, st.jobs, tasks,
-                                         std::move(settings));
+  // The registry must live as long as the runner, which may outlive this actor.
+  st.tasks = std::shared_ptr<task_runner>{
+    new task_runner{*tasks, std::move(settings)},
+    [tasks](task_runner* x) { delete x; }};
+  st.runner = self->spawn<caf::detached>(runner, pool, id, st.jobs, st.tasks);
   self->send(pool, child_hello{id, tasks->options()});
   return {
     [self](const child_jobs& x) {
@@ -83,6 +79,7 @@ caf::behavior thread_worker(caf::stateful_actor<thread_worker_state>* self,
                  child_returned{st.id, ids_of(st.jobs->take_all())});
       st.end("exit status 0");
     },
+    [self](child_interrupt x) { self->state.tasks->interrupt(x.job); },
     [self](const child_kill&) { self->state.end("its task given up"); },
   };
 }

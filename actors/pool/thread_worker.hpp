@@ -1,7 +1,8 @@
 // thread worker: one child that is a thread of this process (-P threads, solo).
 //
 //  1. the worker actor takes jobs and recalls, as child_worker does, and keeps
-//     them in a job_queue that it shares with its runner;
+//     them in a job_queue that it shares with its runner; interrupts it passes
+//     to the run itself;
 //  2. the runner, a detached actor, takes jobs off that queue, runs them, and
 //     reports to the pool supervisor itself.
 //
@@ -15,6 +16,7 @@
 #include "actors/pool/pool_supervisor.hpp"
 #include "protocol/error.hpp"
 #include "protocol/task/registry.hpp"
+#include "protocol/task/runner.hpp"
 #include "protocol/task/settings.hpp"
 
 #include <caf/behavior.hpp>
@@ -35,6 +37,7 @@ struct thread_worker_state {
   uint64_t id = 0;
   caf::actor pool;
   caf::actor runner;
+  std::shared_ptr<task_runner> tasks; ///< used by the runner's thread
   std::shared_ptr<job_queue> jobs = std::make_shared<job_queue>();
 };
 

@@ -3,9 +3,11 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
 #include <thread>
 
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -33,7 +35,9 @@ constexpr size_t buffer_bytes_kept = 1024 * 1024;
 
 } // namespace
 
-connection::connection(int socket) : socket_(socket), input_(read_bytes) {
+connection::connection(int socket)
+    : socket_(socket), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      input_(read_bytes) {
 }
 
 // -- main thread
@@ -50,7 +54,8 @@ frame::configure connection::receive_configure() {
   return std::move(*configure_);
 }
 
-void connection::start_watcher() {
+void connection::start_watcher(std::function<void(uint64_t)> interrupt) {
+  interrupt_ = std::move(interrupt);
   // Not blocking: the main thread may turn the timer off between the watcher's
   // wake-up and its read.
   timer_ = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -83,6 +88,13 @@ void connection::finish(outcome x) {
   std::lock_guard guard{mutex_};
   running_ = 0;
   send_locked(std::move(x));
+}
+
+void connection::interrupt_running() noexcept {
+  auto saved = errno;
+  uint64_t one = 1;
+  [[maybe_unused]] auto n = write(wake_, &one, sizeof(one));
+  errno = saved;
 }
 
 // -- any thread
@@ -184,6 +196,12 @@ void connection::handle(frame::stop) {
   handle(frame::recall{});
 }
 
+void connection::handle(frame::interrupt x) {
+  // Before the watcher there is no job, hence nothing to interrupt.
+  if (interrupt_)
+    interrupt_(x.job);
+}
+
 // -- the watcher
 // --------------------------------------------------------------------
 
@@ -196,9 +214,9 @@ void connection::set_timer(std::chrono::nanoseconds delay) {
 }
 
 void connection::watch() {
-  pollfd fds[2] = {{timer_, POLLIN, 0}, {-1, POLLIN, 0}};
+  pollfd fds[] = {{timer_, POLLIN, 0}, {-1, POLLIN, 0}, {wake_, POLLIN, 0}};
   for (;;) {
-    if (poll(fds, 2, -1) < 0)
+    if (poll(fds, std::size(fds), -1) < 0)
       continue; // a signal
     std::lock_guard guard{mutex_};
     // With no job running, the main thread waits at the socket: what is taken
@@ -207,6 +225,9 @@ void connection::watch() {
       receive();
     if (fds[0].revents)
       on_tick();
+    if (uint64_t n = 0; fds[2].revents && read(wake_, &n, sizeof(n)) > 0
+                        && running_)
+      interrupt_(running_);
     // Watches for the main thread while the same job goes on. poll leaves out a
     // negative descriptor.
     fds[1].fd = running_ && !timer_set_ ? socket_ : -1;

@@ -1,7 +1,7 @@
 // connection: the child's end of its socket to the parent.
 //
 //  1. reads frames and keeps the queue of jobs that have not begun;
-//  2. answers recall and stop, also while a job runs;
+//  2. answers recall and stop, and passes interrupts on, also while a job runs;
 //  3. sends outcomes at once: the parent takes the oldest job without an
 //  outcome
 //     for the one that runs, so an outcome must be out before the next job
@@ -20,6 +20,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -48,13 +49,17 @@ public:
   frame::configure receive_configure();
 
   /// Starts the watcher. Call it once, before the first `next`.
-  void start_watcher();
+  /// @param interrupt asks the run of this job to end; must not block
+  void start_watcher(std::function<void(uint64_t)> interrupt);
 
   /// Waits for the next job and takes it off the queue; nothing after a stop.
   std::optional<queued_job> next();
 
   /// Reports the end of the job that `next` returned last.
   void finish(outcome x);
+
+  /// Asks the run to end, whichever it is. For signal handlers.
+  void interrupt_running() noexcept;
 
   // -- any thread
   // -------------------------------------------------------------------
@@ -73,13 +78,16 @@ private:
   void handle(const frame::job& x);
   void handle(frame::recall);
   void handle(frame::stop);
+  void handle(frame::interrupt x);
   void wait_for_input();
   void set_timer(std::chrono::nanoseconds delay);
   void watch();
   void on_tick();
 
   const int socket_;
+  const int wake_; ///< an eventfd by which a signal handler wakes the watcher
   int timer_ = -1;
+  std::function<void(uint64_t)> interrupt_;
 
   std::mutex mutex_;        // guards everything below
   std::vector<char> input_; ///< what was read and not decoded yet

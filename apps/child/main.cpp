@@ -10,19 +10,43 @@
 
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 namespace {
 
 constexpr int parent_socket = 3;
 
-/// ^C on a terminal goes to the whole group, but the parent decides when a
-/// child ends. Handlers, because programs that a task starts would inherit
+umbel::connection* the_parent = nullptr;
+
+/// From the parent, SIGTERM and SIGINT mean what they always do. From anybody
+/// else they mean nothing: ^C on a terminal goes to the whole group, but the
+/// parent decides when a child ends.
+void on_end_signal(int signal, siginfo_t* info, void*) {
+  if (info->si_pid != getppid())
+    return;
+  struct sigaction standard {};
+  standard.sa_handler = SIG_DFL;
+  sigaction(signal, &standard, nullptr);
+  raise(signal); // takes effect when this handler returns
+}
+
+/// Celery's signal for the soft time limit, for operators and `revoke`.
+void on_soft_limit_signal(int) {
+  the_parent->interrupt_running();
+}
+
+/// Handlers throughout, because programs that a task starts would inherit
 /// SIG_IGN.
-void leave_signals_to_the_parent() {
+void install_signal_handlers() {
   struct sigaction action {};
-  action.sa_handler = [](int) {};
   action.sa_flags = SA_RESTART;
-  for (int signal : {SIGINT, SIGTERM, SIGPIPE})
+  action.sa_handler = [](int) {};
+  sigaction(SIGPIPE, &action, nullptr);
+  action.sa_handler = on_soft_limit_signal;
+  sigaction(SIGUSR1, &action, nullptr);
+  action.sa_flags |= SA_SIGINFO;
+  action.sa_sigaction = on_end_signal;
+  for (int signal : {SIGINT, SIGTERM})
     sigaction(signal, &action, nullptr);
 }
 
@@ -48,10 +72,11 @@ int main() {
                  parent_socket);
     return 2;
   }
-  leave_signals_to_the_parent();
   // Never destroyed: the watcher and threads of the tasks may outlive main().
   static auto& parent = *new umbel::connection{parent_socket};
   static auto& tasks = *new umbel::registry;
+  the_parent = &parent;
+  install_signal_handlers();
   auto fail = [](const umbel::error& x) {
     parent.send(umbel::frame::failed{x.what});
   };
@@ -61,8 +86,8 @@ int main() {
     return EXIT_FAILURE;
   }
   parent.send(umbel::frame::hello{"c++", tasks.options()});
-  parent.start_watcher();
-  umbel::task_runner runner{tasks, std::move(*settings)};
+  static auto& runner = *new umbel::task_runner{tasks, std::move(*settings)};
+  parent.start_watcher([](uint64_t job) { runner.interrupt(job); });
   while (auto job = parent.next())
     parent.finish(runner.run(job->id, job->payload, parent));
   return EXIT_SUCCESS;

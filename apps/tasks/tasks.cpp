@@ -52,6 +52,16 @@ umbel::awaitable<umbel::json::object> fetch(const std::string& url) {
                                 {"bytes", answer.body.size()}};
 }
 
+/// Sleeps, and tidies up when the soft time limit is over.
+std::string patient_sleep(number seconds) {
+  try {
+    umbel::this_thread::sleep_for(std::chrono::duration<double>(seconds.real()));
+    return "done";
+  } catch (const umbel::soft_time_limit_exceeded&) {
+    return "interrupted";
+  }
+}
+
 void fail(const std::string& message) {
   throw std::invalid_argument(message); // ValueError for a Python client
 }
@@ -109,6 +119,7 @@ UMBEL_TASKS(app) {
   app.task("tasks.sleep", sleep_seconds, "seconds");
   app.task("tasks.asleep", sleep_cooperatively, "seconds");
   app.task("tasks.fetch", fetch, "url");
+  app.task("tasks.patient_sleep", patient_sleep, "seconds");
   app.task("tasks.fail", fail, "message");
   app.task("tasks.flaky", flaky, "times");
   app.task("tasks.allocate", allocate, "mib");

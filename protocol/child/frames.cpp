@@ -16,6 +16,7 @@ enum class type : uint8_t {
   job = 2,
   recall = 3,
   stop = 4,
+  interrupt = 5,
   hello = 16,
   failed = 17,
   outcome = 18,
@@ -213,6 +214,10 @@ void append(std::string& out, const stop&) {
   writer{out, type::stop};
 }
 
+void append(std::string& out, const interrupt& x) {
+  writer{out, type::interrupt}.integer(x.job);
+}
+
 void append(std::string& out, const hello& x) {
   json::array tasks;
   for (auto& task : x.tasks)
@@ -295,6 +300,9 @@ expected<from_parent> decode_from_parent(std::string_view frame) {
       return finish<from_parent>(from, "recall", recall{});
     case type::stop:
       return finish<from_parent>(from, "stop", stop{});
+    case type::interrupt:
+      return finish<from_parent>(from, "interrupt",
+                                 interrupt{from.integer<uint64_t>()});
     default:
       return error{errc::malformed,
                    fmt::format("unknown frame type {} from the parent", t)};

@@ -43,6 +43,12 @@ struct job {
 /// Give back what has not been started.
 struct recall {};
 
+/// Ask this run to end: its soft time limit is over. To be ignored if it is not
+/// the one that runs.
+struct interrupt {
+  uint64_t job = 0;
+};
+
 /// Finish the current job, give back the others, and leave with status 0.
 struct stop {};
 
@@ -78,7 +84,7 @@ struct log {
   std::string text;
 };
 
-using from_parent = std::variant<configure, job, recall, stop>;
+using from_parent = std::variant<configure, job, recall, stop, interrupt>;
 using from_child = std::variant<hello, failed, outcome, state, returned, log>;
 
 // -- encoding: each appends one whole frame to `out` ------------------------------
@@ -87,6 +93,7 @@ void append(std::string& out, const configure& x);
 void append(std::string& out, const job& x);
 void append(std::string& out, const recall& x);
 void append(std::string& out, const stop& x);
+void append(std::string& out, const interrupt& x);
 void append(std::string& out, const hello& x);
 void append(std::string& out, const failed& x);
 void append(std::string& out, const outcome& x);

@@ -26,6 +26,7 @@ void futex(std::atomic<uint32_t>& word, int operation, uint32_t value,
 
 void interruption::request(uint64_t job) noexcept {
   auto saved = errno; // a signal handler must leave it as it was
+  last_request_.store(job);
   auto expected = idle(job);
   if (word_.compare_exchange_strong(expected, expected | 1))
     futex(word_, FUTEX_WAKE_PRIVATE, INT_MAX, nullptr);

@@ -9,7 +9,8 @@ namespace umbel {
 
 /// A flag for one run at a time, which the run can wait for. `request` may come
 /// from any thread and from a signal handler; it names the run, so that one
-/// that comes late does not hit the next.
+/// that comes late does not hit the next, and one that comes just before the
+/// run begins is kept for it.
 class interruption {
 public:
   // -- the thread that runs tasks
@@ -17,11 +18,14 @@ public:
 
   /// A run begins. @pre job is not 0
   void begin(uint64_t job) noexcept {
-    word_.store(idle(job), std::memory_order_release);
+    word_.store(idle(job));
+    if (last_request_.load() == job)
+      word_.fetch_or(1);
   }
 
   void end() noexcept {
     word_.store(0, std::memory_order_release);
+    last_request_.store(0, std::memory_order_release);
   }
 
   /// Whether the run was asked to stop since the last time that this was true.
@@ -36,7 +40,7 @@ public:
   // -- everybody
   // --------------------------------------------------------------------
 
-  /// Asks this run to stop. Does nothing if it is not the one that runs.
+  /// Asks this run to stop. Does nothing if it has ended.
   void request(uint64_t job) noexcept;
 
 private:
@@ -46,6 +50,9 @@ private:
   }
 
   std::atomic<uint32_t> word_ = 0; ///< a futex
+  /// In one order with `word_`: a request and a beginning that meet cannot miss
+  /// each other.
+  std::atomic<uint64_t> last_request_ = 0;
 };
 
 } // namespace umbel

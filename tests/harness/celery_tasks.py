@@ -11,6 +11,7 @@ import signal as signals
 import time
 
 from celery import Celery
+from celery.exceptions import SoftTimeLimitExceeded
 
 
 leaked: list[bytes] = []
@@ -46,6 +47,14 @@ def make_app(broker: str = "", backend: str = "", **settings) -> Celery:
     def asleep(seconds):
         time.sleep(seconds)
         return seconds
+
+    @app.task(name="tasks.patient_sleep")
+    def patient_sleep(seconds):
+        try:
+            time.sleep(seconds)
+        except SoftTimeLimitExceeded:
+            return "interrupted"
+        return "done"
 
     @app.task(name="tasks.fail")
     def fail(message):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 VERSION = 1
-CONFIGURE, JOB, RECALL, STOP = 1, 2, 3, 4
+CONFIGURE, JOB, RECALL, STOP, INTERRUPT = 1, 2, 3, 4, 5
 HELLO, FAILED, OUTCOME, STATE, RETURNED, LOG = 16, 17, 18, 19, 20, 21
 KINDS = [None, "success", "failure", "retry", "ignore", "reject", "requeue",
          "malformed"]

@@ -76,6 +76,8 @@ CAF_TEST(frames to the child) {
             && job.payload.data() < bytes.data() + bytes.size());
   to_child<frame::recall>(encoded(frame::recall{}));
   to_child<frame::stop>(encoded(frame::stop{}));
+  auto interrupt = to_child<frame::interrupt>(encoded(frame::interrupt{9}));
+  CAF_CHECK_EQUAL(interrupt.job, 9u);
 }
 
 CAF_TEST(frames to the parent) {

@@ -55,17 +55,18 @@ caf::behavior recorder(caf::event_based_actor*, seen* log) {
 
 std::string payload(const std::string& id, const std::string& task,
                     const std::string& eta = "null",
-                    const std::string& expires = "null") {
+                    const std::string& expires = "null",
+                    const std::string& timelimit = "[null, null]") {
   return fmt::format(
     R"({{"body": "W1tdLCB7fSwge31d", "content-encoding": "utf-8", )"
     R"("content-type": "application/json", "headers": {{"lang": "py", )"
     R"("task": "{}", "id": "{}", "eta": {}, "expires": {}, "group": null, )"
-    R"("retries": 0, "timelimit": [null, null], "root_id": "{}", )"
+    R"("retries": 0, "timelimit": {}, "root_id": "{}", )"
     R"("parent_id": null}}, "properties": {{"correlation_id": "{}", )"
     R"("reply_to": "", "delivery_mode": 2, "delivery_info": )"
     R"({{"exchange": "", "routing_key": "celery"}}, "priority": 0, )"
     R"("body_encoding": "base64", "delivery_tag": "t"}}}})",
-    task, id, eta, expires, id, id);
+    task, id, eta, expires, timelimit, id, id);
 }
 
 consumer_options window(size_t size, bool fixed = false) {
@@ -128,6 +129,14 @@ struct fixture : test_coordinator_fixture<> {
 
   std::string due_in(std::chrono::milliseconds d) {
     return '"' + format_time(wall_clock + d) + '"';
+  }
+
+  /// One delivery with this header `timelimit`: "[hard, soft]".
+  void deliver_limited(const std::string& task, const std::string& timelimit) {
+    auto x = make(task);
+    x.payload = payload("id-" + std::to_string(last), task, "null", "null",
+                        timelimit);
+    tell(deliveries{{std::move(x)}});
   }
 
   void deliver(const std::string& task, size_t n = 1) {
@@ -428,6 +437,81 @@ CAF_TEST(the lease is renewed and others are recovered now and then) {
   CAF_CHECK_EQUAL(log.renewals, 2u);
   pass(5s);
   CAF_CHECK_EQUAL(log.recoveries, 2u);
+}
+
+CAF_TEST(limits come from the message before the task before the worker) {
+  consumer_options options;
+  options.limits = {7s, 8s};
+  start(options);
+  task_options limited;
+  limited.name = "tasks.limited";
+  limited.soft_time_limit = 3s;
+  limited.time_limit = 0s; // says nothing
+  tell(pool_ready{{limited}});
+  deliver_limited("tasks.add", "[null, null]");
+  deliver_limited("tasks.limited", "[null, null]");
+  deliver_limited("tasks.limited", "[1.5, 0]");
+  deliver_limited("tasks.add", "[null, 2]");
+  CAF_REQUIRE_EQUAL(log.jobs.size(), 4u);
+  CAF_CHECK(log.jobs[0].limits == (time_limits{7s, 8s}));
+  CAF_CHECK(log.jobs[1].limits == (time_limits{3s, 8s}));
+  CAF_CHECK(log.jobs[2].limits == (time_limits{3s, 1500ms}));
+  CAF_CHECK(log.jobs[3].limits == (time_limits{2s, 8s}));
+}
+
+CAF_TEST(a limit that is none goes to the dead letters) {
+  start();
+  for (auto limit : {R"(["1", null])", "[-1, null]", "[null, NaN]", "[1]",
+                     "5", "[true, null]"})
+    deliver_limited("tasks.add", limit);
+  CAF_CHECK(log.jobs.empty());
+  CAF_REQUIRE_EQUAL(log.settled.size(), 6u);
+  for (auto& x : log.settled)
+    CAF_CHECK(x.dead);
+}
+
+CAF_TEST(a run that is killed at its hard limit fails with that limit) {
+  start();
+  deliver("tasks.late", 2);
+  auto first = log.jobs.at(0).id;
+  tell(time_limit_over{first, false, 500ms});
+  CAF_CHECK(log.settled.empty());
+  tell(time_limit_over{first, true, 1500ms});
+  CAF_CHECK(log.settled.empty()); // its child is still there
+  tell(job_lost{first, "signal 9 (SIGKILL)"});
+  CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
+  CAF_CHECK(log.settled[0].how == disposition::ack);
+  CAF_REQUIRE(log.settled[0].result);
+  auto& document = log.settled[0].result->document;
+  CAF_CHECK(document.find(R"("exc_type": "TimeLimitExceeded")")
+            != std::string::npos);
+  CAF_CHECK(document.find(R"("exc_message": [1.5])") != std::string::npos);
+  // What ended in time after all counts as ended.
+  tell(time_limit_over{log.jobs[1].id, true, 1500ms});
+  finish(log.jobs[1].id);
+  CAF_REQUIRE_EQUAL(log.settled.size(), 2u);
+  CAF_CHECK(log.settled[1].result->document.find("SUCCESS")
+            != std::string::npos);
+}
+
+CAF_TEST(a run over its limit goes back where failures are not acknowledged) {
+  consumer_options options;
+  options.acknowledgement.acks_on_failure_or_timeout = false;
+  start(options);
+  for (auto task : {"tasks.late", "tasks.add"}) {
+    deliver(task);
+    auto id = log.jobs.back().id;
+    tell(pool_report{{}, {id}});
+    pass(consumer_state::ack_delay);
+    tell(time_limit_over{id, true, 1s});
+    tell(job_lost{id, "signal 9 (SIGKILL)"});
+  }
+  CAF_REQUIRE_EQUAL(log.settled.size(), 3u);
+  CAF_CHECK(log.settled[0].how == disposition::requeue);
+  CAF_CHECK(!log.settled[0].result);
+  // Acknowledged early, it cannot go back.
+  CAF_CHECK(log.settled[2].how == disposition::none);
+  CAF_CHECK(log.settled[2].result);
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()

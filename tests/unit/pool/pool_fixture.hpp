@@ -20,6 +20,7 @@ struct told {
   std::vector<uint64_t> returned;
   std::vector<size_t> capacities;
   std::vector<std::pair<uint64_t, std::string>> lost;
+  std::vector<std::pair<uint64_t, bool>> over; ///< true: the hard limit
 };
 
 caf::behavior recorder(caf::event_based_actor*, told* log) {
@@ -34,6 +35,7 @@ caf::behavior recorder(caf::event_based_actor*, told* log) {
     [=](const jobs_returned& x) {
       log->returned.insert(log->returned.end(), x.jobs.begin(), x.jobs.end());
     },
+    [=](const time_limit_over& x) { log->over.push_back({x.job, x.hard}); },
     [=](const job_lost& x) { log->lost.emplace_back(x.job, x.how); },
     [](const job_state&) {},
     [=](pool_capacity x) { log->capacities.push_back(x.children); },
@@ -49,6 +51,8 @@ struct child_log {
   bool killed = false;
   std::string killed_why;
   size_t sampled = 0;
+  std::vector<uint64_t> interrupted;
+  std::vector<int> signals;
 };
 
 struct pool_fixture : test_coordinator_fixture<> {
@@ -89,6 +93,8 @@ struct pool_fixture : test_coordinator_fixture<> {
           log->killed_why = x.why;
         },
         [=](child_sample) { ++log->sampled; },
+        [=](child_interrupt x) { log->interrupted.push_back(x.job); },
+        [=](child_signal x) { log->signals.push_back(x.number); },
       };
     });
     return log->worker;
@@ -124,10 +130,10 @@ struct pool_fixture : test_coordinator_fixture<> {
       hello(id);
   }
 
-  void run(std::vector<uint64_t> ids) {
+  void run(std::vector<uint64_t> ids, time_limits limits = {}) {
     run_jobs x;
     for (auto id : ids)
-      x.jobs.push_back({id, "noop", nullptr});
+      x.jobs.push_back({id, "noop", nullptr, limits});
     tell(std::move(x));
   }
 

@@ -20,7 +20,6 @@ auto far_away() {
 
 CAF_TEST(a request reaches the run that it names and no other) {
   interruption stop;
-  stop.request(1);
   stop.begin(1);
   CAF_CHECK(!stop.consume());
   stop.request(2);
@@ -30,6 +29,18 @@ CAF_TEST(a request reaches the run that it names and no other) {
   stop.end();
   stop.begin(2);
   stop.request(1);
+  CAF_CHECK(!stop.consume());
+}
+
+CAF_TEST(a request that comes before the run is kept for it) {
+  interruption stop;
+  stop.request(2);
+  stop.begin(1);
+  CAF_CHECK(!stop.consume());
+  stop.end();
+  stop.request(2);
+  stop.begin(2);
+  CAF_CHECK(stop.consume());
   CAF_CHECK(!stop.consume());
 }
 
