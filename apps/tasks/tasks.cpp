@@ -2,6 +2,7 @@
 #include <umbel/task.hpp>
 
 #include <csignal>
+#include <ctime>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -62,6 +63,13 @@ std::string patient_sleep(number seconds) {
   }
 }
 
+/// Uses a core for that long.
+void spin(number seconds) {
+  auto used = [] { return std::clock() / double{CLOCKS_PER_SEC}; };
+  for (auto end = used() + seconds.real(); used() < end;)
+    ;
+}
+
 void fail(const std::string& message) {
   throw std::invalid_argument(message); // ValueError for a Python client
 }
@@ -120,6 +128,7 @@ UMBEL_TASKS(app) {
   app.task("tasks.asleep", sleep_cooperatively, "seconds");
   app.task("tasks.fetch", fetch, "url");
   app.task("tasks.patient_sleep", patient_sleep, "seconds");
+  app.task("tasks.spin", spin, "seconds");
   app.task("tasks.fail", fail, "message");
   app.task("tasks.flaky", flaky, "times");
   app.task("tasks.allocate", allocate, "mib");

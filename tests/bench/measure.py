@@ -3,6 +3,8 @@ milliseconds, MiB, seconds, percent of one core."""
 
 import json
 import os
+import resource
+import signal
 import socket
 import subprocess
 import time
@@ -57,21 +59,29 @@ class Bench:
 
     # -- workers ---------------------------------------------------------------
 
-    def start(self, kind: str, port: int = 0, loglevel: str = "warning") -> Worker:
+    def start(
+        self,
+        kind: str,
+        *more: str,
+        port: int = 0,
+        loglevel: str = "warning",
+        config: dict | None = None,
+    ) -> Worker:
         cls, args = KINDS[kind]
         url = self.server.url(port=port)
         return cls(
             *args,
+            *more,
             log=self.directory / "worker.log",
             broker=url,
             backend=url,
             loglevel=loglevel,
-            config={"task_acks_late": True} if self.acks_late else None,
+            config={"task_acks_late": self.acks_late, **(config or {})},
         )
 
     @contextmanager
-    def worker(self, kind: str, **options) -> Iterator[Worker]:
-        worker = self.start(kind, **options)
+    def worker(self, kind: str, *more: str, **options) -> Iterator[Worker]:
+        worker = self.start(kind, *more, **options)
         try:
             yield worker
             worker.stop()
@@ -96,11 +106,13 @@ class Bench:
 
     # -- throughput --------------------------------------------------------------
 
-    def prepare(self, count: int, results: bool) -> list[str]:
+    def prepare(
+        self, count: int, results: bool, task: str = TASK, args: tuple = ARGS
+    ) -> list[str]:
         """Fills the queue with `count` tasks and one more that has a result in
         any case; the last id is that one's."""
         self.client.flushall()
-        text = template(self.app, TASK, ARGS, ignore_result=not results)
+        text = template(self.app, task, args, ignore_result=not results)
         ids = fill(self.client, text, count)
         last = template(self.app, TASK, ARGS)
         self.client.lpush("celery", last)
@@ -113,7 +125,16 @@ class Bench:
         out = subprocess.run(argv, check=True, capture_output=True, text=True)
         return count / float(out.stdout)
 
-    def drain(self, kind: str, count: int, results: bool, port: int = 0) -> float:
+    def drain(
+        self,
+        kind: str,
+        count: int,
+        results: bool,
+        port: int = 0,
+        more: tuple[str, ...] = (),
+        task: str = TASK,
+        args: tuple = ARGS,
+    ) -> float:
         """How quickly a worker empties a queue that was full when it started.
 
         The clock starts when a twentieth is done (start-up is measured
@@ -121,10 +142,10 @@ class Bench:
         messages are empty, the last task's result is there and, with results,
         everybody's is.
         """
-        ids = self.prepare(count, results)
+        ids = self.prepare(count, results, task, args)
         wanted = len(ids) if results else 1
         begin = begin_left = 0.0
-        with self.worker(kind, port=port) as worker:
+        with self.worker(kind, *more, port=port) as worker:
             while True:
                 now = time.perf_counter()
                 left, done = self.progress(ids[-1], results)
@@ -185,6 +206,57 @@ class Bench:
             "bare p99": quantiles(bare, n=100)[98],
         }
 
+    # -- children that go and come -----------------------------------------------
+
+    def recycling(self, kind: str, count: int, repeat: int) -> dict[str, float]:
+        """Throughput with children that are replaced after 100 tasks, as a share
+        of that with children that stay, in percent: for tasks that do nothing,
+        and for tasks that keep a core busy for a millisecond. And what one
+        replacement costs, in ms of CPU, parent's and child's."""
+        brief, busy = (TASK, ARGS), ("tasks.spin", (0.001,))
+        shares: dict[str, list[float]] = {"nothing": [], "1 ms": []}
+        costs = []
+        for _ in range(repeat):  # in turns: what else the machine does hits both
+            for name, (task, args), n in [
+                ("nothing", brief, count),
+                ("1 ms", busy, max(1000, count // 20)),
+            ]:
+                rates, used = [], []
+                for more in ((), ("--max-tasks-per-child", "100")):
+                    before = _children_cpu()
+                    rates.append(
+                        self.drain(kind, n, False, more=more, task=task, args=args)
+                    )
+                    used.append(_children_cpu() - before)
+                shares[name].append(100 * rates[1] / rates[0])
+                if name == "nothing":
+                    costs.append(1000 * (used[1] - used[0]) / (n / 100))
+        return {**{k: median(v) for k, v in shares.items()}, "cpu": median(costs)}
+
+    def crash(self, kind: str, repeat: int) -> dict[str, float]:
+        """From kill -9 of the only child to the result of the task that waited
+        behind the one it ran, in ms."""
+        self.client.flushall()
+        times = []
+        tracked = {"task_track_started": True}
+        with self.worker(kind, "-c", "1", config=tracked) as worker:
+            for _ in range(repeat):
+                lost = self.app.tasks["tasks.sleep"].delay(1000)
+                eventually(lambda: lost.state == "STARTED", interval=0.002)
+                waiting = self.app.tasks[TASK].delay(*ARGS)
+                channel = self.client.pubsub(ignore_subscribe_messages=True)
+                channel.subscribe(f"celery-task-meta-{waiting.id}")
+                channel.get_message(timeout=5)
+                eventually(lambda: self.client.llen("celery") == 0)
+                begin = time.perf_counter()
+                os.kill(lost.info["pid"], signal.SIGKILL)
+                while waiting.state != "SUCCESS":
+                    channel.get_message(timeout=1)
+                    assert worker.running(), worker.log
+                times.append((time.perf_counter() - begin) * 1000)
+                channel.close()
+        return {"p50": median(times), "p99": quantiles(times, n=100)[98]}
+
     # -- start-up and idling -------------------------------------------------------
 
     def startup(self, kind: str, repeat: int) -> dict[str, float]:
@@ -240,6 +312,12 @@ def _settle_down(worker: Worker) -> None:
         time.sleep(0.25)
         if cpu_seconds(worker) - before < 0.005:
             return
+
+
+def _children_cpu() -> float:
+    """CPU time of everything that was started from here and has ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def cpu_seconds(worker: Worker) -> float:

@@ -42,6 +42,9 @@ GOALS: dict[str, tuple[str, float]] = {
     "memory of the parent, MiB": ("<=", 30),
     "memory of a child, MiB": ("<=", 12),
     "start to ready, s": ("<=", 0.3),
+    "recycling, tasks of 1 ms, % of throughput": (">=", 90),
+    "crash to successor's first task, p50, ms": ("<=", 20),
+    "crash to successor's first task, p99, ms": ("<=", 20),
     "idle CPU, % of a core": ("<=", 0.5),
 }
 
@@ -97,6 +100,12 @@ def ratios(found: dict[str, Any]) -> dict[str, float]:
     if memory := found.get("memory", {}).get(umbel):
         result["memory of the parent, MiB"] = memory["parent"]
         result["memory of a child, MiB"] = memory["child"]
+    if recycling := found.get("recycling", {}).get(umbel):
+        result["recycling, tasks of nothing, % of throughput"] = recycling["nothing"]
+        result["recycling, tasks of 1 ms, % of throughput"] = recycling["1 ms"]
+    if crash := found.get("crash", {}).get(umbel):
+        result["crash to successor's first task, p50, ms"] = crash["p50"]
+        result["crash to successor's first task, p99, ms"] = crash["p99"]
     if start := found.get("startup", {}).get(umbel):
         result["start to ready, s"] = start["ready"]
     if idle := found.get("idle", {}).get(umbel):
@@ -152,6 +161,18 @@ def text(found: dict[str, Any]) -> str:
         found.get("memory", {}),
         "resident memory, MiB",
         {"parent": "parent", "parent's peak": "parent peak", "a child": "child"},
+        ".1f",
+    )
+    lines += _section(
+        found.get("recycling", {}),
+        "children replaced every 100 tasks, %",
+        {"tasks of nothing": "nothing", "tasks of 1 ms": "1 ms", "CPU each, ms": "cpu"},
+        ".1f",
+    )
+    lines += _section(
+        found.get("crash", {}),
+        "crash to successor's task, ms",
+        {"p50": "p50", "p99": "p99"},
         ".1f",
     )
     lines += _section(

@@ -56,6 +56,12 @@ def make_app(broker: str = "", backend: str = "", **settings) -> Celery:
             return "interrupted"
         return "done"
 
+    @app.task(name="tasks.spin")
+    def spin(seconds):
+        end = time.process_time() + seconds
+        while time.process_time() < end:
+            pass
+
     @app.task(name="tasks.fail")
     def fail(message):
         raise ValueError(message)
