@@ -16,7 +16,7 @@ using start_child_atom = caf::atom_constant<caf::atom("startchild")>;
 using recall_atom = caf::atom_constant<caf::atom("recall")>;
 using child_down_atom = caf::atom_constant<caf::atom("childdown")>;
 using sample_atom = caf::atom_constant<caf::atom("sample")>;
-using grace_over_atom = caf::atom_constant<caf::atom("graceover")>;
+using overdue_atom = caf::atom_constant<caf::atom("overdue")>;
 using deadline_atom = caf::atom_constant<caf::atom("deadline")>;
 
 auto now(caf::event_based_actor* self) {
@@ -45,6 +45,7 @@ uint64_t pool_supervisor_state::start_child() {
   }
   self->monitor(*worker);
   children[id].worker = std::move(*worker);
+  set_deadline(id, options.alive);
   return id;
 }
 
@@ -60,6 +61,8 @@ void pool_supervisor_state::on_hello(child_hello& x) {
     return;
   i->second.ready_since = now(self);
   auto& who = roles[x.child];
+  if (who.as != roster::role::leaving)
+    i->second.deadline.reset();
   who.ready = true;
   if (who.as == roster::role::member)
     enroll(x.child);
@@ -136,7 +139,10 @@ void pool_supervisor_state::replace(uint64_t id, bool had_worked,
   if (delay->count() == 0) {
     spdlog::error("child {} ended with {}; starting another (restart {})", id,
                   how, restarts);
-    fill();
+    // Not `fill`, which leaves places to replacements that wait.
+    if (roles.members() < options.size)
+      if (auto next = start_child(); next != 0)
+        roles.add_member(next);
     return;
   }
   spdlog::error("child {} ended with {}; starting another in {} ms (restart "
@@ -162,50 +168,45 @@ void pool_supervisor_state::on_down(const caf::actor_addr& source) {
     }
 }
 
-void pool_supervisor_state::resize(resize_pool x) {
-  options.size = x.size;
-  if (!consumer)
-    return; // which starts the children
-  shrink();
-  fill();
-  // One more than there are: what the consumer fetches for it is the demand
-  // that makes the pool grow.
-  self->send(consumer, pool_capacity{std::min(x.size + 1, x.max)});
-  report_load();
-}
-
-/// Only idle children go; those that work go as soon as they are idle.
-void pool_supervisor_state::shrink() {
-  if (roles.members() <= options.size)
-    return;
-  for (auto idle : jobs.idle_children()) {
-    if (roles.members() <= options.size)
-      return;
-    auto successor = roles.retire(idle);
-    dismiss(idle);
-    if (successor)
-      dismiss(*successor);
-  }
-}
-
 /// Out of the dispatcher at once: it gets nothing more to run.
 void pool_supervisor_state::dismiss(uint64_t id) {
   jobs.remove_child(id);
   self->send(children.at(id).worker, child_stop{});
-  kill_after_grace(id);
+  set_deadline(id, options.grace);
 }
 
-void pool_supervisor_state::kill_after_grace(uint64_t id) {
-  self->delayed_send(self, options.grace, grace_over_atom::value, id);
-}
-
-void pool_supervisor_state::on_grace_over(uint64_t id) {
-  auto i = children.find(id);
-  if (i == children.end())
+void pool_supervisor_state::set_deadline(uint64_t id, caf::timespan time) {
+  auto deadline = now(self) + time;
+  children.at(id).deadline = deadline;
+  // One message for many children: hundreds may come and go in a second.
+  if (next_look && *next_look <= deadline)
     return;
-  spdlog::warn("child {} was told to end and has not within {:g} s: killed", id,
-               std::chrono::duration<double>{options.grace}.count());
-  self->send(i->second.worker, child_kill{});
+  next_look = deadline;
+  self->delayed_send(self, time, overdue_atom::value);
+}
+
+void pool_supervisor_state::kill_overdue() {
+  auto t = now(self);
+  next_look.reset();
+  for (auto& [id, x] : children) {
+    if (!x.deadline)
+      continue;
+    if (*x.deadline <= t) {
+      auto told_to_end = roles[id].ready
+                         || roles[id].as == roster::role::leaving;
+      auto time = told_to_end ? options.grace : options.alive;
+      spdlog::warn("child {} {} within {:g} s: killed", id,
+                   told_to_end ? "was told to end and has not"
+                               : "has not said that it is ready",
+                   std::chrono::duration<double>{time}.count());
+      x.deadline.reset();
+      self->send(x.worker, child_kill{});
+    } else if (!next_look || *x.deadline < *next_look) {
+      next_look = x.deadline;
+    }
+  }
+  if (next_look)
+    self->delayed_send(self, *next_look - t, overdue_atom::value);
 }
 
 void pool_supervisor_state::shut_down(caf::error reason) {
@@ -379,7 +380,7 @@ caf::behavior pool_supervisor(caf::stateful_actor<pool_supervisor_state>* self,
     [self](child_memory x) { self->state.on_memory(x); },
     [self](start_child_atom) { self->state.on_start_due(); },
     [self](sample_atom) { self->state.sample(); },
-    [self](grace_over_atom, uint64_t id) { self->state.on_grace_over(id); },
+    [self](overdue_atom) { self->state.kill_overdue(); },
     [self](pool_supervisor_state::limits_atom, int64_t at) {
       auto& st = self->state;
       if (st.limits_check

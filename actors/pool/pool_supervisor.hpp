@@ -31,6 +31,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 
@@ -50,6 +51,8 @@ struct pool_options {
   restart_backoff backoff{std::chrono::milliseconds{10},
                           std::chrono::seconds{2}};
   recycling_limits recycling;
+  /// A child that has not said hello after this long is killed.
+  caf::timespan alive = std::chrono::seconds{30};
   /// A child that was told to end and has not after this long is killed.
   caf::timespan grace = std::chrono::seconds{5};
   /// How long children may finish what they run after an exit message.
@@ -88,6 +91,8 @@ struct pool_supervisor_state {
 
   struct child {
     caf::actor worker;
+    /// When it is killed if it has not said hello, or ended, until then.
+    std::optional<dispatcher::time_point> deadline{};
     dispatcher::time_point ready_since{}; ///< meaningless before its hello
     std::optional<ending> end{};
   };
@@ -108,8 +113,8 @@ struct pool_supervisor_state {
   void resize(resize_pool x);
   void shrink();
   void dismiss(uint64_t id);
-  void kill_after_grace(uint64_t id);
-  void on_grace_over(uint64_t id);
+  void set_deadline(uint64_t id, caf::timespan time);
+  void kill_overdue();
   void shut_down(caf::error reason);
 
   // -- recycling ----------------------------------------------------------------
@@ -159,6 +164,8 @@ struct pool_supervisor_state {
   uint64_t last_child_id = 0;
   size_t restarts = 0;
   size_t delayed_starts = 0; ///< replacements that wait for their backoff
+  /// When `kill_overdue` is called next.
+  std::optional<dispatcher::time_point> next_look;
   bool recall_pending = false;
   bool sample_pending = false;
   run_deadlines deadlines;

@@ -107,7 +107,7 @@ void pool_supervisor_state::send_signal(uint64_t id) {
     return;
   }
   self->send(x.worker, child_signal{x.end->signal});
-  kill_after_grace(id);
+  set_deadline(id, options.grace);
 }
 
 /// The child has given back jobs, or ended a run.

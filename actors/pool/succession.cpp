@@ -1,9 +1,12 @@
-// How the pool supervisor replaces children that have worked enough.
+// How the pool supervisor changes who has a place: it replaces children that
+// have worked enough, and makes the pool larger and smaller.
 #include "actors/pool/pool_supervisor.hpp"
 
 #include <caf/all.hpp>
 
 #include <spdlog/spdlog.h>
+
+#include <algorithm>
 
 namespace umbel {
 
@@ -71,6 +74,32 @@ void pool_supervisor_state::on_memory(child_memory x) {
     self->send(children.at(x.child).worker, child_kill{std::move(why)});
   else if (will_be_recycled(limits, x.memory))
     want_successor(x.child);
+}
+
+void pool_supervisor_state::resize(resize_pool x) {
+  options.size = x.size;
+  if (!consumer)
+    return; // which starts the children
+  shrink();
+  fill();
+  // One more than there are: what the consumer fetches for it is the demand
+  // that makes the pool grow.
+  self->send(consumer, pool_capacity{std::min(x.size + 1, x.max)});
+  report_load();
+}
+
+/// Only idle children go; those that work go as soon as they are idle.
+void pool_supervisor_state::shrink() {
+  if (roles.members() <= options.size)
+    return;
+  for (auto idle : jobs.idle_children()) {
+    if (roles.members() <= options.size)
+      return;
+    auto successor = roles.retire(idle);
+    dismiss(idle);
+    if (successor)
+      dismiss(*successor);
+  }
 }
 
 } // namespace umbel

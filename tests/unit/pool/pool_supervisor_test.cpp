@@ -110,6 +110,28 @@ CAF_TEST(by its backoff a child that cannot live ends the pool) {
                   "last with signal 9 (SIGKILL); the worker gives up");
 }
 
+CAF_TEST(one that has worked is replaced at once while others wait) {
+  start_ready(3);
+  run({1, 2});
+  auto idle = children[1].jobs.empty() ? 1u : children[2].jobs.empty() ? 2u : 3u;
+  die(idle);
+  CAF_CHECK_EQUAL(children.size(), 3u);
+  die(idle == 1u ? 2u : 1u);
+  CAF_CHECK_EQUAL(children.size(), 4u);
+  pass(10ms);
+  CAF_CHECK_EQUAL(children.size(), 5u);
+}
+
+CAF_TEST(a child that never says that it is ready is killed) {
+  start(2);
+  hello(1);
+  pass(pool_options{}.alive - 1ms);
+  CAF_CHECK(!children[2].killed);
+  pass(1ms);
+  CAF_CHECK(children[2].killed);
+  CAF_CHECK(!children[1].killed);
+}
+
 CAF_TEST(too many deaths without a job end the pool) {
   pool_options options;
   options.intensity = {2, 10s};

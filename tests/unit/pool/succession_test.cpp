@@ -243,6 +243,20 @@ CAF_TEST(one that does not go is killed after its grace period) {
   CAF_CHECK(!children[2].killed);
 }
 
+CAF_TEST(a successor that does not come is killed and replaced) {
+  start_ready(1, with_limits({1, 0, 0}));
+  run({1, 2});
+  finish(1, 1);
+  pass(pool_options{}.alive);
+  CAF_REQUIRE(children[2].killed);
+  CAF_CHECK(!children[1].killed);
+  die(2);
+  pass(10ms);
+  hello(3);
+  CAF_CHECK_EQUAL(children[3].jobs, ids{2});
+  CAF_CHECK(children[1].stopped);
+}
+
 CAF_TEST(children that do not go hold up their successors) {
   start_ready(1, with_limits({1, 0, 0}));
   for (uint64_t id = 1; id <= 3; ++id) {
