@@ -12,6 +12,9 @@
 #include "actors/pool/cooperative_worker.hpp"
 #include "actors/pool/pool_supervisor.hpp"
 #include "actors/pool/thread_worker.hpp"
+#include "actors/root.hpp"
+#include "actors/shutdown_ladder.hpp"
+#include "actors/supervision/census.hpp"
 #include "actors/supervision/supervisor.hpp"
 #include "protocol/child/frames.hpp"
 #include "protocol/message/envelope.hpp"
@@ -23,8 +26,9 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <atomic>
 #include <csignal>
+#include <cstdio>
+#include <memory>
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -36,14 +40,6 @@ namespace umbel {
 namespace {
 
 using namespace std::chrono_literals;
-
-using signal_atom = caf::atom_constant<caf::atom("signal")>;
-using consumer_up_atom = caf::atom_constant<caf::atom("consumerup")>;
-using give_up_atom = caf::atom_constant<caf::atom("giveup")>;
-
-/// After a cold shutdown began, what could not be settled in this time is left
-/// to the lease.
-constexpr auto cold_shutdown_max = 5s;
 
 // -- the tree -------------------------------------------------------------------
 
@@ -120,11 +116,13 @@ std::vector<child_spec> connection_specs(std::shared_ptr<incarnation> life,
                                          caf::actor consumer) {
   child_spec write;
   write.id = "writer";
+  write.blocks = true;
   write.start = [=](caf::local_actor* parent, const siblings&) {
     return parent->spawn<caf::detached>(writer, life, consumer);
   };
   child_spec read;
   read.id = "reader";
+  read.blocks = true;
   read.start = [=](caf::local_actor* parent, const siblings& started) {
     return parent->spawn<caf::detached>(reader, life, consumer,
                                         started.get("writer"));
@@ -197,7 +195,7 @@ std::vector<child_spec> worker_specs(const worker_config& config,
     *life = begin_incarnation(config);
     auto hdl = parent->spawn(consumer, options_of(config, *life),
                              started.get("pool"), started.get("timer"));
-    caf::anon_send(root, consumer_up_atom::value, hdl);
+    caf::anon_send(root, consumer_up{hdl});
     return hdl;
   };
   child_spec connect;
@@ -218,83 +216,21 @@ std::vector<child_spec> worker_specs(const worker_config& config,
   return result;
 }
 
-// -- the root actor -------------------------------------------------------------
-
-enum class phase { running, warm, cold };
-
-struct root_state {
-  static inline const char* name = "worker";
-
-  void on_signal(int number);
-  void order();
-  void end_tree();
-
-  caf::event_based_actor* self = nullptr;
-  caf::actor tree;
-  caf::actor consumer;
-  phase now = phase::running;
-  std::atomic<int>* exit_status = nullptr; ///< outlives the actor
-};
-
-void root_state::on_signal(int number) {
-  if (number == SIGTERM && now != phase::running)
-    return;
-  if (number != SIGTERM)
-    *exit_status = 1;
-  if (now == phase::running && number != SIGQUIT) {
-    now = phase::warm;
-    spdlog::warn("Warm shutdown: finishing what runs ({})",
-                 number == SIGINT ? "again to give it up"
-                                  : "SIGQUIT to give it up");
-  } else if (now != phase::cold) {
-    now = phase::cold;
-    spdlog::warn("Cold shutdown: giving up what runs");
-    self->delayed_send(self, cold_shutdown_max, give_up_atom::value);
-  } else {
-    spdlog::warn("ending at once");
-    return end_tree();
-  }
-  order();
-}
-
-void root_state::order() {
-  if (now == phase::warm)
-    self->send(consumer, drain{});
-  else if (now == phase::cold)
-    self->send(consumer, abandon{});
-}
-
-void root_state::end_tree() {
-  self->send_exit(tree, caf::exit_reason::user_shutdown);
-}
-
-caf::behavior root(caf::stateful_actor<root_state>* self,
-                   const worker_config* config, child_factory children,
-                   std::atomic<int>* exit_status) {
-  auto& st = self->state;
-  st.exit_status = exit_status;
-  st.self = self;
-  supervisor_flags flags;
-  flags.strategy = strategy::one_for_all;
-  flags.intensity = {3, 60s};
-  st.tree = self->spawn<caf::monitored>(supervisor, "worker", flags,
-                                        worker_specs(*config, children, self));
-  self->set_down_handler([self](caf::down_msg& x) {
-    self->quit(std::move(x.reason));
-  });
-  return {
-    [self](consumer_up_atom, caf::actor& consumer) {
-      self->state.consumer = std::move(consumer);
-      self->state.order(); // a new consumer has not heard of a shutdown
-    },
-    [self](signal_atom, int number) { self->state.on_signal(number); },
-    [self](drained) { self->state.end_tree(); },
-    [self](give_up_atom) {
-      spdlog::warn("not everything could be settled; the rest comes back to "
-                   "its queue when the lease ends");
-      self->state.end_tree();
-    },
+root_options options_of_root(const worker_config& config,
+                             const child_factory& children) {
+  root_options result;
+  result.soft_shutdown_timeout = config.settings.worker_soft_shutdown_timeout;
+  result.soft_shutdown_on_idle =
+      config.settings.worker_enable_soft_shutdown_on_idle;
+  result.notify = config.notify;
+  result.start_tree = [&config, children](caf::event_based_actor* self) {
+    supervisor_flags flags;
+    flags.strategy = strategy::one_for_all;
+    flags.intensity = {3, 60s};
+    return self->spawn(supervisor, "worker", flags,
+                       worker_specs(config, children, self));
   };
+  return result;
 }
 
 // -- signals --------------------------------------------------------------------
@@ -303,59 +239,145 @@ caf::behavior root(caf::stateful_actor<root_state>* self,
 int open_signals() {
   sigset_t set;
   sigemptyset(&set);
-  for (auto number : {SIGTERM, SIGINT, SIGQUIT})
+  for (auto number : {SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2})
     sigaddset(&set, number);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signal(SIGPIPE, SIG_IGN);
-  return signalfd(-1, &set, SFD_CLOEXEC);
+  return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/// Forwards signals to the root actor until it has ended.
-void forward_signals(int signals, int ended, const caf::actor& root) {
+/// To standard error whatever the log's level is, as Celery does it.
+void print(const census_result& x) {
+  auto text = fmt::format("supervision tree, process {}:\n{}", getpid(),
+                          to_string(x));
+  std::fputs(text.c_str(), stderr);
+}
+
+/// What the main thread does while the worker lives. A value shared with the
+/// root actor's end, which may come after this thread has left.
+class watch {
+public:
+  watch(const worker_config& config, shutdown_ladder::rules rules)
+      : config_(config), ladder_(rules) {
+  }
+
+  ~watch() {
+    close(signals_);
+    close(ended_);
+  }
+
+  /// Called by the root actor at its end.
+  void on_end(const caf::error& reason) {
+    reason_ = reason;
+    uint64_t one = 1;
+    [[maybe_unused]] auto n = write(ended_, &one, sizeof(one));
+  }
+
+  /// Forwards signals to the root actor until it has ended, and shows the
+  /// service manager that the tree is alive.
+  worker_end run(caf::actor_system& system, const caf::actor& root);
+
+private:
+  using clock = std::chrono::steady_clock;
+
+  /// @returns whether to leave at once
+  bool on_signal(int number, caf::actor_system& system, const caf::actor& root);
+
+  void prove_life(caf::actor_system& system, const caf::actor& root);
+
+  const worker_config& config_;
+  shutdown_ladder ladder_;
+  const int signals_ = open_signals();
+  const int ended_ = eventfd(0, EFD_CLOEXEC);
+  caf::error reason_;
+  clock::time_point next_proof_ = clock::now();
+};
+
+bool watch::on_signal(int number, caf::actor_system& system,
+                      const caf::actor& root) {
+  if (number == SIGUSR1) {
+    system.spawn<caf::detached>(census, "root", root, print);
+  } else if (number == SIGUSR2) {
+    spdlog::info("SIGUSR2 has no meaning: a log file that is moved is opened "
+                 "again by itself");
+  } else if (auto step = ladder_.climb(number)) {
+    if (*step == shutdown_ladder::step::at_once)
+      return true;
+    caf::anon_send(root, shutdown_step{*step, ladder_.restarts()});
+  }
+  return false;
+}
+
+void watch::prove_life(caf::actor_system& system, const caf::actor& root) {
+  next_proof_ = clock::now() + *config_.watchdog / 2;
+  auto notify = config_.notify;
+  system.spawn<caf::detached>(census, "root", root, [notify](auto result) {
+    if (all_well(result))
+      notify("WATCHDOG=1");
+    else
+      spdlog::error("no sign of life for the service manager:\n{}",
+                    to_string(result));
+  });
+}
+
+worker_end watch::run(caf::actor_system& system, const caf::actor& root) {
   for (;;) {
-    pollfd fds[] = {{signals, POLLIN, 0}, {ended, POLLIN, 0}};
-    if (poll(fds, 2, -1) < 0)
+    auto timeout = -1;
+    if (config_.watchdog) {
+      if (clock::now() >= next_proof_)
+        prove_life(system, root);
+      timeout = static_cast<int>(
+          std::chrono::ceil<std::chrono::milliseconds>(next_proof_
+                                                       - clock::now())
+              .count());
+    }
+    pollfd fds[] = {{signals_, POLLIN, 0}, {ended_, POLLIN, 0}};
+    if (poll(fds, 2, timeout) <= 0)
       continue;
     if (fds[1].revents != 0)
-      return;
+      break;
     signalfd_siginfo info;
-    if (read(signals, &info, sizeof(info)) == sizeof(info))
-      caf::anon_send(root, signal_atom::value, static_cast<int>(info.ssi_signo));
+    if (read(signals_, &info, sizeof(info)) == sizeof(info)
+        && on_signal(static_cast<int>(info.ssi_signo), system, root)) {
+      spdlog::critical("ending at once; what is not settled comes back to its "
+                       "queue when the lease ends");
+      return {worker_end::at_once, ladder_.exit_status()};
+    }
   }
+  if (reason_ && reason_ != caf::exit_reason::user_shutdown) {
+    spdlog::critical("{}", describe(reason_));
+    return {worker_end::finished, 1};
+  }
+  return {ladder_.restarts() ? worker_end::restart : worker_end::finished,
+          ladder_.exit_status()};
 }
 
 } // namespace
 
-int run_worker(const worker_config& config) {
+worker_end run_worker(const worker_config& config) {
   auto children = make_children(config);
   if (!children) {
     spdlog::critical("{}", children.error().what);
-    return 1;
+    return {worker_end::finished, 1};
   }
-  auto signals = open_signals();
-  auto ended = eventfd(0, EFD_CLOEXEC);
-  caf::actor_system_config system_config;
-  system_config.load<multiplexer_scheduler>().load<caf::io::middleman>();
-  system_config.set("middleman.workers", size_t{0});
-  caf::actor_system system{system_config};
-  caf::error reason;
-  std::atomic<int> status = 0;
-  {
-    auto hdl = system.spawn(root, &config, *children, &status);
-    hdl->attach_functor([&](const caf::error& x) {
-      reason = x;
-      uint64_t one = 1;
-      [[maybe_unused]] auto n = write(ended, &one, sizeof(one));
-    });
-    forward_signals(signals, ended, hdl);
+  auto main = std::make_shared<watch>(
+      config, shutdown_ladder::rules{config.term_is_quit,
+                                     config.restart_on_hangup});
+  auto system_config = std::make_unique<caf::actor_system_config>();
+  system_config->load<multiplexer_scheduler>().load<caf::io::middleman>();
+  system_config->set("middleman.workers", size_t{0});
+  auto system = std::make_unique<caf::actor_system>(*system_config);
+  auto result = [&] {
+    auto hdl = system->spawn(root, options_of_root(config, *children));
+    hdl->attach_functor([main](const caf::error& x) { main->on_end(x); });
+    return main->run(*system, hdl);
+  }();
+  // It would wait for every actor to end. The process is about to.
+  if (result.how == worker_end::at_once) {
+    [[maybe_unused]] auto leaked = system.release();
+    [[maybe_unused]] auto too = system_config.release();
   }
-  close(ended);
-  close(signals);
-  if (reason && reason != caf::exit_reason::user_shutdown) {
-    spdlog::critical("{}", describe(reason));
-    status = 1;
-  }
-  return status;
+  return result;
 }
 
 } // namespace umbel

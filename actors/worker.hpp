@@ -1,6 +1,6 @@
 // worker: the root of the supervision tree.
 //
-//     worker (root)
+//     root
 //     `- supervisor "worker"          one_for_all
 //        |- timer                     wakes tasks that have an eta
 //        |- pool supervisor           dynamic
@@ -12,9 +12,10 @@
 //           `- reader                 reserves
 //
 //  1. starts the tree;
-//  2. turns signals into orders: TERM and the first INT drain it (warm), QUIT
-//     and the second INT also give up what runs (cold), a third one ends all;
-//  3. ends when the tree has ended, with what becomes the exit status.
+//  2. turns signals into steps of a shutdown (see shutdown_ladder), which the
+//     root carries out; USR1 prints the tree (see census);
+//  3. proves to a service manager that the tree is alive;
+//  4. ends when the tree has ended, or at once when it is told to.
 //
 // One_for_all at the top: pool, consumer and connections account for the same
 // messages. If one of them dies, the others' books are void; all start again
@@ -26,10 +27,23 @@
 
 namespace umbel {
 
+/// How a worker ended.
+struct worker_end {
+  enum how_t : uint8_t {
+    finished,
+    restart, ///< the program is to be executed again
+    at_once, ///< actors still run: leave by _exit
+  };
+
+  how_t how = finished;
+
+  /// 0 after SIGTERM, 1 after SIGINT or SIGQUIT (as Celery) and when the worker
+  /// could not go on; the reason is logged.
+  int exit_status = 0;
+};
+
 /// Runs a worker until it is told to stop. Blocks. Call it from main, before
 /// any other thread is started: it sets the signal mask that threads inherit.
-/// @returns the exit status: 0 after SIGTERM, 1 after SIGINT or SIGQUIT (as
-/// Celery) and when the worker could not go on; the reason is logged.
-int run_worker(const worker_config& config);
+worker_end run_worker(const worker_config& config);
 
 } // namespace umbel

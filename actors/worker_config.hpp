@@ -9,6 +9,7 @@
 
 #include <spdlog/common.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -59,6 +60,14 @@ struct worker_config {
   /// To be called whenever the worker has begun to consume: its pool is ready
   /// and its connections are up. From any thread. Never empty.
   std::function<void()> on_running = [] {};
+  bool term_is_quit = false; ///< REMAP_SIGTERM=SIGQUIT
+  /// Else a hang-up is the end of the terminal: a warm shutdown.
+  bool restart_on_hangup = true;
+  /// Tells the service manager, in its words ("STOPPING=1"). From any thread.
+  /// Never empty.
+  std::function<void(const std::string&)> notify = [](const std::string&) {};
+  /// The service manager wants a sign of life at least as often.
+  std::optional<std::chrono::microseconds> watchdog;
 };
 
 } // namespace umbel

@@ -5,11 +5,14 @@
 #include "apps/configure.hpp"
 #include "apps/daemon/detach.hpp"
 #include "apps/daemon/image.hpp"
+#include "apps/daemon/init_process.hpp"
 #include "apps/daemon/pidfile.hpp"
+#include "apps/daemon/service_manager.hpp"
 #include "apps/exit_status.hpp"
 #include "apps/logging.hpp"
 #include "apps/purge.hpp"
 
+#include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
 #include <cerrno>
@@ -45,7 +48,8 @@ public:
   worker_command(std::string name, std::vector<std::string> argv,
                  const options& given)
       : name_(std::move(name)), argv_(std::move(argv)), given_(given),
-        image_(take_image()) {
+        image_(take_image()), variables_(current_environment()),
+        manager_(variables_) {
   }
 
   int run();
@@ -60,6 +64,7 @@ private:
   step settle_process();
   step purge_queues();
   void on_running();
+  int restart();
 
   int refuse(const std::string& what, int status);
 
@@ -67,6 +72,8 @@ private:
   const std::vector<std::string> argv_;
   const options& given_;
   const image image_;
+  environment variables_;
+  service_manager manager_;
   std::string program_;
   worker_config config_;
   process_config process_;
@@ -93,7 +100,7 @@ worker_command::step worker_command::prepare() {
     return refuse("option --workdir: cannot change to '" + given_.workdir
                       + "': " + std::strerror(errno),
                   exit_usage);
-  auto config = configure_worker(given_, current_environment(), warnings_);
+  auto config = configure_worker(given_, variables_, warnings_);
   if (!config)
     return refuse(config.error().what, exit_usage);
   config_ = std::move(*config);
@@ -184,6 +191,8 @@ void worker_command::on_running() {
   if (process_.detach && !log_->file)
     leave_standard_output();
   report_.ready();
+  manager_.notify("READY=1\nSTATUS=consuming from "
+                  + std::to_string(config_.broker.queues.size()) + " queues");
 }
 
 int worker_command::run() {
@@ -199,7 +208,29 @@ int worker_command::run() {
   if (!given_.quiet && !process_.detach)
     config_.on_ready = banner_printer(config_);
   config_.on_running = [this] { on_running(); };
-  return run_worker(config_);
+  config_.term_is_quit = variables_["REMAP_SIGTERM"] == "SIGQUIT";
+  config_.restart_on_hangup = isatty(STDOUT_FILENO) != 1;
+  config_.notify = [this](const std::string& x) { manager_.notify(x); };
+  config_.watchdog = manager_.watchdog();
+  auto end = run_worker(config_);
+  switch (end.how) {
+    case worker_end::finished:
+      return end.exit_status;
+    case worker_end::restart:
+      return restart();
+    case worker_end::at_once:
+      pidfile_.release();
+      _exit(end.exit_status);
+  }
+  return exit_failure;
+}
+
+/// The successor keeps process id and pidfile.
+int worker_command::restart() {
+  auto& program = process_.executable.empty() ? program_ : process_.executable;
+  spdlog::warn("Restarting: {}", fmt::join(argv_, " "));
+  auto failed = execute(program, argv_, {image::begin::restarted, -1});
+  return refuse(failed.what, exit_failure);
 }
 
 } // namespace
@@ -207,6 +238,8 @@ int worker_command::run() {
 int run_worker_command(const std::string& name,
                        const std::vector<std::string>& argv,
                        const options& given) {
+  if (auto status = run_as_init(name))
+    return *status;
   return worker_command{name, argv, given}.run();
 }
 

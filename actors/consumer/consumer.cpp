@@ -186,9 +186,13 @@ void consumer_state::on_report(pool_report& x) {
 }
 
 void consumer_state::acknowledge_started() {
+  auto t = steady_now();
   for (auto id : started) {
     auto i = requests.find(id);
-    if (i == requests.end() || i->second.acked || *i->second.task.acks_late)
+    if (i == requests.end())
+      continue;
+    i->second.begun = t;
+    if (i->second.acked || *i->second.task.acks_late)
       continue;
     settlement ack;
     ack.tag = i->second.tag;
@@ -336,9 +340,6 @@ void consumer_state::on_drain(caf::actor requester) {
       held.push_back(i->first);
   num_held = 0;
   on_returned(jobs_returned{std::move(held)});
-  if (auto n = requests.size(); n > 0)
-    spdlog::warn("waiting for {} running task{} to finish", n,
-                 n == 1 ? "" : "s");
 }
 
 void consumer_state::on_abandon(caf::actor requester) {
@@ -412,6 +413,11 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
         self->send(st.writer, recover_lost{});
       self->delayed_send(self, st.recover_interval, recover_atom::value);
     },
+    [self](list_unfinished) {
+      self->send(caf::actor_cast<caf::actor>(self->current_sender()),
+                 self->state.unfinished_now());
+    },
+    [self](describe_atom) { return self->state.own_description(); },
     [self](drain) {
       self->state.on_drain(
         caf::actor_cast<caf::actor>(self->current_sender()));

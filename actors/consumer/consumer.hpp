@@ -25,6 +25,7 @@
 #include "actors/consumer/prefetch_window.hpp"
 #include "actors/consumer/request.hpp"
 #include "actors/pool/messages.hpp"
+#include "actors/supervision/description.hpp"
 
 #include <caf/behavior.hpp>
 #include <caf/stateful_actor.hpp>
@@ -112,6 +113,11 @@ struct consumer_state {
   void flush();
   void renew();
   void recover();
+
+  // -- what is asked ------------------------------------------------------------
+
+  unfinished_tasks unfinished_now() const;
+  description own_description() const;
 
   // -- the end ------------------------------------------------------------------
 

@@ -54,6 +54,11 @@ caf::behavior forwarder(caf::stateful_actor<forwarder_state>* self,
       if (generation == self->state.generation)
         self->state.look();
     },
+    [self](describe_atom) {
+      auto& st = self->state;
+      return describe_self(self, st.looking ? "looks for what is due"
+                                            : "sleeps until something is due");
+    },
     [self](forwarded x) { self->state.on_forwarded(x.next); },
     [self](delayed_until x) { self->state.on_delayed(x.due); },
   };

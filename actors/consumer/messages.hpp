@@ -11,6 +11,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 namespace umbel {
@@ -104,6 +106,19 @@ struct woken {
 /// runs. Answered by `drained`.
 struct drain {};
 
+/// Answered by `unfinished_tasks`.
+struct list_unfinished {};
+
+/// What is reserved and has not ended, the oldest first.
+struct unfinished_tasks {
+  struct entry {
+    std::string name;              ///< "tasks.add[id]"
+    std::optional<double> running; ///< seconds; nothing if it waits
+  };
+
+  std::vector<entry> tasks;
+};
+
 /// Cold shutdown: as drain, but give up what runs as well.
 struct abandon {};
 
@@ -131,5 +146,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::released)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::wake_at)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::woken)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::drain)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::list_unfinished)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::unfinished_tasks)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::abandon)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::drained)

@@ -89,6 +89,13 @@ caf::behavior reader(caf::stateful_actor<reader_state>* self,
       if (!st.fetching)
         st.fetch();
     },
+    [self](describe_atom) {
+      auto& st = self->state;
+      return describe_self(
+          self, st.connection ? st.connection->location() + ", credit "
+                                    + std::to_string(st.credit)
+                              : std::string{"not connected"});
+    },
     [self](fetch_atom) { self->state.fetch(); },
     [self](pause_reader) {
       self->state.credit = 0;

@@ -11,6 +11,7 @@
 
 #include "actors/consumer/messages.hpp"
 #include "actors/consumer/incarnation.hpp"
+#include "actors/supervision/description.hpp"
 
 #include <caf/behavior.hpp>
 #include <caf/stateful_actor.hpp>

@@ -20,6 +20,8 @@ struct request {
   task_header header;
   task_options task; ///< the task's options over the worker's settings
   bool acked = false; ///< acknowledged early; the tag is out of the ledger
+  /// When its run began, a few milliseconds late; nothing while it waits.
+  std::optional<std::chrono::steady_clock::time_point> begun;
   bool held = false;  ///< waits for its eta
   bool terminated = false; ///< revoked while it ran: its end is not its own
   /// The hard time limit that it is over; its child is being killed.

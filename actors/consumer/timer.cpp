@@ -48,6 +48,10 @@ caf::behavior timer(caf::stateful_actor<timer_state>* self,
       self->state.add(
         caf::actor_cast<caf::actor>(self->current_sender()), x);
     },
+    [self](describe_atom) {
+      auto n = self->state.entries.size();
+      return describe_self(self, std::to_string(n) + " wait for their time");
+    },
     [self](wake_atom, uint64_t generation) {
       if (generation == self->state.generation)
         self->state.wake();

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "actors/consumer/messages.hpp"
+#include "actors/supervision/description.hpp"
 
 #include <caf/behavior.hpp>
 #include <caf/stateful_actor.hpp>

@@ -120,6 +120,14 @@ caf::behavior writer(caf::stateful_actor<writer_state>* self,
                  writer_up{self});
     },
     [self](const settle_batch& x) { self->state.add(x); },
+    [self](describe_atom) {
+      auto& st = self->state;
+      return describe_self(
+          self, st.connection ? st.connection->location() + ", "
+                                    + std::to_string(st.pending.size())
+                                    + " settlements pending"
+                              : std::string{"not connected"});
+    },
     [self](flush_atom) { self->state.flush(); },
     [self](const renew_lease& x) {
       self->state.check(self->state.connection->renew(x.tags));

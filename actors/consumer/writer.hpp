@@ -15,6 +15,7 @@
 
 #include "actors/consumer/incarnation.hpp"
 #include "actors/consumer/messages.hpp"
+#include "actors/supervision/description.hpp"
 
 #include <caf/behavior.hpp>
 #include <caf/stateful_actor.hpp>

@@ -100,6 +100,12 @@ caf::behavior autoscaler(caf::stateful_actor<autoscaler_state>* self,
   return {
     [self](const pool_load& x) { self->state.on_load(x); },
     [self](const set_autoscale& x) { return self->state.on_set(x); },
+    [self](describe_atom) {
+      auto& st = self->state;
+      return describe_self(
+          self, fmt::format("from {} to {} children", st.options.min,
+                            st.options.max));
+    },
     [self](idle_atom, uint64_t number) { self->state.on_idle(number); },
   };
 }

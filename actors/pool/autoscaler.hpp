@@ -15,6 +15,7 @@
 #pragma once
 
 #include "actors/pool/messages.hpp"
+#include "actors/supervision/description.hpp"
 
 #include <caf/behavior.hpp>
 #include <caf/result.hpp>

@@ -5,6 +5,7 @@
 
 #include <caf/io/all.hpp>
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <csignal>
@@ -177,6 +178,12 @@ caf::behavior child_worker(child_worker_actor* self, caf::actor pool,
   self->ack_writes(st.socket, true);
   send_bytes(self, configure);
   return {
+    [=](describe_atom) {
+      auto pid = self->state.process.pid;
+      auto kib = static_cast<double>(memory_gauge{pid}.read());
+      return describe_self(
+          self, fmt::format("process {}, {:.1f} MiB", pid, kib / 1024));
+    },
     [=](const child_jobs& x) { send_jobs(self, x.jobs); },
     [=](child_recall) { send_frame(self, frame::recall{}); },
     [=](child_stop) { send_frame(self, frame::stop{}); },

@@ -45,6 +45,7 @@ cooperative_worker(caf::stateful_actor<cooperative_worker_state>* self,
   st.slot = std::move(slot);
   self->send(pool, child_hello{id, std::move(tasks)});
   return {
+    [self](describe_atom) { return describe_self(self, "a coroutine"); },
     [self](const child_jobs& x) { self->state.slot->push(x.jobs); },
     [self](child_recall) { self->state.give_back(); },
     [self](child_stop) {

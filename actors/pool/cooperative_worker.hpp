@@ -13,6 +13,7 @@
 #include "actors/pool/cooperative_slot.hpp"
 #include "actors/pool/messages.hpp"
 #include "actors/pool/pool_supervisor.hpp"
+#include "actors/supervision/description.hpp"
 #include "protocol/error.hpp"
 #include "protocol/task/registry.hpp"
 #include "protocol/task/settings.hpp"

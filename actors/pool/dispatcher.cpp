@@ -254,6 +254,14 @@ std::optional<dispatcher::child_id> dispatcher::runner_of(uint64_t id) const {
   return i->second;
 }
 
+dispatcher::occupation dispatcher::occupation_of(child_id id) const {
+  auto i = children_.find(id);
+  if (i == children_.end() || i->second.jobs.empty())
+    return {};
+  auto& x = i->second;
+  return {x.jobs.front().what.task, x.since, x.jobs.size() - 1};
+}
+
 std::vector<dispatcher::child_id> dispatcher::idle_children() const {
   return {idle_.rbegin(), idle_.rend()};
 }

@@ -160,6 +160,15 @@ public:
     return children_.count(child) > idle_.count(child);
   }
 
+  /// What a child is at.
+  struct occupation {
+    std::string task; ///< of the job that runs; empty: none
+    time_point since; ///< when that began
+    size_t ahead = 0; ///< jobs that it has and has not begun
+  };
+
+  occupation occupation_of(child_id child) const;
+
   /// Children that run nothing, the newest first.
   std::vector<child_id> idle_children() const;
 

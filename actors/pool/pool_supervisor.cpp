@@ -374,6 +374,7 @@ caf::behavior pool_supervisor(caf::stateful_actor<pool_supervisor_state>* self,
     [self](child_hello& x) { self->state.on_hello(x); },
     [self](const child_failed& x) { self->state.on_failed(x); },
     [self](const child_exited& x) { self->state.on_exited(x.child, x.how); },
+    [self](describe_atom) { return self->state.own_description(); },
     [self](child_down_atom, const caf::actor_addr& source) {
       self->state.on_down(source);
     },

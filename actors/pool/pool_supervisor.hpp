@@ -22,6 +22,7 @@
 #include "actors/pool/recycling.hpp"
 #include "actors/pool/roster.hpp"
 #include "actors/pool/run_deadlines.hpp"
+#include "actors/supervision/description.hpp"
 #include "actors/supervision/restart_history.hpp"
 
 #include <caf/atom.hpp>
@@ -150,6 +151,11 @@ struct pool_supervisor_state {
   void signal_unless_sent(uint64_t child, uint64_t job);
   void on_withdraw(const withdraw_jobs& x);
   void return_withdrawn();
+
+  // -- what is asked ------------------------------------------------------------
+
+  description own_description() const;
+  std::string state_of(uint64_t id) const;
 
   caf::event_based_actor* self = nullptr;
   pool_options options;

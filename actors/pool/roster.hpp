@@ -88,6 +88,11 @@ public:
     return children_.at(id);
   }
 
+  /// @pre `id` is known
+  const child& operator[](child_id id) const {
+    return children_.at(id);
+  }
+
   /// Children that have a place.
   size_t members() const noexcept {
     return members_;

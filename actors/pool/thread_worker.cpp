@@ -64,6 +64,7 @@ caf::behavior thread_worker(caf::stateful_actor<thread_worker_state>* self,
   st.runner = self->spawn<caf::detached>(runner, pool, id, st.jobs, st.tasks);
   self->send(pool, child_hello{id, tasks->options()});
   return {
+    [self](describe_atom) { return describe_self(self, "a thread"); },
     [self](const child_jobs& x) {
       if (self->state.jobs->push(x.jobs))
         self->send(self->state.runner, work_atom::value);

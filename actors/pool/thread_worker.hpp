@@ -14,6 +14,7 @@
 #include "actors/pool/job_queue.hpp"
 #include "actors/pool/messages.hpp"
 #include "actors/pool/pool_supervisor.hpp"
+#include "actors/supervision/description.hpp"
 #include "protocol/error.hpp"
 #include "protocol/task/registry.hpp"
 #include "protocol/task/runner.hpp"

@@ -2,6 +2,7 @@
 // supervision_errc for the errors.
 //
 //   which_children                -> std::vector<child_info>, in start order
+//   describe                      -> description (see there)
 //   count_children                -> child_counts
 //   start_child, child_spec       -> caf::actor       already_present,
 //                                                     start_failed

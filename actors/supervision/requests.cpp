@@ -3,6 +3,8 @@
 
 #include <caf/all.hpp>
 
+#include <fmt/format.h>
+
 namespace umbel {
 
 std::vector<child_info> supervisor_state::which_children() const {
@@ -22,6 +24,30 @@ child_counts supervisor_state::count_children() const {
     ++(x.spec.type == child_type::worker ? result.workers : result.supervisors);
   }
   return result;
+}
+
+description supervisor_state::own_description() const {
+  std::vector<described_child> result;
+  for (auto& x : children) {
+    std::string state;
+    if (x.phase == supervisor_state::phase::waiting)
+      state = "waits for its restart";
+    else if (x.phase != supervisor_state::phase::running)
+      state = x.handle ? "stopping" : "stopped";
+    if (x.starts > 1)
+      state += fmt::format("{}restarted {} time{}, last because of {}",
+                           state.empty() ? "" : ", ", x.starts - 1,
+                           x.starts == 2 ? "" : "s", x.last_reason);
+    auto kind = x.spec.type == child_type::supervisor ? "supervisor " : "";
+    result.push_back({kind + x.spec.id, x.handle, state, x.spec.blocks});
+  }
+  constexpr const char* names[] = {"one_for_one", "one_for_all",
+                                   "rest_for_one"};
+  return describe_self(
+      self,
+      fmt::format("{}{}", names[static_cast<size_t>(flags.strategy)],
+                  is_stopping ? ", stopping" : ""),
+      std::move(result));
 }
 
 void supervisor_state::start_child(child_spec spec) {

@@ -79,6 +79,7 @@ caf::behavior supervisor(caf::stateful_actor<supervisor_state>* self,
   return {
       [self](wakeup_atom) { self->state.step(); },
       [self](which_children_atom) { return self->state.which_children(); },
+      [self](describe_atom) { return self->state.own_description(); },
       [self](count_children_atom) { return self->state.count_children(); },
       [self](start_child_atom, child_spec& x) {
         self->state.start_child(std::move(x));
@@ -352,7 +353,7 @@ child_spec supervisor_spec(std::string id, supervisor_flags flags,
   auto start = [=](caf::local_actor* parent, const siblings&) -> caf::actor {
     return parent->spawn(supervisor, id, flags, children);
   };
-  return {id, start, restart, shutdown, child_type::supervisor};
+  return {id, start, restart, shutdown, child_type::supervisor, false};
 }
 
 } // namespace umbel

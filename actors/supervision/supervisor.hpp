@@ -19,6 +19,7 @@
 #pragma once
 
 #include "actors/supervision/child_spec.hpp"
+#include "actors/supervision/description.hpp"
 #include "actors/supervision/messages.hpp"
 #include "actors/supervision/restart_history.hpp"
 #include "actors/supervision/supervision_errc.hpp"
@@ -79,6 +80,7 @@ struct supervisor_state {
 
   std::vector<child_info> which_children() const;
   child_counts count_children() const;
+  description own_description() const;
   void start_child(child_spec spec);
   void terminate_child(const std::string& id);
   caf::error delete_child(const std::string& id);

@@ -18,8 +18,8 @@ constexpr int parent_socket = 3;
 
 umbel::connection* the_parent = nullptr;
 
-/// From the parent, SIGTERM and SIGINT mean what they always do. From anybody
-/// else they mean nothing: ^C on a terminal goes to the whole group, but the
+/// From the parent, the signals that end a process do so. From anybody else they
+/// mean nothing: what is typed on a terminal goes to the whole group, but the
 /// parent decides when a child ends.
 void on_end_signal(int signal, siginfo_t* info, void*) {
   if (info->si_pid != getppid())
@@ -46,7 +46,7 @@ void install_signal_handlers() {
   sigaction(SIGUSR1, &action, nullptr);
   action.sa_flags |= SA_SIGINFO;
   action.sa_sigaction = on_end_signal;
-  for (int signal : {SIGINT, SIGTERM})
+  for (int signal : {SIGINT, SIGTERM, SIGQUIT, SIGHUP})
     sigaction(signal, &action, nullptr);
 }
 

@@ -1,0 +1,31 @@
+// What the consumer says of itself and of what it waits for.
+#include "actors/consumer/consumer.hpp"
+
+#include <caf/all.hpp>
+
+#include <fmt/format.h>
+
+namespace umbel {
+
+unfinished_tasks consumer_state::unfinished_now() const {
+  unfinished_tasks result;
+  auto t = steady_now();
+  for (auto& [id, r] : requests) {
+    auto& entry = result.tasks.emplace_back(r.display_name(), std::nullopt);
+    if (r.begun)
+      entry.running = std::chrono::duration<double>(t - *r.begun).count();
+  }
+  return result;
+}
+
+description consumer_state::own_description() const {
+  // The reader may be waiting for messages: let it see that it is asked, too.
+  options.interrupt_reader();
+  return describe_self(
+      self, fmt::format("{} unfinished, {} of them held for their time, "
+                        "prefetch {}, {} batches to confirm{}",
+                        requests.size(), num_held, window.base(),
+                        settlements.unconfirmed().size(), drain_requester ? ", draining" : ""));
+}
+
+} // namespace umbel
