@@ -1,6 +1,7 @@
 #include "apps/command_line.hpp"
 
 #include "apps/help.hpp"
+#include "apps/multi/multi_command.hpp"
 #include "apps/options.hpp"
 #include "apps/version.hpp"
 #include "apps/worker_command.hpp"
@@ -18,7 +19,7 @@ namespace {
 /// Celery's commands that are not there yet.
 constexpr std::string_view commands_of_celery[] = {
     "amqp",    "beat",   "call",    "control", "events",  "graph",
-    "inspect", "list",   "logtool", "migrate", "multi",   "purge",
+    "inspect", "list",   "logtool", "migrate", "purge",
     "report",  "result", "shell",   "status",  "upgrade",
 };
 
@@ -44,6 +45,7 @@ struct parser {
   std::string name_of(const CLI::App& command) const;
 
   std::string program;
+  std::vector<std::string> after_dashes; ///< "--": nothing but settings follow
   options given;
   CLI::App root;
   CLI::App* worker = nullptr;   ///< may be the root itself
@@ -82,6 +84,8 @@ parser::parser(std::string program_name, bool only_worker)
   add_global_options(*worker, given);
   add_worker_options(*worker, given);
   worker->footer(worker_footer);
+  // Only for the help: it has a parser of its own.
+  root.add_subcommand("multi", "Start, stop and show several workers.");
   settings =
       root.add_subcommand("settings", "Describe all settings, as Markdown.");
   settings->set_help_flag("-h,--help", "Show this text and exit")
@@ -142,6 +146,16 @@ std::string explain_command(const parser& x, const std::string& arg) {
   return result + "; '" + x.program + " --help' lists all of them";
 }
 
+bool is_assignment(const std::string& arg) {
+  return arg.find('=') != arg.npos && arg[0] != '=';
+}
+
+std::string unexpected(const std::string& command, const std::string& arg,
+                       bool takes_settings) {
+  return command + ": unexpected argument '" + arg + '\''
+         + (takes_settings ? "; settings are written name=value" : "");
+}
+
 std::string parser::complaint() const {
   auto is_option = [](const std::string& arg) {
     return arg.starts_with('-') && arg.size() > 1;
@@ -159,11 +173,13 @@ std::string parser::complaint() const {
       auto name = name_of(*command) + ": ";
       if (is_option(arg))
         return name + explain_option(*this, *command, arg);
-      if (command == settings || arg.find('=') == arg.npos || arg[0] == '=')
-        return name + "unexpected argument '" + arg + '\''
-               + (command == worker ? "; settings are written name=value" : "");
+      if (command == settings || !is_assignment(arg))
+        return unexpected(name_of(*command), arg, command == worker);
     }
   }
+  for (auto& arg : after_dashes)
+    if (!worker->parsed() || !is_assignment(arg))
+      return unexpected(name_of(*worker), arg, worker->parsed());
   return {};
 }
 
@@ -209,8 +225,15 @@ int complain(const std::string& text, int status) {
 
 int run_command_line(const std::string& program, std::vector<std::string> argv,
                      bool only_worker) {
+  if (std::vector<std::string> words{argv.begin() + 1, argv.end()};
+      !only_worker && is_multi_command(words))
+    return run_multi_command(argv.front(), std::move(words));
   parser x{program, only_worker};
-  std::vector<std::string> args{argv.rbegin(), argv.rend() - 1}; // as CLI11 wants
+  auto dashes = std::find(argv.begin() + 1, argv.end(), "--");
+  if (dashes != argv.end())
+    x.after_dashes.assign(dashes + 1, argv.end());
+  std::vector<std::string> args{argv.begin() + 1, dashes};
+  std::ranges::reverse(args); // CLI11 takes them from the end
   try {
     x.root.parse(std::move(args));
   } catch (const CLI::CallForVersion& e) {
@@ -236,7 +259,9 @@ int run_command_line(const std::string& program, std::vector<std::string> argv,
   }
   // Options outrank name=value arguments, as in Celery.
   std::vector<std::pair<std::string, std::string>> assignments;
-  for (auto& arg : x.worker->remaining()) {
+  auto settings = x.worker->remaining();
+  settings.insert(settings.end(), x.after_dashes.begin(), x.after_dashes.end());
+  for (auto& arg : settings) {
     auto equals = arg.find('=');
     assignments.emplace_back(arg.substr(0, equals), arg.substr(equals + 1));
   }

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <sstream>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -38,9 +39,17 @@ image take_image() {
 
 std::string own_program(const std::string& argv0) {
   std::error_code failed;
-  if (argv0.find('/') != argv0.npos)
-    if (auto path = std::filesystem::absolute(argv0, failed); !failed)
+  if (argv0.find('/') != argv0.npos) {
+    auto path = std::filesystem::absolute(argv0, failed);
+    return failed ? argv0 : path.string();
+  }
+  auto variable = std::getenv("PATH");
+  std::istringstream folders{variable != nullptr ? variable : ""};
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    auto path = std::filesystem::absolute(folder, failed) / argv0;
+    if (!failed && access(path.c_str(), X_OK) == 0)
       return path.string();
+  }
   return argv0;
 }
 

@@ -33,7 +33,7 @@ struct image {
 image take_image();
 
 /// What to execute to run this program again: argv[0] with its directory, so
-/// that a new version in its place is found, or as it was found in PATH.
+/// that a new version in its place is found, or what PATH has of that name.
 /// Call it before the directory is changed.
 std::string own_program(const std::string& argv0);
 

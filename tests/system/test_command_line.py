@@ -162,6 +162,16 @@ def test_settings_are_described():
             "name=value",
         ),
         (
+            ["worker", "--", "-c", "3"],
+            "umbel worker: unexpected argument '-c'; settings are written "
+            "name=value",
+        ),
+        (
+            ["worker", "--", "worker.concurency=3"],
+            "umbel worker: unknown setting 'worker.concurency' on the command "
+            "line; did you mean 'worker_concurrency'?",
+        ),
+        (
             ["worker", "worker.concurency=3"],
             "umbel worker: unknown setting 'worker.concurency' on the command "
             "line; did you mean 'worker_concurrency'?",

@@ -21,7 +21,7 @@ WRONG = {
     "--hostname": ("a b", "holds white space"),
     "--loglevel": ("loud", "is not one of DEBUG, INFO"),
     "--prefetch-multiplier": ("-1", "is not a whole number from 0 up"),
-    "--concurrency": ("many", "is not a whole number from 1 to 4096"),
+    "--concurrency": ("many", "is not a whole number from 1 to"),
     "--autoscale": ("1,2,3", "is not MAX[,MIN]"),
     "--max-tasks-per-child": ("0", "is not a whole number from 1 up"),
     "--max-memory-per-child": ("1MB", "is not a whole number from 0 up"),
