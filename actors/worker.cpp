@@ -91,6 +91,8 @@ consumer_options options_of(const worker_config& config,
                             std::shared_ptr<incarnation> life) {
   // Celery: 0 means no limit.
   auto multiplier = config.settings.worker_prefetch_multiplier;
+  if (config.settings.worker_disable_prefetch)
+    multiplier = 1; // what is reserved can begin, and nothing else is reserved
   // Celery: for as many children as there may ever be. Here for those that there
   // are and one more, whose messages make the pool grow: while it is small, the
   // others are for workers that have room.
@@ -106,6 +108,10 @@ consumer_options options_of(const worker_config& config,
   result.limits = limits_of(config.settings);
   result.lease = config.broker.lease;
   result.node = config.broker.node;
+  result.held_max = config.settings.worker_eta_task_limit.value_or(result.held_max);
+  result.rate_of = [&config](const task_options& x) {
+    return rate_of(x, config.settings);
+  };
   result.on_ready = config.on_ready;
   result.on_running = config.on_running;
   result.interrupt_reader = [life] { life->interrupt_reader(); };

@@ -27,7 +27,6 @@ constexpr const char* celery_group = "Accepted for Celery's start scripts";
 constexpr std::string_view options_of_celery[] = {
     "-S",
     "--statedb",
-    "--disable-prefetch",
 };
 
 // -- checks: each returns what is wrong, or nothing
@@ -259,6 +258,14 @@ void add_worker_options(CLI::App& command, options& x) {
   add_setting(command, x, worker_group, "--prefetch-multiplier", "N",
               "worker_prefetch_multiplier", "4")
       ->check(whole_number(0));
+  auto prefetch = find_setting("worker_disable_prefetch");
+  command
+      .add_flag_callback(
+          "--disable-prefetch",
+          [&x] { x.assignments.emplace_back("worker_disable_prefetch", "true"); },
+          std::string{prefetch->meaning} + " [setting worker_disable_prefetch]")
+      ->group(worker_group)
+      ->disable_flag_override();
 
   add_setting(command, x, pool_group, "-c,--concurrency", "N",
               "worker_concurrency", "number of CPUs")
@@ -348,7 +355,8 @@ void add_worker_options(CLI::App& command, options& x) {
            "Task events: not sent yet");
   add_text(
       command, celery_group, "-O,--optimization", "PROFILE", [](std::string) {},
-      "default or fair: scheduling is always fair")
+      "default or fair. Scheduling is fair with both: no task waits behind a "
+      "long one while a child is free, and short ones run in batches")
       ->check(one_of("default, fair"));
   ignore_flag(command, "--without-gossip", "There is no gossip yet");
   ignore_flag(command, "--without-mingle", "There is no mingle yet");

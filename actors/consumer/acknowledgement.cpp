@@ -140,6 +140,9 @@ settlement settle_delayed(const request& r, timestamp due) {
   auto result = settle(r, disposition::delay);
   result.due = due;
   result.priority = r.header.priority;
+  if (r.waited && !r.header.rate_limited)
+    if (auto marked = mark_rate_limited(*r.payload))
+      result.payload = std::move(*marked);
   return result;
 }
 

@@ -48,7 +48,8 @@ settlement settle_revoked(const request& r, const std::string& why);
 /// Put back unrun, to be consumed next by anybody.
 settlement settle_restored(const request& r);
 
-/// Put into the broker's care, unrun, until it is due.
+/// Put into the broker's care, unrun, until it is due. If it is a rate limit that
+/// it waits for, its message is marked, so that it does not join the line's end again.
 settlement settle_delayed(const request& r, timestamp due);
 
 /// It cannot be a task at all: parked, with the reason.

@@ -97,21 +97,6 @@ void consumer_state::admit(delivery& x, std::vector<job>& runnable) {
   begin(id, stored, runnable);
 }
 
-void consumer_state::begin(uint64_t id, request& r,
-                           std::vector<job>& runnable) {
-  auto t = options.now();
-  if (r.header.expires && *r.header.expires <= t) {
-    spdlog::info("Discarding revoked task: {}", r.display_name());
-    settlements.add(settle_revoked(r, "expired"));
-    requests.erase(id);
-  } else if (r.header.eta && *r.header.eta > t) {
-    wait_until(*r.header.eta, id, r);
-  } else {
-    runnable.push_back({id, r.header.task, r.payload,
-                        limits_of(r.header, r.task, options.limits)});
-  }
-}
-
 prefetch_window::time_point consumer_state::steady_now() const {
   return std::chrono::time_point_cast<std::chrono::steady_clock::duration>(
     self->clock().now());
@@ -159,6 +144,7 @@ void consumer_state::on_pool_ready(pool_ready& x) {
       spdlog::warn("task {}: its soft time limit is longer than its hard one "
                    "and will never be reached",
                    task.name);
+    rates.add(task.name, options.rate_of(task));
   }
   std::sort(names.begin(), names.end());
   if (options.on_ready)
@@ -294,6 +280,7 @@ void consumer_state::on_writer_up(caf::actor x) {
   for (auto& batch : settlements.unconfirmed())
     self->send(writer, batch);
   renew();
+  repeat_questions();
   self->send(writer, recover_lost{});
 }
 
@@ -312,6 +299,7 @@ void consumer_state::on_down(const caf::actor_addr& source) {
 void consumer_state::flush() {
   if (auto batch = settlements.close(); batch && writer)
     self->send(writer, std::move(*batch));
+  send_questions();
   check_drained();
 }
 
@@ -336,7 +324,7 @@ void consumer_state::on_drain(caf::actor requester) {
   self->send(pool, quiet{});
   std::vector<uint64_t> held;
   for (auto i = requests.rbegin(); i != requests.rend(); ++i)
-    if (i->second.held)
+    if (i->second.held || i->second.asking)
       held.push_back(i->first);
   num_held = 0;
   on_returned(jobs_returned{std::move(held)});
@@ -384,6 +372,7 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
     [self](writer_up& x) { self->state.on_writer_up(std::move(x.writer)); },
     [self](deliveries& x) { self->state.on_deliveries(x); },
     [self](const woken& x) { self->state.on_woken(x); },
+    [self](const turns& x) { self->state.on_turns(x); },
     [self](pool_ready& x) { self->state.on_pool_ready(x); },
     [self](pool_capacity x) { self->state.on_pool_capacity(x); },
     [self](pool_report& x) { self->state.on_report(x); },

@@ -2,8 +2,8 @@
 //
 //  1. grants the reader credit, as much as the prefetch window allows;
 //  2. reads the header of each delivery: malformed, unknown and expired ones
-//     are settled at once, those with an eta wait (see waiting.cpp), the others
-//     go to the pool;
+//     are settled at once, those with an eta or a rate limit wait (see
+//     waiting.cpp), the others go to the pool;
 //  3. turns the pool's reports into settlements: acknowledged early a moment
 //     after the start, or late with the result (see acknowledgement);
 //  4. keeps settlements until the writer confirms them, through any number of
@@ -23,6 +23,7 @@
 #include "actors/consumer/messages.hpp"
 #include "actors/consumer/outbox.hpp"
 #include "actors/consumer/prefetch_window.hpp"
+#include "actors/consumer/rate_limits.hpp"
 #include "actors/consumer/request.hpp"
 #include "actors/pool/messages.hpp"
 #include "actors/supervision/description.hpp"
@@ -50,6 +51,9 @@ struct consumer_options {
   time_limits limits; ///< of tasks and messages that say nothing
   std::chrono::milliseconds lease{10'000};
   size_t held_max = 1'000; ///< tasks that wait here for their time
+  /// The rate limit of a task.
+  std::function<task_rate(const task_options&)> rate_of
+    = [](const task_options&) { return task_rate{}; };
   std::function<timestamp()> now = umbel::now; ///< tests pass a simulated one
   /// Called once when the first child is ready, with the tasks' names.
   std::function<void(std::span<const std::string>)> on_ready;
@@ -83,15 +87,23 @@ struct consumer_state {
 
   void on_deliveries(deliveries& x);
   void admit(delivery& x, std::vector<job>& runnable);
-  void begin(uint64_t id, request& r, std::vector<job>& runnable);
   void grant();
   void give_back_surplus();
   void on_pool_capacity(pool_capacity x);
 
-  // -- tasks wait for their time (waiting.cpp) ----------------------------------
+  // -- tasks begin, or wait for their time (waiting.cpp) ------------------------
 
+  void begin(uint64_t id, request& r, std::vector<job>& runnable);
+  void run(uint64_t id, const request& r, std::vector<job>& runnable) const;
   void wait_until(timestamp due, uint64_t id, request& r);
   void on_woken(const woken& x);
+  void ask_for_turn(uint64_t id, request& r, const task_rate& limit,
+                    std::vector<job>& runnable);
+  void on_turn(uint64_t id, request& r, rate_slot slot,
+               std::vector<job>& runnable);
+  void send_questions();
+  void on_turns(const turns& x);
+  void repeat_questions();
 
   // -- runs end -----------------------------------------------------------------
 
@@ -141,6 +153,8 @@ struct consumer_state {
   std::map<uint64_t, request> requests; ///< by job number, so by age
   prefetch_window window{1, true};
   outbox settlements;
+  rate_limits rates;
+  take_turns questions; ///< to be sent with the next settlements
   std::vector<uint64_t> started; ///< to be acknowledged at the next tick
   uint64_t last_job = 0;
   size_t num_held = 0;

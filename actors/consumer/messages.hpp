@@ -83,6 +83,17 @@ struct delayed_until {
   timestamp due;
 };
 
+/// Ask for turns under rate limits that all nodes share. Answered by `turns`.
+struct take_turns {
+  std::vector<uint64_t> ids;
+  std::vector<turn_request> requests; ///< one for each id
+};
+
+struct turns {
+  std::vector<uint64_t> ids;
+  std::vector<turn> answers;
+};
+
 /// Give up the lease; the last message before the end. Answered by `released`.
 struct release_lease {};
 
@@ -141,6 +152,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::recover_lost)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::forward_due)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::forwarded)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::delayed_until)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::take_turns)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::turns)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::release_lease)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::released)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::wake_at)

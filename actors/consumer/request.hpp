@@ -22,7 +22,10 @@ struct request {
   bool acked = false; ///< acknowledged early; the tag is out of the ledger
   /// When its run began, a few milliseconds late; nothing while it waits.
   std::optional<std::chrono::steady_clock::time_point> begun;
-  bool held = false;  ///< waits for its eta
+  bool held = false;  ///< waits here for its time
+  bool asking = false; ///< for its turn under a rate limit that all nodes share
+  bool waited = false; ///< was told to ask again for its turn
+  bool has_turn = false; ///< may begin, as far as rate limits are concerned
   bool terminated = false; ///< revoked while it ran: its end is not its own
   /// The hard time limit that it is over; its child is being killed.
   std::optional<std::chrono::milliseconds> over_limit;

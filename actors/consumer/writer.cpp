@@ -146,6 +146,12 @@ caf::behavior writer(caf::stateful_actor<writer_state>* self,
       self->state.forward(
         caf::actor_cast<caf::actor>(self->current_sender()));
     },
+    [self](const take_turns& x) {
+      auto answers = self->state.connection->take_turns(x.requests);
+      if (!answers)
+        return self->state.fail(answers.error());
+      self->send(self->state.consumer, turns{x.ids, std::move(*answers)});
+    },
     [self](release_lease) {
       if (self->state.check(self->state.connection->release()))
         self->send(self->state.consumer, released{});

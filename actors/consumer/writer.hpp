@@ -3,8 +3,8 @@
 //  1. connects, and tells the consumer that it is up;
 //  2. carries out settlements: everything that waits in its mailbox goes to the
 //     broker in one pipeline, and is then confirmed to the consumer;
-//  3. renews the lease, restores what others left and forwards what is due, when
-//     it is told to.
+//  3. renews the lease, restores what others left, forwards what is due and asks
+//     for turns under shared rate limits, when it is told to.
 //
 // Where results live on another server than messages, it checks what is still
 // owned, stores the results of that, and settles afterwards.

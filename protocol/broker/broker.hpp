@@ -16,6 +16,7 @@
 #include "protocol/error.hpp"
 #include "protocol/message/time.hpp"
 #include "protocol/names.hpp"
+#include "protocol/rate.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -69,10 +70,25 @@ struct settlement {
   std::optional<result_record> result; ///< stored before the tag goes
   std::vector<outgoing_message> publish; ///< follow-ups: retry, callbacks, chain
   std::optional<dead_letter> dead; ///< parked in the queue's dead-letter list
-  queue_name queue; ///< the queue it came from; needed for `dead`, `requeue`
-                    ///< and `restore`
+  queue_name queue; ///< the queue it came from; needed for `dead`, `requeue`,
+                    ///< `restore` and `payload`
   timestamp due{};  ///< for `delay`: when `forward` puts it back
   int priority = 0; ///< for `delay`: the message's own, 0..9
+  std::optional<std::string> payload; ///< for `delay`: comes back in its place
+};
+
+/// Asks for a task's turn under a rate limit that all nodes share.
+struct turn_request {
+  std::string limit; ///< its name
+  umbel::rate rate;
+  std::chrono::microseconds hold{0}; ///< how far ahead the turn may be
+  bool waited = false; ///< has been told to ask again before
+};
+
+/// The answer.
+struct turn {
+  std::chrono::microseconds wait{0}; ///< until its time has come
+  bool granted = false; ///< it may begin then; if not, it may ask again
 };
 
 /// What a recovery pass did.
@@ -173,6 +189,11 @@ public:
   /// nodes at once: each is put back by exactly one, and of those that call again
   /// when they are told to, one calls when the next message is due.
   virtual expected<forward_report> forward() = 0;
+
+  /// Gives tasks their turns under shared rate limits, by the broker's clock and
+  /// the rule of `rate_bucket`. A turn whose answer is lost is wasted.
+  virtual expected<std::vector<turn>>
+  take_turns(std::span<const turn_request> batch) = 0;
 
   // -- producing ----------------------------------------------------------------
 

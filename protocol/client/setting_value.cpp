@@ -1,6 +1,7 @@
 #include "protocol/client/setting_value.hpp"
 
 #include "protocol/client/nearest.hpp"
+#include "protocol/rate.hpp"
 
 namespace umbel::detail {
 
@@ -114,6 +115,51 @@ constexpr std::string_view result_members_without_effect[] = {
     "sentinel_kwargs",
     "socket_keepalive",
     "visibility_timeout",
+};
+
+template <auto Member>
+constexpr auto annotation_member = set_member<task_annotation, Member>;
+
+constexpr member_info<task_annotation> annotation_members[] = {
+    {"rate_limit", annotation_member<&task_annotation::rate_limit>},
+    {"rate_limit_scope", annotation_member<&task_annotation::rate_limit_scope>},
+    {"rate_limit_key", annotation_member<&task_annotation::rate_limit_key>},
+};
+
+// What a Python task has besides.
+constexpr std::string_view annotation_members_without_effect[] = {
+    "Request",
+    "Strategy",
+    "abstract",
+    "acks_late",
+    "acks_on_failure_or_timeout",
+    "autoregister",
+    "autoretry_for",
+    "backend",
+    "compression",
+    "default_retry_delay",
+    "expires",
+    "ignore_result",
+    "max_retries",
+    "on_failure",
+    "on_retry",
+    "on_success",
+    "priority",
+    "reject_on_worker_lost",
+    "resultrepr_maxsize",
+    "retry_backoff",
+    "retry_backoff_max",
+    "retry_jitter",
+    "send_events",
+    "serializer",
+    "soft_time_limit",
+    "store_errors_even_if_ignored",
+    "store_eager_result",
+    "throws",
+    "time_limit",
+    "track_started",
+    "trail",
+    "typing",
 };
 
 template <auto Member>
@@ -303,6 +349,77 @@ json::value setting_value<std::vector<queue_setting>>::get(
   json::array result;
   for (auto& x : xs)
     result.push_back(setting_value<queue_setting>::get(x));
+  return result;
+}
+
+// -- task_default_rate_limit, task_annotations
+// ----------------------------------
+
+expected<void> setting_value<rate_setting>::set(rate_setting& x,
+                                                const json::value& value,
+                                                const setting_origin& origin,
+                                                bounds) {
+  std::string text;
+  if (value.is_string())
+    text = value.get_string();
+  else if (value.is_number())
+    text = json::serialize(value);
+  if (text.empty() || !parse_rate(text))
+    return wrong_value(origin, value, "a rate such as 10/s, 100/m or 1000/h");
+  x.text = std::move(text);
+  return {};
+}
+
+json::value setting_value<rate_setting>::get(const rate_setting& x) {
+  return json::value(x.text);
+}
+
+expected<void> setting_value<task_annotation>::set(task_annotation& x,
+                                                   const json::value& value,
+                                                   const setting_origin& origin,
+                                                   bounds) {
+  auto done = set_object(x, value, origin, annotation_members,
+                         annotation_members_without_effect);
+  if (done && x.rate_limit_scope && *x.rate_limit_scope != "worker"
+      && *x.rate_limit_scope != "cluster")
+    return wrong_value(origin, value,
+                       "a rate_limit_scope of worker or cluster");
+  return done;
+}
+
+json::value setting_value<task_annotation>::get(const task_annotation& x) {
+  using text = std::optional<std::string>;
+  return json::object{
+      {"rate_limit", setting_value<std::optional<rate_setting>>::get(
+                         x.rate_limit)},
+      {"rate_limit_scope", setting_value<text>::get(x.rate_limit_scope)},
+      {"rate_limit_key", setting_value<text>::get(x.rate_limit_key)}};
+}
+
+expected<void> setting_value<std::map<std::string, task_annotation>>::set(
+    std::map<std::string, task_annotation>& x, const json::value& value,
+    const setting_origin& origin, bounds) {
+  std::map<std::string, task_annotation> result;
+  if (!value.is_object() && !value.is_null())
+    return wrong_value(origin, value, "an object by names of tasks");
+  if (value.is_object())
+    for (auto& [name, options] : value.get_object()) {
+      auto here = origin;
+      here.name += '.' + std::string{name};
+      auto done = setting_value<task_annotation>::set(
+          result[std::string{name}], options, here, {});
+      if (!done)
+        return done;
+    }
+  x = std::move(result);
+  return {};
+}
+
+json::value setting_value<std::map<std::string, task_annotation>>::get(
+    const std::map<std::string, task_annotation>& xs) {
+  json::object result;
+  for (auto& [name, x] : xs)
+    result.emplace(name, setting_value<task_annotation>::get(x));
   return result;
 }
 

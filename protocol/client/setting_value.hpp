@@ -245,4 +245,36 @@ struct setting_value<std::vector<queue_setting>> {
   static json::value get(const std::vector<queue_setting>& x);
 };
 
+/// Text, or a number per second.
+template <>
+struct setting_value<rate_setting> {
+  static constexpr auto kind = setting_kind::text;
+
+  static expected<void> set(rate_setting& x, const json::value& value,
+                            const setting_origin& origin, bounds);
+
+  static json::value get(const rate_setting& x);
+};
+
+template <>
+struct setting_value<task_annotation> {
+  static constexpr auto kind = setting_kind::object;
+
+  static expected<void> set(task_annotation& x, const json::value& value,
+                            const setting_origin& origin, bounds);
+
+  static json::value get(const task_annotation& x);
+};
+
+template <>
+struct setting_value<std::map<std::string, task_annotation>> {
+  static constexpr auto kind = setting_kind::object;
+
+  static expected<void> set(std::map<std::string, task_annotation>& x,
+                            const json::value& value,
+                            const setting_origin& origin, bounds);
+
+  static json::value get(const std::map<std::string, task_annotation>& x);
+};
+
 } // namespace umbel::detail

@@ -47,6 +47,18 @@ struct name_or_number {
   std::string text;
 };
 
+/// A rate limit as it was written and found good: "10/s".
+struct rate_setting {
+  std::string text;
+};
+
+/// What `task_annotations` says of a task: it outranks the task's own options.
+struct task_annotation {
+  std::optional<rate_setting> rate_limit;
+  std::optional<std::string> rate_limit_scope; ///< "worker", "cluster"
+  std::optional<std::string> rate_limit_key;
+};
+
 /// The settings that have an effect. An empty optional is Celery's None.
 struct settings {
   // -- broker
@@ -84,6 +96,8 @@ struct settings {
   bool task_track_started = false;
   std::optional<std::chrono::milliseconds> task_time_limit;
   std::optional<std::chrono::milliseconds> task_soft_time_limit;
+  std::optional<rate_setting> task_default_rate_limit;
+  std::map<std::string, task_annotation> task_annotations; ///< "*": any task
   std::string task_default_queue{"celery"};
   std::optional<int> task_default_priority;
   std::vector<queue_setting> task_queues;
@@ -101,6 +115,11 @@ struct settings {
   /// None: not set, 4 is Celery's. Kept apart because a worker that may choose
   /// for itself must not overrule an operator who has chosen.
   std::optional<size_t> worker_prefetch_multiplier;
+  bool worker_disable_prefetch = false;
+  bool worker_disable_rate_limits = false;
+  /// Tasks whose time comes within seconds that a worker keeps; none: 1000. The
+  /// others wait in the broker, so that no worker's memory depends on them.
+  std::optional<size_t> worker_eta_task_limit;
   std::string worker_pool{"prefork"};
   /// None: AUTOSCALE_KEEPALIVE in the environment, or 30 s.
   std::optional<std::chrono::milliseconds> worker_autoscale_keepalive;

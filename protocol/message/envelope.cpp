@@ -188,6 +188,16 @@ std::string to_text(const envelope& x) {
   return out += '}';
 }
 
+expected<std::string> mark_rate_limited(std::string_view text) {
+  auto doc = parse_json(text);
+  if (!doc)
+    return malformed("envelope: " + doc.error().what);
+  if (auto view = view_envelope(*doc); !view)
+    return view.error();
+  sub_object(doc->get_object(), "headers")[rate_limit_mark] = true;
+  return to_json(*doc);
+}
+
 expected<std::string> mark_redelivered(std::string_view text) {
   auto doc = parse_json(text);
   if (!doc)

@@ -33,6 +33,12 @@ std::string to_text(const envelope& x);
 /// The same envelope, marked as redelivered (headers and delivery_info).
 expected<std::string> mark_redelivered(std::string_view text);
 
+/// The same envelope, marked as having waited for its turn under a rate limit.
+/// The mark is a header, `rate_limit_mark`; Python peers pass over it.
+expected<std::string> mark_rate_limited(std::string_view text);
+
+inline constexpr std::string_view rate_limit_mark = "umbel_rate_limited";
+
 /// A random UUID (version 4), lower case with dashes.
 std::string make_uuid();
 

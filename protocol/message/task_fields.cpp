@@ -233,6 +233,7 @@ expected<task_header> read_fields(const json::object& headers,
   out.reply_to = from_properties.text("reply_to");
   out.priority = read_priority(properties);
   out.redelivered = read_redelivered(headers, properties);
+  out.rate_limited = is_true(headers, rate_limit_mark);
   if (!in.problem().empty())
     return error{errc::malformed, "header " + in.problem()};
   if (!from_properties.problem().empty())

@@ -51,4 +51,20 @@ expected<task_header> read_task_header(std::string_view payload) {
   return read_fields(*view->headers, *view->properties);
 }
 
+std::string read_header_text(std::string_view payload, std::string_view name) {
+  alignas(std::max_align_t) thread_local unsigned char scratch[16'384];
+  json::monotonic_resource arena{scratch, sizeof(scratch)};
+  auto doc = parse_json(payload, &arena);
+  if (!doc)
+    return {};
+  auto view = view_envelope(*doc);
+  if (!view)
+    return {};
+  auto* x = view->headers->if_contains(name);
+  if (!x || x->is_null())
+    return {};
+  return x->is_string() ? std::string{std::string_view{x->get_string()}}
+                        : to_json(*x);
+}
+
 } // namespace umbel

@@ -29,6 +29,7 @@ struct task_header {
   std::optional<std::chrono::milliseconds> soft_time_limit;
   int priority = 0;
   bool redelivered = false;
+  bool rate_limited = false; ///< has waited for its turn (`rate_limit_mark`)
   bool utc = true; ///< protocol 1 `utc`
 };
 
@@ -37,6 +38,10 @@ struct task_header {
 /// @returns `malformed` with the reason: not a task message, no or non-string
 /// id, bad eta or expires or timelimit, a content type that is not accepted.
 expected<task_header> read_task_header(std::string_view payload);
+
+/// One header as text: a string as it is, anything else as JSON. Empty if it is
+/// missing or null, or if `payload` is no envelope.
+std::string read_header_text(std::string_view payload, std::string_view name);
 
 /// A whole task message.
 struct task_message {

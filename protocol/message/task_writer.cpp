@@ -138,6 +138,7 @@ std::string make_retry_message(const task_message& original,
     headers[key] = x;
   // Said of the delivery that ends here, not of the task.
   headers.erase("redelivered");
+  headers.erase(rate_limit_mark);
   headers["task"] = header.task;
   headers["id"] = id;
   headers["eta"] = time_or_null(eta);

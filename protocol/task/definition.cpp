@@ -1,9 +1,10 @@
 #include "protocol/task/definition.hpp"
 
+#include "protocol/rate.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <stdexcept>
 
 namespace umbel {
@@ -19,18 +20,6 @@ milliseconds checked(const std::string& task, const char* option,
     throw std::invalid_argument(fmt::format(
         "task '{}': {} of {} s is out of range", task, option, x.count()));
   return std::chrono::duration_cast<milliseconds>(x);
-}
-
-bool is_rate(std::string_view x) {
-  auto slash = x.find('/');
-  if (slash == std::string_view::npos)
-    return false;
-  auto unit = x.substr(slash + 1);
-  if (unit != "s" && unit != "m" && unit != "h")
-    return false;
-  double count = 0;
-  auto [end, code] = std::from_chars(x.data(), x.data() + slash, count);
-  return code == std::errc{} && end == x.data() + slash && count > 0;
 }
 
 } // namespace
@@ -91,11 +80,20 @@ task_definition& task_definition::soft_time_limit(duration x) {
 }
 
 task_definition& task_definition::rate_limit(const std::string& x) {
-  if (!x.empty() && !is_rate(x))
-    throw std::invalid_argument(fmt::format(
-        "task '{}': rate_limit '{}' is not of the form 10/s, 100/m, 1000/h",
-        name(), x));
+  if (auto ok = parse_rate(x); !ok)
+    throw std::invalid_argument(
+        fmt::format("task '{}': rate_limit: {}", name(), ok.error().what));
   options_.rate_limit = x;
+  return *this;
+}
+
+task_definition& task_definition::rate_limit_scope(umbel::rate_scope x) {
+  options_.rate_limit_scope = x;
+  return *this;
+}
+
+task_definition& task_definition::rate_limit_key(const std::string& header) {
+  options_.rate_limit_key = header;
   return *this;
 }
 

@@ -65,9 +65,17 @@ public:
   task_definition& time_limit(duration x);
   task_definition& soft_time_limit(duration x);
 
-  /// "10/s", "100/m" or "1000/h", for each worker.
+  /// Begin no more often than "10/s", "100/m" or "1000/h"; "0/s": no limit,
+  /// whatever the worker's default.
   /// @throws std::invalid_argument if it is none of these
   task_definition& rate_limit(const std::string& x);
+
+  /// Count the runs of all workers together instead of each worker's own.
+  task_definition& rate_limit_scope(umbel::rate_scope x);
+
+  /// Limit the messages with each value of this header for themselves:
+  /// `apply_async(args, headers={"tenant": "acme"})`.
+  task_definition& rate_limit_key(const std::string& header);
 
   // -- retries
   // --------------------------------------------------------------------

@@ -1,5 +1,7 @@
 #include "protocol/task/options.hpp"
 
+#include "protocol/rate.hpp"
+
 #include <fmt/format.h>
 
 #include <cmath>
@@ -48,6 +50,26 @@ public:
       read(key, value);
       to = value;
     }
+  }
+
+  void read(std::string_view key, std::optional<std::string>& to) {
+    auto* x = find(key);
+    if (!x || x->is_null())
+      return;
+    if (x->is_string() && parse_rate(std::string_view{x->get_string()}))
+      to = x->get_string().c_str();
+    else
+      wrong(key);
+  }
+
+  void read(std::string_view key, rate_scope& to) {
+    auto* x = find(key);
+    if (!x)
+      return;
+    if (*x == "cluster")
+      to = rate_scope::cluster;
+    else if (*x != "worker")
+      wrong(key);
   }
 
   template <class Duration>
@@ -130,8 +152,12 @@ json::object to_json_object(const task_options& x) {
     to["time_limit"] = to_seconds(*x.time_limit);
   if (x.soft_time_limit)
     to["soft_time_limit"] = to_seconds(*x.soft_time_limit);
-  if (!x.rate_limit.empty())
-    to["rate_limit"] = x.rate_limit;
+  if (x.rate_limit)
+    to["rate_limit"] = *x.rate_limit;
+  if (x.rate_limit_scope == rate_scope::cluster)
+    to["rate_limit_scope"] = "cluster";
+  if (!x.rate_limit_key.empty())
+    to["rate_limit_key"] = x.rate_limit_key;
   if (x.retry_backoff)
     to["retry_backoff"] = x.retry_backoff_factor.count();
   if (x.retry_backoff_max != defaults.retry_backoff_max)
@@ -158,6 +184,8 @@ expected<task_options> parse_task_options(const json::value& x) {
   from.read("time_limit", to.time_limit);
   from.read("soft_time_limit", to.soft_time_limit);
   from.read("rate_limit", to.rate_limit);
+  from.read("rate_limit_scope", to.rate_limit_scope);
+  from.read("rate_limit_key", to.rate_limit_key);
   if (auto* backoff = from.find("retry_backoff"); backoff && backoff->is_bool())
     from.read("retry_backoff", to.retry_backoff);
   else if (backoff) {

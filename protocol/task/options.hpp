@@ -11,6 +11,12 @@
 
 namespace umbel {
 
+/// Whose runs of a task a rate limit counts.
+enum class rate_scope : uint8_t {
+  worker,  ///< each worker's own, as in Celery
+  cluster, ///< those of all workers together
+};
+
 /// What a task's author may set and a worker must know. An empty optional means
 /// that the worker's own setting decides (`task_acks_late` and so on).
 struct task_options {
@@ -25,7 +31,10 @@ struct task_options {
   std::chrono::milliseconds default_retry_delay{180'000};
   std::optional<std::chrono::milliseconds> time_limit;
   std::optional<std::chrono::milliseconds> soft_time_limit;
-  std::string rate_limit; ///< "10/s", "100/m", "1000/h"; empty: none
+  std::optional<std::string> rate_limit; ///< "10/s", "100/m"; "0/s": no limit
+  rate_scope rate_limit_scope = rate_scope::worker;
+  std::string rate_limit_key; ///< a message header: each value has a limit of its
+                              ///< own; empty: one limit for the task
   // -- autoretry
   // ---------------------------------------------------------------
   bool retry_backoff = false;

@@ -73,6 +73,11 @@ expected<forward_report> memory_broker::forward() {
   return hub_->forward();
 }
 
+expected<std::vector<turn>>
+memory_broker::take_turns(std::span<const turn_request> batch) {
+  return hub_->take_turns(batch);
+}
+
 expected<void> memory_broker::declare(std::span<const queue_name> queues) {
   hub_->declare(queues);
   return {};

@@ -33,6 +33,8 @@ public:
   expected<void> release() override;
   expected<recovery_report> recover() override;
   expected<forward_report> forward() override;
+  expected<std::vector<turn>>
+  take_turns(std::span<const turn_request> batch) override;
 
   expected<void> declare(std::span<const queue_name> queues) override;
   expected<void> publish(std::span<const outgoing_message> batch) override;

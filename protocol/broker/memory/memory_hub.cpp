@@ -267,6 +267,8 @@ void memory_hub::put_back(entry x, bool next) {
 
 void memory_hub::delay(const settlement& x, entry what) {
   delivery_tag tag{"umbel.delayed/" + x.tag.str()};
+  if (x.payload)
+    what.payload = *x.payload;
   what.owner.clear();
   what.delayed = true;
   delayed_.emplace(
@@ -292,6 +294,17 @@ forward_report memory_hub::forward() {
   result.next = broker::look_interval;
   if (!delayed_.empty())
     result.next = std::min(result.next, delayed_.begin()->first - now);
+  return result;
+}
+
+std::vector<turn> memory_hub::take_turns(std::span<const turn_request> batch) {
+  std::lock_guard guard{mutex_};
+  timestamp now{now_()};
+  std::vector<turn> result;
+  for (auto& x : batch) {
+    auto slot = rates_.take(x.limit, now, x.rate, x.hold, x.waited);
+    result.push_back({slot.at - now, slot.taken});
+  }
   return result;
 }
 

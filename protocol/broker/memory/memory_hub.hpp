@@ -9,6 +9,7 @@
 #include "protocol/broker/broker.hpp"
 #include "protocol/broker/memory/binding.hpp"
 #include "protocol/broker/memory/message_queue.hpp"
+#include "protocol/broker/rate_table.hpp"
 
 #include <chrono>
 #include <condition_variable>
@@ -62,6 +63,7 @@ public:
   void release(const memory_client& who);
   recovery_report recover(const memory_client& who);
   forward_report forward();
+  std::vector<turn> take_turns(std::span<const turn_request> batch);
   void declare(std::span<const queue_name> queues);
   void publish(const memory_client& who,
                std::span<const outgoing_message> batch);
@@ -120,6 +122,7 @@ private:
   ledger ledger_;
   /// The delayed entries of the ledger, by the time when they are due.
   std::set<std::pair<std::chrono::milliseconds, delivery_tag>> delayed_;
+  rate_table rates_;
   std::map<std::string, std::chrono::milliseconds> leases_; ///< owner -> expiry
   /// Tags whose `none` settlement has published, until nobody resends it.
   std::unordered_set<delivery_tag> published_;

@@ -67,6 +67,10 @@ std::string keys::delayed() const {
   return prefix_ + "umbel.delayed";
 }
 
+std::string keys::rate(std::string_view limit) const {
+  return (prefix_ + "umbel.rate.").append(limit);
+}
+
 std::string keys::forwarder() const {
   return prefix_ + "umbel.forwarder";
 }

@@ -46,6 +46,9 @@ public:
   /// The delayed messages' tags by the time when they are due.
   std::string delayed() const;
 
+  /// A rate limit that all nodes share.
+  std::string rate(std::string_view limit) const;
+
   /// The node that looks when the next of them is due.
   std::string forwarder() const;
 

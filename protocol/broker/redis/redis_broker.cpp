@@ -35,7 +35,7 @@ connection_options options_of_connection(const broker_options& x) {
   result.scripts = {&scripts::reserve, &scripts::settle,
                     &scripts::renew,   &scripts::stale,
                     &scripts::restore, &scripts::dead_owners,
-                    &scripts::forward};
+                    &scripts::forward, &scripts::rate};
   return result;
 }
 
@@ -264,6 +264,34 @@ expected<forward_report> redis_broker::forward() {
     return main_->broken(errc::unavailable, doing, "an unexpected reply");
   return forward_report{static_cast<size_t>(numbers[0]->integer),
                         std::chrono::milliseconds{numbers[1]->integer}};
+}
+
+expected<std::vector<turn>>
+redis_broker::take_turns(std::span<const turn_request> batch) {
+  constexpr auto doing = "ask for turns under a rate limit";
+  std::vector<turn> result;
+  if (batch.empty())
+    return result;
+  pipeline commands;
+  commands.begin(3 + 4 * batch.size()).arg("EVALSHA").arg(scripts::rate.sha);
+  commands.arg(batch.size());
+  for (auto& x : batch)
+    commands.arg(keys_.rate(x.limit));
+  for (auto& x : batch) {
+    commands.arg(static_cast<uint64_t>(x.rate.interval.count()));
+    commands.arg(static_cast<uint64_t>(x.hold.count()));
+    commands.arg(x.waited ? "1" : "0");
+  }
+  auto replies = main_->check(commands, doing);
+  if (!replies)
+    return replies.error();
+  auto numbers = elements_of(*replies->front());
+  if (numbers.size() != 2 * batch.size())
+    return main_->broken(errc::unavailable, doing, "an unexpected reply");
+  for (size_t i = 0; i < numbers.size(); i += 2)
+    result.push_back({std::chrono::microseconds{numbers[i]->integer},
+                      numbers[i + 1]->integer == 1});
+  return result;
 }
 
 // -- producing ----------------------------------------------------------------

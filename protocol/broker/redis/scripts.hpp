@@ -13,5 +13,6 @@ extern const script stale;       ///< stale.lua
 extern const script restore;     ///< restore.lua
 extern const script dead_owners; ///< dead_owners.lua
 extern const script forward;     ///< forward.lua
+extern const script rate;        ///< rate.lua
 
 } // namespace umbel::redis::scripts

@@ -20,9 +20,10 @@
 --     o  once: none, but nothing happens if the tag was settled with `o` before
 --   Steps are those of deliver.lua, and
 --     R  store a result
+--     M  let the message come back in another form (before Z)
 --     Z  keep the message in the ledger until it is due (with fence f)
 --   two values for each step: P, B: list, message; D: list, dead letter;
---     R: key, document; Z: priority step, time
+--     R: key, document; M: ledger entry, nothing; Z: priority step, time
 --
 -- A delayed message gets a tag that is nobody's, umbel.delayed/<step>/<old tag>,
 -- so that no lease and no owner's end concerns it. Its time in the index is so far
@@ -43,7 +44,7 @@ local visibility, callers_time = tonumber(ARGV[5]), tonumber(ARGV[6])
 local count = tonumber(ARGV[7])
 local byte, sub = string.byte, string.sub
 local FENCED, ONCE, RESULT = byte('f'), byte('o'), byte('R')
-local DELAY = byte('Z')
+local MESSAGE, DELAY = byte('M'), byte('Z')
 
 -- First the ledger, in one command for all.
 local fenced, work, at = {}, false, 8
@@ -120,6 +121,8 @@ for i = 1, count do
     for j = 2, #steps do
       if byte(steps, j) == RESULT then
         store_result(ARGV[value], ARGV[value + 1], expires)
+      elseif byte(steps, j) == MESSAGE then
+        entries[tag] = ARGV[value]
       elseif byte(steps, j) == DELAY then
         delay(tag, ARGV[value], ARGV[value + 1])
       else

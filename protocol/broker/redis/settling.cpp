@@ -42,7 +42,7 @@ std::string steps_of(const settlement& x) {
   if (goes_back(x))
     result += x.how == disposition::requeue ? 'P' : 'B';
   if (x.how == disposition::delay)
-    result += 'Z';
+    result += x.payload ? "MZ" : "Z";
   return result;
 }
 
@@ -131,6 +131,8 @@ void redis_broker::append(pipeline& commands, const settlement& x,
     commands.arg(keys_.dead(x.queue.str())).arg(to_text(*x.dead));
   if (goes_back(x))
     commands.arg(keys_.list(x.queue.str(), priority_of(payload))).arg(payload);
+  if (x.how == disposition::delay && x.payload)
+    commands.arg('[' + *x.payload + entry_ending(x.queue.str())).arg("");
   if (x.how == disposition::delay)
     commands.arg(std::to_string(keys_.step(x.priority))).arg(in_seconds(x.due));
 }

@@ -170,6 +170,31 @@ CAF_TEST(nobody_claims_what_is_far_off) {
   CAF_CHECK_EQUAL(ask({"EXISTS", "umbel.forwarder"}), "0");
 }
 
+// -- rate.lua
+// -------------------------------------------------------------------
+
+CAF_TEST(a_limit_is_one_key_that_expires_when_it_says_nothing_more) {
+  auto ask = [&](const strings& args) {
+    return run(redis::scripts::rate, {"umbel.rate.t"}, args);
+  };
+  CAF_CHECK_EQUAL(ask({"60000000", "5000000", "0"}), "[0 1]");
+  auto ttl = std::stoi(redis_fixture::ask({"PTTL", "umbel.rate.t"}));
+  CAF_CHECK(ttl > 50'000 && ttl <= 60'001);
+  auto second = ask({"60000000", "5000000", "0"});
+  CAF_CHECK(second.ends_with(" 0]"));
+  ttl = std::stoi(redis_fixture::ask({"PTTL", "umbel.rate.t"}));
+  CAF_CHECK(ttl > 110'000 && ttl <= 120'001); // the line's end
+  redis_fixture::ask({"SET", "umbel.rate.t", "rubbish"});
+  CAF_CHECK_EQUAL(ask({"60000000", "5000000", "0"}), "[0 1]");
+}
+
+CAF_TEST(a_full_server_lets_nobody_begin) {
+  ask({"CONFIG", "SET", "maxmemory", "1"});
+  auto reply = run(redis::scripts::rate, {"umbel.rate.t"}, {"100", "0", "0"});
+  ask({"CONFIG", "SET", "maxmemory", "0"});
+  CAF_CHECK_EQUAL(reply, "[1000000 0]");
+}
+
 // -- together
 // -------------------------------------------------------------------
 

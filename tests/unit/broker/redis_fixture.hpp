@@ -22,7 +22,7 @@ public:
     options.scripts = {&redis::scripts::reserve, &redis::scripts::settle,
                        &redis::scripts::renew,   &redis::scripts::stale,
                        &redis::scripts::restore, &redis::scripts::dead_owners,
-                       &redis::scripts::forward};
+                       &redis::scripts::forward, &redis::scripts::rate};
     auto where = redis::to_address(parse_url(server().url()).value()).value();
     admin = redis::connection::open(where, options).value();
     ask({"FLUSHALL"});

@@ -153,6 +153,11 @@ public:
     return call("forward", [&] { return inner_->forward(); });
   }
 
+  expected<std::vector<turn>>
+  take_turns(std::span<const turn_request> batch) override {
+    return call("take_turns", [&] { return inner_->take_turns(batch); });
+  }
+
   expected<void> declare(std::span<const queue_name> queues) override {
     return call("declare", [&] { return inner_->declare(queues); });
   }

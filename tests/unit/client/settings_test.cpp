@@ -192,6 +192,30 @@ CAF_TEST(an old name is answered with the new one) {
       "write 'broker_url'");
 }
 
+CAF_TEST(rate limits are text or numbers and are checked) {
+  file(R"({"task_default_rate_limit": 0.5,
+           "task_annotations": {"*": {"rate_limit": "10/m", "trail": false},
+                                "t": {"rate_limit_scope": "cluster",
+                                      "rate_limit_key": "tenant"}}})");
+  auto x = load();
+  CAF_CHECK_EQUAL(x.task_annotations.at("*").rate_limit->text, "10/m");
+  CAF_CHECK(x.task_annotations.at("t").rate_limit_scope == "cluster");
+  CAF_CHECK(x.task_annotations.at("t").rate_limit_key == "tenant");
+  CAF_CHECK_EQUAL(warnings.size(), 1u); // trail
+  CAF_CHECK_EQUAL(fault_in_file(R"({"task_default_rate_limit": "10/d"})"),
+                  "setting 'task_default_rate_limit' in conf.json is "
+                  "\"10/d\"; expected a rate such as 10/s, 100/m or 1000/h");
+  CAF_CHECK_EQUAL(
+      fault_in_file(R"({"task_annotations": {"t": {"rate_limit": []}}})"),
+      "setting 'task_annotations.t.rate_limit' in conf.json is []; expected a "
+      "rate such as 10/s, 100/m or 1000/h");
+  CAF_CHECK(!fault_in_file(R"({"task_annotations": {"t": {"rate_limt": 1}}})")
+                 .empty());
+  CAF_CHECK(!fault_in_file(
+                 R"({"task_annotations": {"t": {"rate_limit_scope": "x"}}})")
+                 .empty());
+}
+
 CAF_TEST(a wrong value names setting and value and what is expected) {
   CAF_CHECK_EQUAL(fault_in_file(R"({"task_acks_late": "yes"})"),
                   "setting 'task_acks_late' in conf.json is \"yes\"; expected "

@@ -17,6 +17,7 @@ struct seen {
   std::vector<uint64_t> woken_at;
   std::vector<settlement> settled;
   std::vector<settle_batch> batches;
+  std::vector<take_turns> questions;
   size_t credit = 0;
   bool quiet = false;
   bool paused = false;
@@ -41,6 +42,7 @@ caf::behavior recorder(caf::event_based_actor*, seen* log) {
       log->settled.insert(log->settled.end(), x.settlements->begin(),
                           x.settlements->end());
     },
+    [=](const take_turns& x) { log->questions.push_back(x); },
     [=](credit x) { log->credit += x.messages; },
     [=](quiet) { log->quiet = true; },
     [=](pause_reader) { log->paused = true; },
@@ -67,6 +69,17 @@ std::string payload(const std::string& id, const std::string& task,
     R"({{"exchange": "", "routing_key": "celery"}}, "priority": 0, )"
     R"("body_encoding": "base64", "delivery_tag": "t"}}}})",
     task, id, eta, expires, timelimit, id, id);
+}
+
+/// tasks.add may begin once in an interval.
+consumer_options limited(std::chrono::microseconds interval,
+                         rate_scope scope = rate_scope::worker) {
+  consumer_options result;
+  result.rate_of = [=](const task_options& x) {
+    return x.name == "tasks.add" ? task_rate{rate{interval}, scope, ""}
+                                 : task_rate{};
+  };
+  return result;
 }
 
 consumer_options window(size_t size, bool fixed = false) {
@@ -311,6 +324,126 @@ CAF_TEST(a delayed task keeps its priority) {
   tell(deliveries{{x}});
   CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
   CAF_CHECK_EQUAL(log.settled[0].priority, 7);
+}
+
+// -- rate limits ----------------------------------------------------------------
+
+CAF_TEST(a limited task waits for its turn here if that is soon) {
+  start(limited(1s));
+  deliver("tasks.add", 3);
+  CAF_CHECK_EQUAL(log.jobs.size(), 1u);
+  CAF_REQUIRE_EQUAL(log.woken_at.size(), 2u);
+  CAF_CHECK(log.settled.empty());
+  CAF_CHECK_EQUAL(log.credit, 8u + 2); // what waits is not in the window
+  wall_clock += 1s;
+  tell(woken{{log.woken_at[0]}});
+  CAF_CHECK_EQUAL(log.jobs.size(), 2u); // it has a turn and asks for no other
+  CAF_CHECK_EQUAL(log.woken_at.size(), 2u);
+  deliver("tasks.late"); // not limited
+  CAF_CHECK_EQUAL(log.jobs.size(), 3u);
+}
+
+CAF_TEST(a limited task waits in the broker if its turn is far off) {
+  start(limited(10s));
+  deliver("tasks.add", 3);
+  CAF_CHECK_EQUAL(log.jobs.size(), 1u);
+  CAF_CHECK(log.woken_at.empty());
+  CAF_REQUIRE_EQUAL(log.settled.size(), 2u);
+  CAF_CHECK(log.settled[0].how == disposition::delay);
+  CAF_CHECK(log.settled[0].due == wall_clock + 10s);
+  CAF_CHECK(log.settled[1].due == wall_clock + 20s);
+  // It comes back with a mark, and does not join the end of the line again.
+  auto back = make("tasks.add");
+  back.payload = log.settled[0].payload.value();
+  wall_clock += 10s;
+  deliver("tasks.add"); // a newcomer does
+  CAF_REQUIRE_EQUAL(log.settled.size(), 3u);
+  CAF_CHECK(log.settled[2].due == wall_clock + 20s);
+  tell(deliveries{{back}});
+  CAF_CHECK_EQUAL(log.jobs.size(), 2u);
+}
+
+CAF_TEST(a limit by key holds for each value of the header) {
+  auto options = limited(1h);
+  options.rate_of = [](const task_options&) {
+    return task_rate{rate{1h}, rate_scope::worker, "group"};
+  };
+  start(options);
+  auto with = [&](const std::string& group) {
+    auto x = make("tasks.add");
+    x.payload.replace(x.payload.find(R"("group": null)"), 13,
+                      R"("group": ")" + group + '"');
+    return x;
+  };
+  tell(deliveries{{with("a"), with("b"), with("a"), make("tasks.add")}});
+  CAF_CHECK_EQUAL(log.jobs.size(), 3u);
+  CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
+  CAF_CHECK_EQUAL(log.settled[0].tag.str(), "n/i/3");
+}
+
+CAF_TEST(a limit of the cluster is asked for and the task held meanwhile) {
+  start(limited(1s, rate_scope::cluster));
+  deliver("tasks.add", 3);
+  CAF_CHECK(log.jobs.empty());
+  CAF_REQUIRE_EQUAL(log.questions.size(), 1u);
+  auto& ids = log.questions[0].ids;
+  CAF_REQUIRE_EQUAL(ids.size(), 3u);
+  auto& asked = log.questions[0].requests[0];
+  CAF_CHECK_EQUAL(asked.limit, "tasks.add");
+  CAF_CHECK(asked.rate.interval == 1s);
+  CAF_CHECK(asked.hold == consumer_state::hold_max);
+  tell(turns{ids, {{0us, true}, {1s, true}, {20s, false}}});
+  CAF_CHECK_EQUAL(log.jobs.size(), 1u);
+  CAF_CHECK_EQUAL(log.woken_at, std::vector<uint64_t>{ids[1]});
+  CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
+  CAF_CHECK(log.settled[0].due == wall_clock + 20s);
+  CAF_CHECK(log.settled[0].payload);
+  tell(turns{ids, {{0us, true}, {0us, true}, {0us, true}}}); // late answers
+  CAF_CHECK_EQUAL(log.jobs.size(), 1u);
+}
+
+CAF_TEST(questions that a writer took with it go to the next one) {
+  start(limited(1s, rate_scope::cluster));
+  deliver("tasks.add", 2);
+  log.questions.clear();
+  tell(writer_up{other});
+  CAF_REQUIRE_EQUAL(log.questions.size(), 1u);
+  CAF_CHECK_EQUAL(log.questions[0].ids.size(), 2u);
+}
+
+CAF_TEST(draining gives back who asks and who waits for a turn) {
+  start(limited(1s, rate_scope::cluster));
+  deliver("tasks.add", 2);
+  tell(turns{{log.questions.at(0).ids[0]}, {{1s, true}}});
+  order(drain{});
+  CAF_REQUIRE_EQUAL(log.settled.size(), 2u);
+  CAF_CHECK(log.settled[0].how == disposition::restore);
+  CAF_CHECK(log.settled[1].how == disposition::restore);
+}
+
+CAF_TEST(annotations outrank options and those the default) {
+  settings x;
+  task_options task;
+  task.name = "t";
+  CAF_CHECK(!rate_of(task, x).rate.limits());
+  x.task_default_rate_limit = rate_setting{"1/s"};
+  CAF_CHECK(rate_of(task, x).rate.interval == 1s);
+  task.rate_limit = "2/s";
+  task.rate_limit_scope = rate_scope::cluster;
+  CAF_CHECK(rate_of(task, x).rate.interval == 500ms);
+  x.task_annotations["*"].rate_limit = rate_setting{"4/s"};
+  x.task_annotations["*"].rate_limit_key = "k";
+  CAF_CHECK(rate_of(task, x).rate.interval == 250ms);
+  CAF_CHECK(rate_of(task, x).scope == rate_scope::cluster);
+  x.task_annotations["t"].rate_limit = rate_setting{"0"};
+  CAF_CHECK(!rate_of(task, x).rate.limits());
+  x.task_annotations["t"].rate_limit = rate_setting{"10/s"};
+  x.task_annotations["t"].rate_limit_scope = "worker";
+  CAF_CHECK(rate_of(task, x).rate.interval == 100ms);
+  CAF_CHECK(rate_of(task, x).scope == rate_scope::worker);
+  CAF_CHECK_EQUAL(rate_of(task, x).key, "k");
+  x.worker_disable_rate_limits = true;
+  CAF_CHECK(!rate_of(task, x).rate.limits());
 }
 
 CAF_TEST(a task that is given back after its acknowledgement is not lost) {

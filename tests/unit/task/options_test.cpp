@@ -65,6 +65,8 @@ CAF_TEST(every option travels) {
                    .time_limit(30s)
                    .soft_time_limit(20.5s)
                    .rate_limit("10/m")
+                   .rate_limit_scope(rate_scope::cluster)
+                   .rate_limit_key("tenant")
                    .retry_backoff(2s)
                    .retry_backoff_max(60s)
                    .retry_jitter(false);
@@ -80,7 +82,9 @@ CAF_TEST(every option travels) {
   CAF_CHECK(back.default_retry_delay == 1500ms);
   CAF_CHECK(back.time_limit == 30s);
   CAF_CHECK(back.soft_time_limit == 20500ms);
-  CAF_CHECK_EQUAL(back.rate_limit, "10/m");
+  CAF_CHECK_EQUAL(back.rate_limit.value_or(""), "10/m");
+  CAF_CHECK(back.rate_limit_scope == rate_scope::cluster);
+  CAF_CHECK_EQUAL(back.rate_limit_key, "tenant");
   CAF_CHECK(back.retry_backoff);
   CAF_CHECK(back.retry_backoff_factor == 2s);
   CAF_CHECK(back.retry_backoff_max == 60s);
@@ -105,13 +109,15 @@ CAF_TEST(options of other languages) {
   CAF_CHECK_NOT_EQUAL(complaint({{"name", "t"}, {"time_limit", -1}}), "");
   CAF_CHECK_NOT_EQUAL(complaint({{"name", "t"}, {"time_limit", 1e300}}), "");
   CAF_CHECK_NOT_EQUAL(complaint({{"name", "t"}, {"max_retries", 1.5}}), "");
+  CAF_CHECK_NOT_EQUAL(complaint({{"name", "t"}, {"rate_limit", "10/d"}}), "");
+  CAF_CHECK_NOT_EQUAL(complaint({{"name", "t"}, {"rate_limit_scope", "x"}}), "");
 }
 
 CAF_TEST(wrong options fail where they are written) {
   registry app;
   auto& task = app.task("t", nop);
   CAF_CHECK(throws<std::invalid_argument>(
-      [&] { static_cast<void>(task.rate_limit("10")); }));
+      [&] { static_cast<void>(task.rate_limit("-1/s")); }));
   CAF_CHECK(throws<std::invalid_argument>(
       [&] { static_cast<void>(task.rate_limit("10/d")); }));
   CAF_CHECK(throws<std::invalid_argument>(
