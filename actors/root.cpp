@@ -53,11 +53,12 @@ std::string to_string(const unfinished_tasks& x) {
 void root_state::on_step(const shutdown_step& x) {
   options.notify(x.restarts ? reloading() : "STOPPING=1");
   if (x.to == step::warm) {
+    if (now == phase::running)
+      self->send(consumer, drain{});
     now = phase::warm;
     spdlog::warn("{}: finishing what runs (SIGQUIT gives it up, and so does a "
                  "second ^C)",
                  x.restarts ? "Restart, warm shutdown first" : "Warm shutdown");
-    self->send(consumer, drain{});
     report();
   } else if (x.to == step::cold && options.soft_shutdown_timeout.count() > 0) {
     if (now == phase::running)

@@ -12,6 +12,7 @@ shutdown_ladder::climb(int signal) noexcept {
     return std::max(least, std::min(next, step::at_once));
   };
   auto to = now_;
+  auto restarted = restarts_;
   if (signal == SIGHUP && rules_.hangup_restarts) {
     // Whoever has told it to stop is not overruled.
     restarts_ = restarts_ || now_ == step::running;
@@ -27,7 +28,7 @@ shutdown_ladder::climb(int signal) noexcept {
     to = above(signal == SIGQUIT ? step::cold : step::warm);
     exit_status_ = 1;
   }
-  if (to == now_)
+  if (to == now_ && restarts_ == restarted)
     return std::nullopt;
   now_ = to;
   return to;

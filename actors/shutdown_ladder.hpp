@@ -40,7 +40,7 @@ public:
   // -- climbing -----------------------------------------------------------------
 
   /// @param signal SIGTERM, SIGINT, SIGQUIT or SIGHUP
-  /// @returns the step that is reached, if it is a new one
+  /// @returns the step that is reached, if it or what follows it is a new one
   std::optional<step> climb(int signal) noexcept;
 
   // -- where it stands ----------------------------------------------------------

@@ -238,6 +238,7 @@ int worker_command::restart() {
 int run_worker_command(const std::string& name,
                        const std::vector<std::string>& argv,
                        const options& given) {
+  complete_standard_streams();
   if (auto status = run_as_init(name))
     return *status;
   return worker_command{name, argv, given}.run();

@@ -160,6 +160,14 @@ expected<detached> detach(const std::string& name,
   return detached{start_report{line[1]}, std::nullopt};
 }
 
+void complete_standard_streams() {
+  int fd = 0;
+  while (fd >= 0 && fd <= STDERR_FILENO)
+    fd = open("/dev/null", O_RDWR);
+  if (fd >= 0)
+    close(fd);
+}
+
 void leave_standard_output() {
   auto null = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (null < 0)

@@ -49,6 +49,10 @@ struct detached {
 expected<detached> detach(const std::string& name,
                           std::chrono::seconds patience);
 
+/// Opens those of the three standard streams that are closed, so that no other
+/// file takes their numbers. Call it first.
+void complete_standard_streams();
+
 /// Gives up standard output and error: /dev/null takes their place.
 void leave_standard_output();
 

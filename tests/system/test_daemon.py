@@ -130,6 +130,15 @@ def test_detach_fails_with_the_reason(daemons, tmp_path, args, status, why):
     assert not log.exists() or why in log.read_text()
 
 
+def test_detach_without_standard_streams(tmp_path, redis_server, tasks):
+    """As a program that was started with all of them closed."""
+    words = command(redis_server, "-D", "-f", "w.log", "--pidfile", "w.pid")
+    line = " ".join(words) + " <&- >&- 2>&-"
+    assert subprocess.run(["sh", "-c", line], cwd=tmp_path, timeout=60).returncode == 0
+    assert tasks.add.delay(1, 1).get(timeout=10) == 2
+    stop(tmp_path / "w.pid")
+
+
 def test_detach_through_another_executable(daemons, tmp_path):
     other = tmp_path / "other"
     other.write_text(f'#!/bin/sh\nexec {umbel_binary()} "$@" --umask 027\n')

@@ -38,6 +38,8 @@ WRONG = {
     "--executable": ("/no/such/program", "is not a program that can be executed"),
     "--schedule": ("", "a value is missing"),
     "--scheduler": ("", "a value is missing"),
+    "--time-limit": ("soon", "is not a number of seconds"),
+    "--soft-time-limit": ("-1", "is not a number of seconds"),
     "--optimization": ("fast", "is not one of default, fair"),
     "--heartbeat-interval": ("0", "is not a whole number from 1 up"),
 }

@@ -120,6 +120,7 @@ def test_warm_shutdown_says_what_it_waits_for(umbel_worker, tasks):
     results = [tasks.sleep.delay(2), tasks.sleep.delay(2)]
     for result in results:
         eventually(is_started(result))
+    time.sleep(0.1)  # for how long is known some milliseconds late
     running.signal(signal.SIGTERM)
     line = running.wait_for_log(r"waiting for 2 tasks: (.*)")[1]
     for result in results:
@@ -200,6 +201,7 @@ def test_sigterm_during_a_restart_ends_it(umbel_worker, tasks):
     running.signal(signal.SIGHUP)
     running.wait_for_log("Restart, warm shutdown first")
     running.signal(signal.SIGTERM)
+    running.wait_for_log("MainProcess. Warm shutdown")
     assert running.wait_exit() == 0
     assert ready_count(running) == 1
 

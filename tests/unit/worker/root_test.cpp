@@ -130,6 +130,10 @@ CAF_TEST(a restart is announced as one) {
   start();
   climb(step::warm, true);
   CAF_CHECK_EQUAL(log->notices.front(), "RELOADING=1");
+  log->notices.clear();
+  climb(step::warm); // somebody wants an end
+  CAF_CHECK_EQUAL(log->notices.front(), "STOPPING=1");
+  CAF_CHECK_EQUAL(orders(), "drain list list");
 }
 
 CAF_TEST(cold: gives up at once if there is no soft timeout) {
