@@ -1,5 +1,6 @@
 #include "actors/worker.hpp"
 
+#include "actors/caller/caller.hpp"
 #include "actors/consumer/consumer.hpp"
 #include "actors/consumer/forwarder.hpp"
 #include "actors/consumer/incarnation.hpp"
@@ -54,7 +55,8 @@ std::shared_ptr<incarnation> begin_incarnation(const worker_config& config) {
 
 /// What the pool makes its children with. Threads need the task libraries in
 /// this process; a library that cannot be loaded is an error here already.
-expected<child_factory> make_children(const worker_config& config) {
+expected<child_factory> make_children(const worker_config& config,
+                                      std::shared_ptr<call_table> calls) {
   auto node = config.broker.node.str();
   auto settings = to_child_settings(config.settings);
   if (config.pool == pool_kind::prefork) {
@@ -67,8 +69,10 @@ expected<child_factory> make_children(const worker_config& config) {
   if (!parsed)
     return parsed.error();
   if (config.pool == pool_kind::cooperative)
-    return cooperative_children(config.libraries, std::move(*parsed));
-  return thread_children(config.libraries, std::move(*parsed));
+    return cooperative_children(config.libraries, std::move(*parsed),
+                                std::move(calls));
+  return thread_children(config.libraries, std::move(*parsed),
+                         std::move(calls));
 }
 
 acknowledgement_defaults acknowledgement_of(const settings& x) {
@@ -119,7 +123,8 @@ consumer_options options_of(const worker_config& config,
 }
 
 std::vector<child_spec> connection_specs(std::shared_ptr<incarnation> life,
-                                         caf::actor consumer) {
+                                         caf::actor consumer,
+                                         std::shared_ptr<call_table> calls) {
   child_spec write;
   write.id = "writer";
   write.blocks = true;
@@ -138,7 +143,14 @@ std::vector<child_spec> connection_specs(std::shared_ptr<incarnation> life,
   forward.start = [=](caf::local_actor* parent, const siblings& started) {
     return parent->spawn(forwarder, started.get("writer"), now);
   };
-  return {std::move(write), std::move(read), std::move(forward)};
+  child_spec call;
+  call.id = "caller";
+  call.blocks = true;
+  call.start = [=](caf::local_actor* parent, const siblings&) {
+    return parent->spawn<caf::detached>(caller, life, calls);
+  };
+  return {std::move(write), std::move(read), std::move(forward),
+          std::move(call)};
 }
 
 supervisor_flags connection_flags(const worker_config& config) {
@@ -170,6 +182,7 @@ child_spec autoscaler_spec(const worker_config& config) {
 
 std::vector<child_spec> worker_specs(const worker_config& config,
                                      const child_factory& children,
+                                     std::shared_ptr<call_table> calls,
                                      const caf::actor& root) {
   child_spec time;
   time.id = "timer";
@@ -207,10 +220,11 @@ std::vector<child_spec> worker_specs(const worker_config& config,
   child_spec connect;
   connect.id = "connections";
   connect.type = child_type::supervisor;
-  connect.start = [&config, life](caf::local_actor* parent,
+  connect.start = [&config, life, calls](caf::local_actor* parent,
                                   const siblings& started) {
     return parent->spawn(supervisor, "connections", connection_flags(config),
-                         connection_specs(*life, started.get("consumer")));
+                         connection_specs(*life, started.get("consumer"),
+                                          calls));
   };
   // Reader and writer one after another, each with its own time.
   connect.shutdown = 13s;
@@ -223,18 +237,19 @@ std::vector<child_spec> worker_specs(const worker_config& config,
 }
 
 root_options options_of_root(const worker_config& config,
-                             const child_factory& children) {
+                             const child_factory& children,
+                             std::shared_ptr<call_table> calls) {
   root_options result;
   result.soft_shutdown_timeout = config.settings.worker_soft_shutdown_timeout;
   result.soft_shutdown_on_idle =
       config.settings.worker_enable_soft_shutdown_on_idle;
   result.notify = config.notify;
-  result.start_tree = [&config, children](caf::event_based_actor* self) {
+  result.start_tree = [=, &config](caf::event_based_actor* self) {
     supervisor_flags flags;
     flags.strategy = strategy::one_for_all;
     flags.intensity = {3, 60s};
     return self->spawn(supervisor, "worker", flags,
-                       worker_specs(config, children, self));
+                       worker_specs(config, children, calls, self));
   };
   return result;
 }
@@ -361,7 +376,8 @@ worker_end watch::run(caf::actor_system& system, const caf::actor& root) {
 } // namespace
 
 worker_end run_worker(const worker_config& config) {
-  auto children = make_children(config);
+  auto calls = std::make_shared<call_table>();
+  auto children = make_children(config, calls);
   if (!children) {
     spdlog::critical("{}", children.error().what);
     return {worker_end::finished, 1};
@@ -374,7 +390,7 @@ worker_end run_worker(const worker_config& config) {
   system_config->set("middleman.workers", size_t{0});
   auto system = std::make_unique<caf::actor_system>(*system_config);
   auto result = [&] {
-    auto hdl = system->spawn(root, options_of_root(config, *children));
+    auto hdl = system->spawn(root, options_of_root(config, *children, calls));
     hdl->attach_functor([main](const caf::error& x) { main->on_end(x); });
     return main->run(*system, hdl);
   }();

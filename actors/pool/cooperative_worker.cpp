@@ -13,7 +13,14 @@ using idle_atom = caf::atom_constant<caf::atom("idle")>;
 
 /// What the children of one pool share.
 struct shared_parts {
-  std::shared_ptr<const registry> tasks; ///< outlives what the thread runs
+  shared_parts(std::shared_ptr<const registry> tasks,
+               std::shared_ptr<task_caller> calls)
+    : tasks(std::move(tasks)), calls(std::move(calls)), thread(*this->calls) {
+  }
+
+  // Both outlive what the thread runs.
+  std::shared_ptr<const registry> tasks;
+  std::shared_ptr<task_caller> calls;
   runtime_thread thread;
 };
 
@@ -63,12 +70,13 @@ cooperative_worker(caf::stateful_actor<cooperative_worker_state>* self,
 
 expected<child_factory>
 cooperative_children(const std::vector<std::string>& libraries,
-                     runner_settings settings) {
+                     runner_settings settings,
+                     std::shared_ptr<task_caller> calls) {
   auto tasks = load_libraries(libraries);
   if (!tasks)
     return tasks.error();
-  auto shared = std::make_shared<shared_parts>();
-  shared->tasks = std::move(*tasks);
+  auto shared = std::make_shared<shared_parts>(std::move(*tasks),
+                                               std::move(calls));
   return child_factory{
     [=](caf::local_actor* parent, const caf::actor& pool,
         uint64_t id) -> caf::expected<caf::actor> {

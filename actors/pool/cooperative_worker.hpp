@@ -53,9 +53,11 @@ cooperative_worker(caf::stateful_actor<cooperative_worker_state>* self,
 
 /// Children that share one thread, which lives as long as the factory. Loads
 /// the libraries into this process, once.
+/// @param calls has other tasks run
 /// @returns `not_found` or `invalid_setting` for a library that cannot be loaded
 expected<child_factory>
 cooperative_children(const std::vector<std::string>& libraries,
-                     runner_settings settings);
+                     runner_settings settings,
+                     std::shared_ptr<task_caller> calls);
 
 } // namespace umbel

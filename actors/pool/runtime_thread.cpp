@@ -4,7 +4,7 @@
 
 namespace umbel {
 
-runtime_thread::runtime_thread() {
+runtime_thread::runtime_thread(task_caller& caller) : runtime_(&caller) {
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);

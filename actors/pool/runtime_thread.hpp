@@ -10,7 +10,8 @@ namespace umbel {
 /// Runs coroutines as long as this object lives. No signal comes to it.
 class runtime_thread {
 public:
-  runtime_thread();
+  /// @param caller has other tasks run; outlives this object
+  explicit runtime_thread(task_caller& caller);
 
   /// Runs what was posted before, then waits for the thread.
   ~runtime_thread();

@@ -52,15 +52,17 @@ void thread_worker_state::end(const std::string& how) {
 caf::behavior thread_worker(caf::stateful_actor<thread_worker_state>* self,
                             caf::actor pool, uint64_t id,
                             std::shared_ptr<const registry> tasks,
-                            runner_settings settings) {
+                            runner_settings settings,
+                            std::shared_ptr<task_caller> calls) {
   auto& st = self->state;
   st.self = self;
   st.id = id;
   st.pool = pool;
-  // The registry must live as long as the runner, which may outlive this actor.
+  // What the runner refers to must live as long as it, and it may outlive this
+  // actor.
   st.tasks = std::shared_ptr<task_runner>{
-    new task_runner{*tasks, std::move(settings)},
-    [tasks](task_runner* x) { delete x; }};
+    new task_runner{*tasks, std::move(settings), calls.get()},
+    [tasks, calls](task_runner* x) { delete x; }};
   st.runner = self->spawn<caf::detached>(runner, pool, id, st.jobs, st.tasks);
   self->send(pool, child_hello{id, tasks->options()});
   return {
@@ -87,14 +89,15 @@ caf::behavior thread_worker(caf::stateful_actor<thread_worker_state>* self,
 
 expected<child_factory>
 thread_children(const std::vector<std::string>& libraries,
-                runner_settings settings) {
+                runner_settings settings, std::shared_ptr<task_caller> calls) {
   auto tasks = load_libraries(libraries);
   if (!tasks)
     return tasks.error();
   return child_factory{
-    [tasks = *tasks, settings](caf::local_actor* parent, const caf::actor& pool,
-                               uint64_t id) -> caf::expected<caf::actor> {
-      return parent->spawn(thread_worker, pool, id, tasks, settings);
+    [tasks = *tasks, settings, calls](caf::local_actor* parent,
+                                      const caf::actor& pool, uint64_t id)
+      -> caf::expected<caf::actor> {
+      return parent->spawn(thread_worker, pool, id, tasks, settings, calls);
     }};
 }
 

@@ -19,6 +19,7 @@
 #include "protocol/task/registry.hpp"
 #include "protocol/task/runner.hpp"
 #include "protocol/task/settings.hpp"
+#include "protocol/task/task_caller.hpp"
 
 #include <caf/behavior.hpp>
 #include <caf/stateful_actor.hpp>
@@ -43,15 +44,17 @@ struct thread_worker_state {
 };
 
 /// @param tasks the loaded libraries, shared by all threads
+/// @param calls has other tasks run
 caf::behavior thread_worker(caf::stateful_actor<thread_worker_state>* self,
                             caf::actor pool, uint64_t id,
                             std::shared_ptr<const registry> tasks,
-                            runner_settings settings);
+                            runner_settings settings,
+                            std::shared_ptr<task_caller> calls);
 
 /// Children that are threads. Loads the libraries into this process, once.
 /// @returns `not_found` or `invalid_setting` for a library that cannot be loaded
 expected<child_factory>
 thread_children(const std::vector<std::string>& libraries,
-                runner_settings settings);
+                runner_settings settings, std::shared_ptr<task_caller> calls);
 
 } // namespace umbel

@@ -70,6 +70,24 @@ void spin(number seconds) {
     ;
 }
 
+umbel::awaitable<number> add_elsewhere(int64_t x) {
+  co_return co_await umbel::call<number>("tasks.add", x, x);
+}
+
+/// The sum of 0, 2, 4 ... 2 * (n - 1), each computed by a task of its own.
+umbel::awaitable<number> total(int64_t n) {
+  std::vector<umbel::awaitable<number>> all;
+  for (int64_t i = 0; i < n; ++i)
+    all.push_back(add_elsewhere(i));
+  co_return xsum(co_await umbel::when_all(std::move(all)));
+}
+
+/// What another task returns, or throws.
+umbel::awaitable<umbel::json::value> forward(const std::string& task,
+                                             const umbel::json::value& x) {
+  co_return co_await umbel::call(task, x);
+}
+
 void fail(const std::string& message) {
   throw std::invalid_argument(message); // ValueError for a Python client
 }
@@ -129,6 +147,8 @@ UMBEL_TASKS(app) {
   app.task("tasks.fetch", fetch, "url");
   app.task("tasks.patient_sleep", patient_sleep, "seconds");
   app.task("tasks.spin", spin, "seconds");
+  app.task("tasks.total", total, "n");
+  app.task("tasks.forward", forward, "task", "x");
   app.task("tasks.fail", fail, "message");
   app.task("tasks.flaky", flaky, "times");
   app.task("tasks.allocate", allocate, "mib");

@@ -1,10 +1,30 @@
 // Chooses a result store by its URL's scheme.
 #include "protocol/backend/memory/disabled_result_store.hpp"
+#include "protocol/backend/memory/memory_result_listener.hpp"
 #include "protocol/backend/memory/memory_result_store.hpp"
+#include "protocol/backend/redis/redis_result_listener.hpp"
 #include "protocol/backend/redis/redis_result_store.hpp"
 #include "protocol/backend/result_store.hpp"
 
 namespace umbel {
+
+namespace {
+
+bool is_redis(std::string_view scheme) {
+  return scheme == "redis" || scheme == "rediss" || scheme == "redis+socket"
+         || scheme == "unix";
+}
+
+error unknown_scheme(const std::string& url, const std::string& scheme) {
+  // Only the scheme is shown: the rest may hold a password.
+  auto shown = scheme == url ? std::string{"no scheme"} : "\"" + scheme + "\"";
+  return {errc::invalid_setting,
+          "result backend URL: " + shown
+              + " is not a known scheme; use redis://host:port/db, "
+                "redis+socket:///path, memory://name or disabled://"};
+}
+
+} // namespace
 
 expected<std::unique_ptr<result_store>>
 connect_result_store(const std::string& url,
@@ -13,17 +33,25 @@ connect_result_store(const std::string& url,
   auto scheme = url.substr(0, url.find("://"));
   if (url.empty() || scheme == "disabled")
     return result{std::make_unique<disabled_result_store>()};
-  if (scheme == "redis" || scheme == "rediss" || scheme == "redis+socket"
-      || scheme == "unix")
+  if (is_redis(scheme))
     return connect_redis_result_store(url, options);
   if (scheme == "memory")
     return connect_memory_result_store(url, options);
-  // Only the scheme is shown: the rest may hold a password.
-  auto shown = scheme == url ? std::string{"no scheme"} : "\"" + scheme + "\"";
-  return error{errc::invalid_setting,
-               "result backend URL: " + shown
-                   + " is not a known scheme; use redis://host:port/db, "
-                     "redis+socket:///path, memory://name or disabled://"};
+  return unknown_scheme(url, scheme);
+}
+
+expected<std::unique_ptr<result_listener>>
+connect_result_listener(const std::string& url,
+                        const result_store_options& options) {
+  auto scheme = url.substr(0, url.find("://"));
+  if (url.empty() || scheme == "disabled")
+    return error{errc::unsupported, "there is no result store to wait for "
+                                    "results at"};
+  if (scheme == "memory")
+    return connect_memory_result_listener(url, options);
+  if (is_redis(scheme))
+    return connect_redis_result_listener(url, options);
+  return unknown_scheme(url, scheme);
 }
 
 } // namespace umbel

@@ -48,9 +48,58 @@ private:
   std::shared_ptr<state> state_;
 };
 
+/// A call of another task. What comes of it comes from another thread.
+class call_operation final : public runtime::operation {
+public:
+  using handler = std::function<void(expected<std::string>)>;
+
+  explicit call_operation(handler f)
+      : handler_(std::make_shared<handler>(std::move(f))) {
+  }
+
+  /// @param post runs a function on the runtime's thread
+  void begin(task_caller& caller, task_id id, outgoing_message message,
+             std::function<void(std::function<void()>)> post) {
+    caller_ = &caller;
+    number_ =
+        caller.call(std::move(id), std::move(message),
+                    [post = std::move(post),
+                     weak = std::weak_ptr{handler_}](expected<std::string> x) {
+                      post([weak, x = std::move(x)] {
+                        if (auto f = weak.lock())
+                          (*f)(x);
+                      });
+                    });
+  }
+
+  ~call_operation() override {
+    if (caller_)
+      caller_->forget(number_);
+  }
+
+private:
+  std::shared_ptr<handler> handler_; ///< gone when it is given up
+  task_caller* caller_ = nullptr;
+  uint64_t number_ = 0;
+};
+
+/// For the tasks of a process that has no way to a broker.
+class no_caller final : public task_caller {
+public:
+  uint64_t call(task_id, outgoing_message, handler f) override {
+    f(error{errc::unsupported, "other tasks cannot be called from here"});
+    return 0;
+  }
+
+  void forget(uint64_t) override {
+    // nop
+  }
+};
+
 } // namespace
 
-asio_runtime::asio_runtime() : impl_(std::make_unique<implementation>()) {
+asio_runtime::asio_runtime(task_caller* caller)
+    : impl_(std::make_shared<implementation>()), caller_(caller) {
 }
 
 asio_runtime::~asio_runtime() = default;
@@ -73,14 +122,28 @@ runtime::time_point asio_runtime::now() const {
 }
 
 std::unique_ptr<runtime::operation> asio_runtime::at(time_point when,
-                                                   std::function<void()> f) {
+                                                     std::function<void()> f) {
   return std::make_unique<timer>(impl_->context, when, std::move(f));
 }
 
 std::unique_ptr<runtime::operation>
 asio_runtime::send(http_request request,
-                 std::function<void(expected<http_response>)> f) {
+                   std::function<void(expected<http_response>)> f) {
   return begin_http_exchange(impl_->context, std::move(request), std::move(f));
+}
+
+std::unique_ptr<runtime::operation>
+asio_runtime::call(task_id id, outgoing_message message,
+                   std::function<void(expected<std::string>)> f) {
+  static no_caller nobody;
+  auto result = std::make_unique<call_operation>(std::move(f));
+  result->begin(caller_ ? *caller_ : nobody, std::move(id), std::move(message),
+                // The answer may come when this object is gone.
+                [weak = std::weak_ptr{impl_}](std::function<void()> g) {
+                  if (auto impl = weak.lock())
+                    asio::post(impl->context, std::move(g));
+                });
+  return result;
 }
 
 } // namespace umbel

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "protocol/task/runtime.hpp"
+#include "protocol/task/task_caller.hpp"
 
 namespace umbel {
 
@@ -9,7 +10,9 @@ namespace umbel {
 /// Asio does for the first host name that is looked up.
 class asio_runtime final : public runtime {
 public:
-  asio_runtime();
+  /// @param caller has other tasks run, and outlives this object; null if
+  ///               nobody can
+  explicit asio_runtime(task_caller* caller = nullptr);
 
   asio_runtime(const asio_runtime&) = delete;
   asio_runtime& operator=(const asio_runtime&) = delete;
@@ -30,11 +33,15 @@ public:
   std::unique_ptr<operation>
   send(http_request request,
        std::function<void(expected<http_response>)> f) override;
+  std::unique_ptr<operation>
+  call(task_id id, outgoing_message message,
+       std::function<void(expected<std::string>)> f) override;
 
 private:
   struct implementation;
 
-  std::unique_ptr<implementation> impl_;
+  std::shared_ptr<implementation> impl_;
+  task_caller* caller_;
 };
 
 } // namespace umbel

@@ -83,6 +83,13 @@ void context::ignore() {
   throw umbel::ignore{};
 }
 
+void context::adopt(task_call& call) const {
+  call.queue = settings_.task_default_queue;
+  call.parent_id = id();
+  call.root_id = root_id().empty() ? id() : root_id();
+  call.origin = hostname();
+}
+
 void context::checkpoint() {
   if (stop_.consume())
     throw soft_time_limit_exceeded{};

@@ -150,6 +150,10 @@ public:
   /// Ends this run and leaves the task's state as it is.
   [[noreturn]] void ignore();
 
+  /// Makes `call` a child of this task, on the queue where tasks go if nothing
+  /// else is said.
+  void adopt(task_call& call) const;
+
   /// Throws soft_time_limit_exceeded when that limit is over, once.
   void checkpoint();
 

@@ -91,6 +91,7 @@ void wait::leave() {
 
 void wait::finish() {
   leave();
+  operation_.reset();
   auto* owner = owner_;
   owner->resume(frame_);
   owner->check_end();

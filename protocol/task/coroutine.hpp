@@ -97,8 +97,14 @@ protected:
   /// Begins the operation, which calls `finish` when it has ended.
   virtual std::unique_ptr<runtime::operation> begin(runtime& where) = 0;
 
-  /// Ends the wait. @pre called by the operation; may destroy this object
+  /// Ends the wait; may destroy this object. @pre waiting()
   void finish();
+
+  /// Whether it has begun and not ended. One that has ended may live on, until
+  /// the other waits of the same expression have ended.
+  bool waiting() const noexcept {
+    return waiting_;
+  }
 
   /// Throws if the wait was interrupted. To be called by `await_resume`.
   void check() const {

@@ -40,8 +40,8 @@ struct http_response {
   std::string_view header(std::string_view name) const;
 };
 
-/// There is no response. A Python client gets a ConnectionError, a TimeoutError,
-/// or a ValueError for a request that cannot be sent.
+/// There is no response. A Python client gets a ConnectionError, a
+/// TimeoutError, or a ValueError for a request that cannot be sent.
 class http_error : public exception {
 public:
   explicit http_error(const error& x);

@@ -17,8 +17,8 @@ namespace {
 
 namespace asio = boost::asio;
 namespace http = boost::beast::http;
-using boost::system::error_code;
 using asio::ip::tcp;
+using boost::system::error_code;
 
 /// The parts of a URL that a request needs.
 struct target {
@@ -34,9 +34,8 @@ error malformed(const std::string& url, const char* why) {
 
 expected<target> parse_target(const std::string& url) {
   // What would end the line, or the header, and begin another.
-  if (std::ranges::any_of(url, [](unsigned char c) {
-        return c <= ' ' || c == 0x7f;
-      }))
+  if (std::ranges::any_of(
+          url, [](unsigned char c) { return c <= ' ' || c == 0x7f; }))
     return malformed(url, "spaces and control characters must be escaped");
   std::string_view rest = url;
   if (rest.starts_with("https://"))
@@ -107,11 +106,10 @@ public:
     auto where = parse_target(given_.url);
     auto valid = check_lines(given_);
     if (!where || !valid) {
-      asio::post(socket_.get_executor(),
-                 [self = shared_from_this(),
-                  why = where ? valid.error() : where.error()] {
-                   self->end(why);
-                 });
+      asio::post(
+          socket_.get_executor(),
+          [self = shared_from_this(),
+           why = where ? valid.error() : where.error()] { self->end(why); });
       return;
     }
     target_ = std::move(*where);
@@ -127,10 +125,9 @@ public:
       return;
     }
     auto port = static_cast<uint16_t>(std::stoul(target_.port));
-    socket_.async_connect({address, port},
-                          [self = shared_from_this()](error_code ec) {
-                            self->on_connected(ec);
-                          });
+    socket_.async_connect(
+        {address, port},
+        [self = shared_from_this()](error_code ec) { self->on_connected(ec); });
   }
 
   void give_up() {
@@ -204,9 +201,9 @@ private:
 
   void fail(error_code ec) {
     if (ec == http::error::body_limit)
-      end(failure(errc::refused,
-                  "the response has more than "
-                      + std::to_string(given_.response_bytes_max) + " bytes"));
+      end(failure(errc::refused, "the response has more than "
+                                     + std::to_string(given_.response_bytes_max)
+                                     + " bytes"));
     else if (ec == http::error::end_of_stream)
       end(failure(errc::unavailable, "the server closed the connection"));
     else
@@ -255,7 +252,8 @@ private:
 std::unique_ptr<runtime::operation>
 begin_http_exchange(asio::io_context& context, http_request request,
                     std::function<void(expected<http_response>)> f) {
-  auto x = std::make_shared<exchange>(context, std::move(request), std::move(f));
+  auto x =
+      std::make_shared<exchange>(context, std::move(request), std::move(f));
   x->start();
   return std::make_unique<operation>(std::move(x));
 }

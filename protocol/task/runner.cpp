@@ -67,9 +67,10 @@ std::string humanize(const umbel::retry& how, const exception_info* cause) {
 
 } // namespace
 
-task_runner::task_runner(const registry& tasks, runner_settings settings)
+task_runner::task_runner(const registry& tasks, runner_settings settings,
+                         task_caller* caller)
     : tasks_(tasks), settings_(std::move(settings)),
-      own_(std::make_unique<asio_runtime>()), where_(*own_),
+      own_(std::make_unique<asio_runtime>(caller)), where_(*own_),
       self_(std::make_shared<task_runner*>(this)) {
 }
 

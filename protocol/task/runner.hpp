@@ -32,8 +32,11 @@ public:
   using end_handler = std::function<void(outcome)>;
 
   /// For a thread of its own, with an event loop for coroutines.
-  /// @pre `tasks` outlives the runner and does not change any more
-  task_runner(const registry& tasks, runner_settings settings);
+  /// @param caller has other tasks run; null if nobody can
+  /// @pre `tasks` and `caller` outlive the runner; `tasks` does not change any
+  /// more
+  task_runner(const registry& tasks, runner_settings settings,
+              task_caller* caller = nullptr);
 
   /// One of many on the thread of `where`, which outlives it.
   task_runner(const registry& tasks, runner_settings settings, runtime& where);

@@ -5,15 +5,18 @@
 #pragma once
 
 #include "protocol/error.hpp"
+#include "protocol/names.hpp"
 
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <string>
 
 namespace umbel {
 
 struct http_request;
 struct http_response;
+struct outgoing_message;
 
 /// One thread on which coroutines run. Everything but `post` is for that thread
 /// alone.
@@ -44,6 +47,12 @@ public:
   virtual std::unique_ptr<operation>
   send(http_request request,
        std::function<void(expected<http_response>)> f) = 0;
+
+  /// Has another task run; calls `f` with the document of its end, never before
+  /// this function has returned.
+  virtual std::unique_ptr<operation>
+  call(task_id id, outgoing_message message,
+       std::function<void(expected<std::string>)> f) = 0;
 };
 
 } // namespace umbel

@@ -14,6 +14,7 @@
 
 #include "protocol/task/arg.hpp"
 #include "protocol/task/awaitable.hpp"
+#include "protocol/task/call.hpp"
 #include "protocol/task/context.hpp"
 #include "protocol/task/exceptions.hpp"
 #include "protocol/task/http.hpp"

@@ -9,9 +9,11 @@ import json
 import os
 import signal as signals
 import time
+import urllib.request
 
 from celery import Celery
 from celery.exceptions import SoftTimeLimitExceeded
+from celery.result import allow_join_result
 
 
 leaked: list[bytes] = []
@@ -61,6 +63,24 @@ def make_app(broker: str = "", backend: str = "", **settings) -> Celery:
         end = time.process_time() + seconds
         while time.process_time() < end:
             pass
+
+    @app.task(name="tasks.fetch")
+    def fetch(url):
+        with urllib.request.urlopen(url) as answer:
+            return {
+                "status": answer.status,
+                "type": answer.headers["content-type"],
+                "bytes": len(answer.read()),
+            }
+
+    @app.task(name="tasks.total")
+    def total(n):
+        return sum(2 * i for i in range(n))
+
+    @app.task(name="tasks.forward")
+    def forward(task, x):
+        with allow_join_result():
+            return app.send_task(task, [x]).get()
 
     @app.task(name="tasks.fail")
     def fail(message):

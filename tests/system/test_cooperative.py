@@ -1,8 +1,11 @@
 """The cooperative pool: -P gevent and -P eventlet."""
 
+import json
 import os
 import signal
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -99,3 +102,104 @@ def test_a_killed_worker_loses_nothing(umbel_worker, celery, redis_client):
     umbel_worker("-P", "gevent", "-c", "500", config=LATE)
     eventually(all_done(redis_client, ids), 60, what="all have ended")
     eventually(lambda: in_flight(redis_client) == (0, 0))
+
+
+class Shop(BaseHTTPRequestHandler):
+    """Answers after a moment; /slow never."""
+
+    released = threading.Event()
+
+    def do_GET(self):
+        if self.path == "/slow":
+            self.released.wait(60)
+        elif self.path == "/missing":
+            self.send_error(404)
+        else:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain")
+            self.end_headers()
+            self.wfile.write(b"x" * 1000)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def shop():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Shop)
+    Shop.released.clear()
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    Shop.released.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.mark.parametrize("pool", ["gevent", "prefork"])
+def test_http(umbel_worker, tasks, shop, pool):
+    running = umbel_worker("-P", pool, "-c", "20")
+    slow = [tasks.fetch.delay(f"{shop}/slow") for _ in range(5)]
+    found = [tasks.fetch.delay(f"{shop}/page") for _ in range(50)]
+    for result in found:
+        assert result.get(timeout=20) == {
+            "status": 200, "type": "text/plain", "bytes": 1000}
+    assert tasks.fetch.delay(f"{shop}/missing").get(timeout=10)["status"] == 404
+    with pytest.raises(ConnectionError, match="Connection refused"):
+        tasks.fetch.delay("http://127.0.0.1:1/").get(timeout=10)
+    with pytest.raises(ValueError, match="only http:// is supported"):
+        tasks.fetch.delay("https://example.org/").get(timeout=10)
+    assert not any(r.ready() for r in slow)
+    running.signal(signal.SIGQUIT)  # nobody waits for the slow ones
+    running.wait_exit(10)
+
+
+def test_a_task_awaits_others(umbel_worker, tasks, redis_client):
+    umbel_worker("-P", "gevent", "-c", "200")
+    assert tasks.total.delay(100).get(timeout=20) == sum(2 * i for i in range(100))
+    assert tasks.total.delay(0).get(timeout=20) == 0
+    eventually(lambda: in_flight(redis_client) == (0, 0))
+
+
+@pytest.mark.parametrize("pool", ["gevent", "threads"])
+def test_a_task_of_another_worker(umbel_worker, python_worker, tasks, pool):
+    """The other one is Python's: its results and exceptions come over."""
+    umbel_worker("-P", pool, "-c", "2", "-Q", "ours", config={
+        "task_default_queue": "theirs"})
+    python_worker("-Q", "theirs")
+
+    def forward(task, x):
+        return tasks.forward.apply_async([task, x], queue="ours")
+
+    assert forward("tasks.echo", [1, "two"]).get(timeout=20) == [1, "two"]
+    with pytest.raises(ValueError, match="no more pears"):
+        forward("tasks.fail", "no more pears").get(timeout=20)
+
+
+def test_a_called_task_is_a_child(umbel_worker, celery, tasks, redis_client):
+    umbel_worker("-P", "gevent", "-c", "2", config={"task_default_queue": "away"})
+    result = tasks.forward.apply_async(["tasks.echo", 1], queue="away")
+    assert result.get(timeout=20) == 1
+    parents = [json.loads(redis_client.get(key)).get("parent_id")
+               for key in redis_client.keys("celery-task-meta-*")]
+    assert result.id in parents
+
+
+def test_a_call_survives_lost_connections(umbel_worker, tasks, redis_client):
+    running = umbel_worker("-P", "gevent", "-c", "10", config={
+        "task_default_queue": "celery"})
+    results = [tasks.forward.delay("tasks.asleep", 3) for _ in range(4)]
+    channels = lambda: redis_client.pubsub_channels("celery-task-meta-*")
+    mine = {f"celery-task-meta-{r.id}" for r in results}
+    eventually(lambda: len(set(channels()) - mine) == 4,
+               what="it waits for four results")
+    assert running.cut_connections(redis_client) > 0
+    assert [r.get(timeout=30) for r in results] == [3] * 4
+
+
+def test_a_caller_without_results_says_so(umbel_worker, make_celery, redis_server):
+    app = make_celery()
+    running = umbel_worker("-P", "gevent", "-c", "2", backend="disabled://")
+    app.tasks["tasks.forward"].delay("tasks.echo", 1)
+    running.wait_for_log(r"there is no result store to wait for results at")

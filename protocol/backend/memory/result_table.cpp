@@ -1,5 +1,7 @@
 #include "protocol/backend/memory/result_table.hpp"
 
+#include "protocol/backend/memory/memory_result_listener.hpp"
+
 #include <string_view>
 
 namespace umbel {
@@ -53,6 +55,17 @@ void result_table::store(const result_record& x, std::chrono::seconds expires) {
   i->second = row{x.document, deadline};
   if (deadline != for_ever)
     deadlines_.emplace(deadline, x.id);
+  std::erase_if(mailboxes_, [&](auto& weak) {
+    auto mailbox = weak.lock();
+    if (mailbox)
+      mailbox->put(x);
+    return !mailbox;
+  });
+}
+
+void result_table::add_mailbox(std::weak_ptr<result_mailbox> x) {
+  std::lock_guard guard{mutex_};
+  mailboxes_.push_back(std::move(x));
 }
 
 std::optional<std::string> result_table::fetch(const task_id& id) {

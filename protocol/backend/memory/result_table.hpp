@@ -13,8 +13,11 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 namespace umbel {
+
+class result_mailbox;
 
 /// Thread-safe.
 class result_table {
@@ -35,6 +38,9 @@ public:
 
   void forget(const task_id& id);
 
+  /// Puts what is stored from now on into this mailbox too, as long as it lives.
+  void add_mailbox(std::weak_ptr<result_mailbox> x);
+
   /// Replaces the clock, so that tests need not wait for anything to expire.
   void set_clock(clock now);
 
@@ -48,6 +54,7 @@ private:
 
   std::mutex mutex_;
   clock now_;
+  std::vector<std::weak_ptr<result_mailbox>> mailboxes_;
   std::unordered_map<task_id, row> rows_;
   /// By deadline. May name rows that were rewritten since: those are skipped.
   std::multimap<std::chrono::milliseconds, task_id> deadlines_;

@@ -1,6 +1,7 @@
 // A runtime whose time passes when the test says so.
 #pragma once
 
+#include "protocol/broker/broker.hpp"
 #include "protocol/task/http.hpp"
 #include "protocol/task/runtime.hpp"
 
@@ -32,6 +33,18 @@ public:
     requests.push_back(std::move(request));
     return at(now_, [this, f = std::move(f)] { f(response); });
   }
+
+  std::unique_ptr<operation>
+  call(umbel::task_id, umbel::outgoing_message message,
+       std::function<void(umbel::expected<std::string>)> f) override {
+    calls.push_back(std::move(message));
+    return at(now_ + call_takes, [this, f = std::move(f)] { f(document); });
+  }
+
+  /// What was published, how long it takes, and what it ends with.
+  std::vector<umbel::outgoing_message> calls;
+  std::chrono::steady_clock::duration call_takes{0};
+  umbel::expected<std::string> document;
 
   /// What was sent, and what is answered.
   std::vector<umbel::http_request> requests;

@@ -1,0 +1,142 @@
+#include "actors/caller/caller.hpp"
+
+#include "actors/supervision/supervision_errc.hpp"
+#include "protocol/message/json.hpp"
+
+#include <caf/all.hpp>
+
+namespace umbel {
+
+namespace {
+
+using serve_atom = caf::atom_constant<caf::atom("serve")>;
+
+/// Whether this document is the last one of its task.
+bool is_end(const std::string& document) {
+  auto parsed = parse_json(document);
+  auto* object = parsed ? parsed->if_object() : nullptr;
+  auto* status = object ? object->if_contains("status") : nullptr;
+  return status
+         && (*status == "SUCCESS" || *status == "FAILURE"
+             || *status == "REVOKED");
+}
+
+} // namespace
+
+caller_state::~caller_state() {
+  if (calls) {
+    calls->attach(caf::actor{});
+    calls->attach(static_cast<result_listener*>(nullptr));
+  }
+}
+
+void caller_state::fail(const error& x) {
+  self->quit(caf::make_error(supervision_errc::connection_lost, x.what));
+}
+
+/// @returns whether there are connections now
+bool caller_state::connect() {
+  if (listening)
+    return true;
+  auto listener = connect_result_listener(life->result_url,
+                                          life->options.results);
+  if (!listener) {
+    // No other connection will help.
+    if (listener.error().code == errc::unsupported)
+      calls->fail_all(listener.error());
+    else
+      fail(listener.error());
+    return false;
+  }
+  auto options = life->options;
+  options.queues.clear();
+  auto broker = connect_broker(life->broker_url, options);
+  if (!broker) {
+    fail(broker.error());
+    return false;
+  }
+  // What the one before me waited for, and may have missed.
+  auto waiting = calls->waiting();
+  if (auto done = (*listener)->subscribe(waiting); !done) {
+    fail(done.error());
+    return false;
+  }
+  if (!waiting.empty()) {
+    auto store = connect_result_store(life->result_url, life->options.results);
+    if (!store) {
+      fail(store.error());
+      return false;
+    }
+    for (auto& id : waiting) {
+      auto document = (*store)->fetch(id);
+      if (!document) {
+        fail(document.error());
+        return false;
+      }
+      if (*document && is_end(**document))
+        calls->finish(id, std::move(**document));
+    }
+  }
+  listening = std::move(*listener);
+  publishing = std::move(*broker);
+  calls->attach(listening.get());
+  return true;
+}
+
+void caller_state::serve() {
+  serving = false;
+  if (!calls->begin_round() || !connect())
+    return;
+  if (auto done = exchange(); !done)
+    return fail(done.error());
+  serving = true;
+  self->send(self, serve_atom::value);
+}
+
+expected<void> caller_state::exchange() {
+  if (auto fresh = calls->to_publish(); !fresh.empty()) {
+    std::vector<task_id> ids;
+    std::vector<outgoing_message> messages;
+    for (auto& x : fresh) {
+      ids.push_back(x.id);
+      messages.push_back(x.message);
+    }
+    if (auto done = listening->subscribe(ids); !done)
+      return done;
+    if (auto done = publishing->publish(messages); !done)
+      return done;
+    calls->published(fresh);
+  }
+  if (auto gone = calls->take_forgotten(); !gone.empty())
+    if (auto done = listening->unsubscribe(gone); !done)
+      return done;
+  if (calls->empty())
+    return {};
+  auto arrived = listening->wait(wait_max);
+  if (!arrived)
+    return arrived.error();
+  for (auto& x : *arrived)
+    if (is_end(x.document))
+      calls->finish(x.id, std::move(x.document));
+  return {};
+}
+
+caf::behavior caller(caf::stateful_actor<caller_state>* self,
+                     std::shared_ptr<incarnation> life,
+                     std::shared_ptr<call_table> calls) {
+  auto& st = self->state;
+  st.self = self;
+  st.life = std::move(life);
+  st.calls = std::move(calls);
+  st.calls->attach(caf::actor{self});
+  self->send(self, calls_changed{});
+  return {
+    [self](calls_changed) {
+      if (!self->state.serving)
+        self->state.serve();
+    },
+    [self](serve_atom) { self->state.serve(); },
+  };
+}
+
+} // namespace umbel

@@ -1,0 +1,91 @@
+#include "protocol/task/call.hpp"
+
+#include "protocol/broker/broker.hpp"
+#include "protocol/task/context.hpp"
+
+#include <algorithm>
+
+namespace umbel::detail {
+
+namespace {
+
+exception no_result(const error& x) {
+  if (x.code == errc::timeout)
+    return exception("TimeoutError", {x.what}, "celery.exceptions");
+  return exception("OperationalError", {x.what}, "kombu.exceptions");
+}
+
+/// A text member, or what is said instead.
+std::string text(const json::object& in, const char* key, const char* instead) {
+  auto* x = in.if_contains(key);
+  return x && x->is_string() ? x->get_string().c_str() : instead;
+}
+
+/// From Celery's document of an exception.
+exception exception_of(const json::value* result) {
+  auto* x = result ? result->if_object() : nullptr;
+  if (!x)
+    return exception("Exception");
+  json::array args;
+  if (auto* message = x->if_contains("exc_message")) {
+    if (message->is_array())
+      args = message->get_array();
+    else
+      args.push_back(*message);
+  }
+  return exception(text(*x, "exc_type", "Exception"), std::move(args),
+                   text(*x, "exc_module", "builtins"));
+}
+
+} // namespace
+
+std::unique_ptr<runtime::operation> call_wait_base::begin(runtime& where) {
+  task_call message;
+  message.task = what_.task;
+  message.id = make_uuid();
+  message.args = std::move(what_.args);
+  message.kwargs = std::move(what_.kwargs);
+  message.priority = std::clamp(what_.priority, 0, 9);
+  self().adopt(message);
+  if (what_.queue)
+    message.queue = *what_.queue;
+  auto id = task_id{message.id};
+  auto queue = queue_name{message.queue};
+  if (what_.timeout)
+    clock_ = where.at(where.now() + *what_.timeout, [this] {
+      end(error{errc::timeout, "no result of " + what_.task + " in time"});
+    });
+  return where.call(
+      std::move(id),
+      {std::move(queue), message.priority, make_task_message(message)},
+      [this](expected<std::string> x) { end(std::move(x)); });
+}
+
+void call_wait_base::end(expected<std::string> document) {
+  if (!waiting())
+    return; // the other one, clock or result, was first
+  document_ = std::move(document);
+  finish();
+}
+
+json::value call_wait_base::take() {
+  check();
+  if (!document_)
+    throw no_result(document_.error());
+  auto parsed = parse_json(*document_);
+  auto* document = parsed ? parsed->if_object() : nullptr;
+  if (!document)
+    throw no_result({errc::malformed,
+                     "the result of " + what_.task + " is no JSON object"});
+  auto* result = document->if_contains("result");
+  if (text(*document, "status", "") != "SUCCESS")
+    throw exception_of(result);
+  return result ? *result : json::value{};
+}
+
+void call_wait_base::throw_wrong_result(const bad_argument& why) const {
+  throw exception("TypeError",
+                  {"result of " + what_.task + why.path + ' ' + why.what});
+}
+
+} // namespace umbel::detail
