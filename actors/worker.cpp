@@ -63,7 +63,8 @@ expected<child_factory> make_children(const worker_config& config,
     std::string frame;
     frame::append(frame, frame::configure{config.libraries, node, settings});
     return process_children(config.child_executable, std::move(frame),
-                            config.recycling.watches_memory());
+                            config.recycling.watches_memory(),
+                            std::move(calls));
   }
   auto parsed = parse_runner_settings(node, settings);
   if (!parsed)

@@ -106,6 +106,29 @@ struct forwarder {
     spdlog::log(level, "{}", x.text);
   }
 
+  /// The answer comes from another thread, hence through the mailbox.
+  void operator()(frame::call& x) {
+    auto& st = self->state;
+    st.calls[x.number] = st.caller->call(
+      task_id{x.id}, std::move(x.message),
+      [number = x.number, hdl = caf::actor{self}](expected<std::string> y) {
+        child_result result{number, std::nullopt, {}};
+        if (y) {
+          result.text = std::move(*y);
+        } else {
+          result.failure = y.error().code;
+          result.text = y.error().what;
+        }
+        caf::anon_send(hdl, std::move(result));
+      });
+  }
+
+  void operator()(frame::forget& x) {
+    auto& st = self->state;
+    if (auto node = st.calls.extract(x.call))
+      st.caller->forget(node.mapped());
+  }
+
   void flush() {
     if (done.outcomes.empty())
       return;
@@ -156,6 +179,8 @@ void on_reap(child_worker_actor* self, int looks) {
 } // namespace
 
 child_worker_state::~child_worker_state() {
+  for (auto& [theirs, ours] : calls)
+    caller->forget(ours);
   if (process.pid > 0) {
     ::kill(process.pid, SIGKILL);
     waitpid(process.pid, nullptr, 0);
@@ -164,8 +189,10 @@ child_worker_state::~child_worker_state() {
 
 caf::behavior child_worker(child_worker_actor* self, caf::actor pool,
                            uint64_t id, child_process process,
-                           std::string configure, bool watch_memory) {
+                           std::string configure, bool watch_memory,
+                           std::shared_ptr<task_caller> calls) {
   auto& st = self->state;
+  st.caller = std::move(calls);
   st.id = id;
   st.process = process;
   st.pool = std::move(pool);
@@ -194,6 +221,11 @@ caf::behavior child_worker(child_worker_actor* self, caf::actor pool,
       auto& st = self->state;
       self->send(st.pool, child_memory{st.id, st.memory.read()});
     },
+    [=](child_result& x) {
+      auto& st = self->state;
+      if (st.calls.erase(x.call) > 0)
+        send_frame(self, frame::result{x.call, x.failure, std::move(x.text)});
+    },
     [=](const caf::io::new_data_msg& msg) { on_bytes(self, msg); },
     [=](const caf::io::data_transferred_msg& msg) {
       self->state.unsent = msg.remaining > 0;
@@ -207,14 +239,15 @@ caf::behavior child_worker(child_worker_actor* self, caf::actor pool,
 
 child_factory process_children(std::string executable,
                                std::string configure_frame,
-                               bool watch_memory) {
+                               bool watch_memory,
+                               std::shared_ptr<task_caller> calls) {
   return [=](caf::local_actor* parent, const caf::actor& pool,
              uint64_t id) -> caf::expected<caf::actor> {
     auto process = start_child(executable);
     if (!process)
       return caf::make_error(supervision_errc::start_failed, process.error().what);
     return parent->system().middleman().spawn_broker(
-      child_worker, pool, id, *process, configure_frame, watch_memory);
+      child_worker, pool, id, *process, configure_frame, watch_memory, calls);
   };
 }
 

@@ -17,10 +17,13 @@
 #include "actors/pool/messages.hpp"
 #include "actors/pool/pool_supervisor.hpp"
 #include "actors/pool/process.hpp"
+#include "protocol/task/task_caller.hpp"
 
 #include <caf/io/broker.hpp>
 #include <caf/stateful_actor.hpp>
 
+#include <map>
+#include <memory>
 #include <string>
 
 namespace umbel {
@@ -39,6 +42,10 @@ struct child_worker_state {
   std::string received; ///< bytes of a frame that is not complete yet
   std::string fault;    ///< why we killed it, if we did
 
+  std::shared_ptr<task_caller> caller;
+  /// Calls of its task that have no result: the child's numbers, and ours.
+  std::map<uint64_t, uint64_t> calls;
+
   /// Whatever ends this actor ends the process: no child without its worker.
   ~child_worker_state();
 };
@@ -50,13 +57,16 @@ using child_worker_actor = caf::stateful_actor<child_worker_state,
 ///             child_state, child_returned, child_memory, child_exited
 /// @param configure the encoded configure frame
 /// @param watch_memory whether outcomes are to tell the resident memory
+/// @param calls has other tasks run for those that the child runs
 caf::behavior child_worker(child_worker_actor* self, caf::actor pool,
                            uint64_t id, child_process process,
-                           std::string configure, bool watch_memory);
+                           std::string configure, bool watch_memory,
+                           std::shared_ptr<task_caller> calls);
 
 /// Children that are processes running `executable`, for -P prefork.
 child_factory process_children(std::string executable,
                                std::string configure_frame,
-                               bool watch_memory);
+                               bool watch_memory,
+                               std::shared_ptr<task_caller> calls);
 
 } // namespace umbel

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/pool/job.hpp"
+#include "protocol/error.hpp"
 #include "protocol/task/options.hpp"
 #include "protocol/task/outcome.hpp"
 
@@ -169,6 +170,13 @@ struct child_kill {
 /// Answer with `child_memory`.
 struct child_sample {};
 
+/// What came of a call that the child's task has made.
+struct child_result {
+  uint64_t call = 0; ///< the child's number
+  std::optional<errc> failure;
+  std::string text; ///< the document, or what the failure is
+};
+
 // -- child worker to pool supervisor ------------------------------------------
 
 struct child_hello {
@@ -237,6 +245,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_recall)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_stop)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_kill)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_sample)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_result)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_hello)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_failed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_outcomes)

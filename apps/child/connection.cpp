@@ -108,6 +108,20 @@ void connection::log(uint64_t job, uint8_t level, std::string_view text) {
   send(frame::log{job, level, std::string{text}});
 }
 
+uint64_t connection::call(task_id id, outgoing_message message, handler f) {
+  std::lock_guard guard{mutex_};
+  auto number = ++last_call_;
+  calls_.emplace(number, std::move(f));
+  send_locked(frame::call{number, id.str(), std::move(message)});
+  return number;
+}
+
+void connection::forget(uint64_t number) {
+  std::lock_guard guard{mutex_};
+  if (calls_.erase(number) > 0)
+    send_locked(frame::forget{number});
+}
+
 // -- output
 // -------------------------------------------------------------------------
 
@@ -200,6 +214,17 @@ void connection::handle(frame::interrupt x) {
   // Before the watcher there is no job, hence nothing to interrupt.
   if (interrupt_)
     interrupt_(x.job);
+}
+
+/// The handler hands it on to the thread of the task and comes not back here.
+void connection::handle(frame::result x) {
+  auto call = calls_.extract(x.call);
+  if (!call)
+    return; // it was forgotten meanwhile
+  if (x.failure)
+    call.mapped()(error{*x.failure, std::move(x.text)});
+  else
+    call.mapped()(std::move(x.text));
 }
 
 // -- the watcher

@@ -6,7 +6,8 @@
 //  outcome
 //     for the one that runs, so an outcome must be out before the next job
 //     begins;
-//  4. ends the process when the parent is gone.
+//  4. has other tasks run for the running one, by way of the parent;
+//  5. ends the process when the parent is gone.
 //
 // Two threads use it, and one of them is nearly always asleep. The main thread
 // reads the socket itself between short jobs, so a message costs no change of
@@ -16,6 +17,7 @@
 
 #include "protocol/child/frames.hpp"
 #include "protocol/task/state_sink.hpp"
+#include "protocol/task/task_caller.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -24,11 +26,12 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace umbel {
 
-class connection : public state_sink {
+class connection : public state_sink, public task_caller {
 public:
   struct queued_job {
     uint64_t id = 0;
@@ -70,6 +73,10 @@ public:
 
   void log(uint64_t job, uint8_t level, std::string_view text) override;
 
+  uint64_t call(task_id id, outgoing_message message, handler f) override;
+
+  void forget(uint64_t number) override;
+
 private:
   void send_locked(const frame::from_child& x);
 
@@ -79,6 +86,7 @@ private:
   void handle(frame::recall);
   void handle(frame::stop);
   void handle(frame::interrupt x);
+  void handle(frame::result x);
   void wait_for_input();
   void set_timer(std::chrono::nanoseconds delay);
   void watch();
@@ -96,6 +104,8 @@ private:
   std::optional<frame::configure> configure_;
   std::deque<queued_job> queue_;
   bool stopping_ = false;
+  std::unordered_map<uint64_t, handler> calls_; ///< that wait for a result
+  uint64_t last_call_ = 0;
   uint64_t running_ = 0;      ///< the job that runs, 0: none
   uint64_t seen_running_ = 0; ///< the one that ran at the last tick
   bool timer_set_ = false;

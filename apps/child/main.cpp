@@ -86,7 +86,8 @@ int main() {
     return EXIT_FAILURE;
   }
   parent.send(umbel::frame::hello{"c++", tasks.options()});
-  static auto& runner = *new umbel::task_runner{tasks, std::move(*settings)};
+  static auto& runner = *new umbel::task_runner{tasks, std::move(*settings),
+                                                &parent};
   parent.start_watcher([](uint64_t job) { runner.interrupt(job); });
   while (auto job = parent.next())
     parent.finish(runner.run(job->id, job->payload, parent));

@@ -17,12 +17,15 @@ enum class type : uint8_t {
   recall = 3,
   stop = 4,
   interrupt = 5,
+  result = 6,
   hello = 16,
   failed = 17,
   outcome = 18,
   state = 19,
   returned = 20,
   log = 21,
+  call = 22,
+  forget = 23,
 };
 
 constexpr size_t length_bytes = sizeof(uint32_t);
@@ -261,6 +264,26 @@ void append(std::string& out, const log& x) {
   writer{out, type::log}.integer(x.job).integer(x.level).string(x.text);
 }
 
+void append(std::string& out, const result& x) {
+  writer{out, type::result}
+      .integer(x.call)
+      .integer(x.failure ? static_cast<uint8_t>(*x.failure) : uint8_t{0})
+      .string(x.text);
+}
+
+void append(std::string& out, const call& x) {
+  writer{out, type::call}
+      .integer(x.number)
+      .string(x.id)
+      .string(x.message.queue.str())
+      .integer(static_cast<int32_t>(x.message.priority))
+      .string(x.message.payload);
+}
+
+void append(std::string& out, const forget& x) {
+  writer{out, type::forget}.integer(x.call);
+}
+
 // -- decoding
 // ---------------------------------------------------------------------
 
@@ -303,6 +326,14 @@ expected<from_parent> decode_from_parent(std::string_view frame) {
     case type::interrupt:
       return finish<from_parent>(from, "interrupt",
                                  interrupt{from.integer<uint64_t>()});
+    case type::result: {
+      result x;
+      x.call = from.integer<uint64_t>();
+      if (auto code = from.integer<uint8_t>(); code != 0)
+        x.failure = static_cast<errc>(code);
+      x.text = from.string();
+      return finish<from_parent>(from, "result", std::move(x));
+    }
     default:
       return error{errc::malformed,
                    fmt::format("unknown frame type {} from the parent", t)};
@@ -332,6 +363,18 @@ expected<from_child> decode_from_child(std::string_view frame) {
       auto level = from.integer<uint8_t>();
       return finish<from_child>(from, "log", log{job, level, from.string()});
     }
+    case type::call: {
+      call x;
+      x.number = from.integer<uint64_t>();
+      x.id = from.string();
+      x.message.queue = queue_name{from.string()};
+      x.message.priority = from.integer<int32_t>();
+      x.message.payload = from.string();
+      return finish<from_child>(from, "call", std::move(x));
+    }
+    case type::forget:
+      return finish<from_child>(from, "forget",
+                                forget{from.integer<uint64_t>()});
     default:
       return error{errc::malformed,
                    fmt::format("unknown frame type {} from a child", t)};

@@ -52,6 +52,13 @@ struct interrupt {
 /// Finish the current job, give back the others, and leave with status 0.
 struct stop {};
 
+/// The end of a task that was called, or why there will be none.
+struct result {
+  uint64_t call = 0;
+  std::optional<errc> failure;
+  std::string text; ///< the document, or what the failure is
+};
+
 // -- child to parent ------------------------------------------------------------
 
 /// Ready, with these tasks.
@@ -84,8 +91,21 @@ struct log {
   std::string text;
 };
 
-using from_parent = std::variant<configure, job, recall, stop, interrupt>;
-using from_child = std::variant<hello, failed, outcome, state, returned, log>;
+/// Publish this task and wait for its result: the answer is `result`.
+struct call {
+  uint64_t number = 0; ///< the child's, used once
+  std::string id;      ///< the task's
+  outgoing_message message;
+};
+
+/// No answer to this call is wanted any more.
+struct forget {
+  uint64_t call = 0;
+};
+
+using from_parent = std::variant<configure, job, recall, stop, interrupt, result>;
+using from_child = std::variant<hello, failed, outcome, state, returned, log, call,
+                                forget>;
 
 // -- encoding: each appends one whole frame to `out` ------------------------------
 
@@ -100,6 +120,9 @@ void append(std::string& out, const outcome& x);
 void append(std::string& out, const state& x);
 void append(std::string& out, const returned& x);
 void append(std::string& out, const log& x);
+void append(std::string& out, const result& x);
+void append(std::string& out, const call& x);
+void append(std::string& out, const forget& x);
 
 // -- decoding ---------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ class StockCelery(PythonWorker):
 KINDS: dict[str, tuple[type[Worker], tuple[str, ...]]] = {
     "umbel prefork": (UmbelWorker, ("-P", "prefork", "-c", "2")),
     "umbel threads": (UmbelWorker, ("-P", "threads", "-c", "2")),
+    "umbel gevent": (UmbelWorker, ("-P", "gevent", "-c", "1000")),
     "celery prefork": (StockCelery, ("-P", "prefork", "-c", "2")),
 }
 
@@ -172,6 +173,56 @@ class Bench:
         # Results are the keys that expire; a lease is one more at most.
         stored = rest[0].get("db0", {}).get("expires", 0) if rest else last
         return queued + unacked, stored if last else 0
+
+    # -- coroutines ------------------------------------------------------------
+
+    def coroutines(self, sleepers: int, short: int, seconds: int) -> dict[str, float]:
+        """The cooperative pool with tasks that are coroutines: how many short ones
+        a second, and what `sleepers` cost that sleep at once."""
+        return {
+            "rate": self.short_coroutines(short),
+            **self.sleepers(sleepers, seconds),
+        }
+
+    def short_coroutines(self, count: int) -> float:
+        self.client.flushall()
+        text = template(self.app, "tasks.asleep", [0], ignore_result=True)
+        fill(self.client, text, count)
+        begin = begin_left = 0.0
+        with self.worker("umbel gevent") as worker:
+            while (left := self.unsettled()) > 0:
+                if not begin and left <= 0.95 * count:
+                    begin, begin_left = time.perf_counter(), left
+                assert worker.running(), worker.log
+                time.sleep(0.004)
+            return begin_left / (time.perf_counter() - begin)
+
+    def sleepers(self, count: int, seconds: int) -> dict[str, float]:
+        self.client.flushall()
+        text = template(self.app, "tasks.asleep", [seconds], ignore_result=True)
+        worker = UmbelWorker(
+            "-P", "gevent", "-c", str(count), log=self.directory / "worker.log",
+            broker=self.server.url(), loglevel="info")
+        try:
+            worker.wait_ready()
+            before = _status(worker.pid, "VmRSS")
+            begin = time.perf_counter()
+            fill(self.client, text, count)
+            eventually(lambda: self.client.llen("celery") == 0, seconds)
+            asleep, most = time.perf_counter() - begin, 0.0
+            while self.unsettled() > 0 or worker.log.count("succeeded") < count:
+                most = max(most, _status(worker.pid, "VmRSS"))
+                time.sleep(0.1)
+            return {
+                "asleep": asleep,
+                "over": time.perf_counter() - begin - seconds,
+                "each": (most - before) * 1024 / count,
+            }
+        finally:
+            worker.clean_up()
+
+    def unsettled(self) -> int:
+        return self.client.llen("celery") + self.client.hlen("unacked")
 
     # -- latency -----------------------------------------------------------------
 

@@ -147,6 +147,17 @@ def text(found: dict[str, Any]) -> str:
         ",.0f",
     )
     lines += _section(
+        found.get("coroutines", {}),
+        "coroutines",
+        {
+            "short, tasks/s": "rate",
+            "s until all sleep": "asleep",
+            "s beyond one sleep": "over",
+            "KiB for each": "each",
+        },
+        ",.2f",
+    )
+    lines += _section(
         found.get("latency", {}),
         "one task at a time, ms",
         {

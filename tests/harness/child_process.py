@@ -10,8 +10,8 @@ import subprocess
 import sys
 
 VERSION = 1
-CONFIGURE, JOB, RECALL, STOP, INTERRUPT = 1, 2, 3, 4, 5
-HELLO, FAILED, OUTCOME, STATE, RETURNED, LOG = 16, 17, 18, 19, 20, 21
+CONFIGURE, JOB, RECALL, STOP, INTERRUPT, RESULT = 1, 2, 3, 4, 5, 6
+HELLO, FAILED, OUTCOME, STATE, RETURNED, LOG, CALL = 16, 17, 18, 19, 20, 21, 22
 KINDS = [None, "success", "failure", "retry", "ignore", "reject", "requeue",
          "malformed"]
 
@@ -81,6 +81,10 @@ def decode(frame: bytes) -> dict:
     elif kind == LOG:
         out = {"frame": "log", "job": x.integer("Q"), "level": x.integer("B"),
                "text": x.string()}
+    elif kind == CALL:
+        out = {"frame": "call", "number": x.integer("Q"), "id": x.string(),
+               "queue": x.string(), "priority": x.integer("i"),
+               "payload": json.loads(x.string())}
     else:
         raise ValueError(f"frame type {kind}")
     assert x.at == len(x.data), f"bytes are left over in {out}"
@@ -134,6 +138,10 @@ class ChildProcess:
     def job(self, number: int, *args, **kwargs):
         self.send(JOB, struct.pack("<Q", number)
                   + string(envelope(*args, **kwargs)))
+
+    def result(self, call: int, document: dict, failure: int = 0):
+        text = document if failure else json.dumps(document)
+        self.send(RESULT, struct.pack("<QB", call, failure) + string(text))
 
     def frame(self) -> dict:
         """The next frame; EOFError when the child has closed its socket."""

@@ -315,3 +315,22 @@ def test_it_is_small_and_quick_to_start(start):
     if not os.environ.get("UMBEL_TEST_PATIENCE", "1") == "1":
         pytest.skip("sanitizers need memory of their own")
     assert int(line.split()[1]) < 12 * 1024
+
+
+def test_a_task_calls_another_by_way_of_the_parent(child):
+    child.job(1, "tasks.forward", ["tasks.echo", "text"])
+    call = child.frame()
+    assert call["frame"] == "call"
+    assert call["payload"]["headers"]["task"] == "tasks.echo"
+    assert call["payload"]["headers"]["parent_id"] == "id-1"
+    assert (call["queue"], call["priority"]) == ("celery", 0)
+    child.result(call["number"], {"status": "SUCCESS", "result": "answer"})
+    assert child.outcome()["document"]["result"] == "answer"
+
+
+def test_a_call_without_a_result(child):
+    child.job(1, "tasks.forward", ["tasks.echo", "text"])
+    call = child.frame()
+    child.result(call["number"] + 7, {"status": "SUCCESS", "result": "not ours"})
+    child.result(call["number"], "no result store", failure=5)
+    assert child.outcome()["summary"] == "OperationalError('no result store')"

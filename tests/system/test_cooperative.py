@@ -8,6 +8,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded
 
 from harness.messages import fill, in_flight, statuses, template
 from harness.waiting import PATIENCE, eventually
@@ -60,6 +61,27 @@ def test_a_plain_function_holds_up_the_others_but_not_the_worker(
     short = tasks.asleep.delay(0.01)
     assert short.get(timeout=20) == 0.01
     running.wait_for_log(r"task tasks.sleep held up all others of this pool for 2")
+
+
+def test_time_limits_end_one_and_leave_the_others(umbel_worker, tasks):
+    umbel_worker("-P", "gevent", "-c", "10")
+    other = tasks.asleep.delay(3)
+    hard = tasks.asleep.apply_async([60], time_limit=0.5)
+    soft = tasks.asleep.apply_async([60], soft_time_limit=0.5)
+    with pytest.raises(TimeLimitExceeded):
+        hard.get(timeout=10)
+    with pytest.raises(SoftTimeLimitExceeded):
+        soft.get(timeout=10)
+    assert other.get(timeout=10) == 3
+    assert tasks.add.delay(1, 1).get(timeout=10) == 2
+
+
+def test_autoscale(umbel_worker, tasks):
+    umbel_worker("-P", "gevent", "--autoscale=50,1")
+    begin = time.monotonic()
+    results = [tasks.asleep.delay(2) for _ in range(50)]
+    assert [r.get(timeout=30) for r in results] == [2] * 50
+    assert time.monotonic() - begin < 10 * PATIENCE
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
@@ -162,7 +184,7 @@ def test_a_task_awaits_others(umbel_worker, tasks, redis_client):
     eventually(lambda: in_flight(redis_client) == (0, 0))
 
 
-@pytest.mark.parametrize("pool", ["gevent", "threads"])
+@pytest.mark.parametrize("pool", ["gevent", "threads", "prefork"])
 def test_a_task_of_another_worker(umbel_worker, python_worker, tasks, pool):
     """The other one is Python's: its results and exceptions come over."""
     umbel_worker("-P", pool, "-c", "2", "-Q", "ours", config={

@@ -78,6 +78,25 @@ CAF_TEST(frames to the child) {
   to_child<frame::stop>(encoded(frame::stop{}));
   auto interrupt = to_child<frame::interrupt>(encoded(frame::interrupt{9}));
   CAF_CHECK_EQUAL(interrupt.job, 9u);
+  auto good = to_child<frame::result>(
+      encoded(frame::result{9, std::nullopt, "document"}));
+  CAF_CHECK_EQUAL(good.call, 9u);
+  CAF_CHECK(!good.failure);
+  CAF_CHECK_EQUAL(good.text, "document");
+  auto bad =
+      to_child<frame::result>(encoded(frame::result{9, errc::timeout, "why"}));
+  CAF_CHECK(bad.failure == errc::timeout);
+}
+
+CAF_TEST(a call and its end) {
+  auto call = to_parent<frame::call>(
+      encoded(frame::call{3, "id-1", {queue_name{"celery"}, 6, "payload"}}));
+  CAF_CHECK_EQUAL(call.number, 3u);
+  CAF_CHECK_EQUAL(call.id, "id-1");
+  CAF_CHECK_EQUAL(call.message.queue.str(), "celery");
+  CAF_CHECK_EQUAL(call.message.priority, 6);
+  CAF_CHECK_EQUAL(call.message.payload, "payload");
+  CAF_CHECK_EQUAL(to_parent<frame::forget>(encoded(frame::forget{3})).call, 3u);
 }
 
 CAF_TEST(frames to the parent) {

@@ -209,6 +209,23 @@ CAF_TEST(told to end now it gives its task up) {
   CAF_CHECK_EQUAL(where.pending(), 0u);
 }
 
+CAF_TEST(the soft time limit throws where the task waits) {
+  tasks.task("patient", []() -> awaitable<std::string> {
+    try {
+      co_await sleep_for(1h);
+    } catch (const soft_time_limit_exceeded&) {
+      co_return "interrupted";
+    }
+    co_return "done";
+  });
+  auto worker = start();
+  tell(worker, jobs({1}, "patient"));
+  tell(worker, child_interrupt{2}); // another one
+  CAF_CHECK(events().empty());
+  tell(worker, child_interrupt{1});
+  CAF_CHECK_EQUAL(events(), list{"1: 'interrupted'"});
+}
+
 CAF_TEST(whatever ends the worker ends its task) {
   auto worker = start();
   tell(worker, jobs({1}));
