@@ -198,6 +198,7 @@ std::vector<child_spec> worker_specs(const worker_config& config,
     options.size = config.concurrency;
     options.start = children;
     options.recycling = config.recycling;
+    options.alive = config.settings.worker_proc_alive_timeout;
     auto largest = config.autoscale ? config.autoscale->max
                                     : config.concurrency;
     options.intensity.max_restarts = std::max(options.intensity.max_restarts,

@@ -121,6 +121,8 @@ struct settings {
   /// others wait in the broker, so that no worker's memory depends on them.
   std::optional<size_t> worker_eta_task_limit;
   std::string worker_pool{"prefork"};
+  /// Not Celery's 4 s: its children are forked with their libraries loaded.
+  std::chrono::milliseconds worker_proc_alive_timeout{30'000};
   /// None: AUTOSCALE_KEEPALIVE in the environment, or 30 s.
   std::optional<std::chrono::milliseconds> worker_autoscale_keepalive;
   std::optional<size_t> worker_max_tasks_per_child;
