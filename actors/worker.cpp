@@ -4,7 +4,10 @@
 #include "actors/consumer/consumer.hpp"
 #include "actors/consumer/forwarder.hpp"
 #include "actors/consumer/incarnation.hpp"
+#include "actors/consumer/listener.hpp"
 #include "actors/consumer/reader.hpp"
+#include "actors/consumer/state_db.hpp"
+#include "actors/consumer/state_keeper.hpp"
 #include "actors/consumer/timer.hpp"
 #include "actors/consumer/writer.hpp"
 #include "actors/multiplexer_scheduler.hpp"
@@ -84,6 +87,29 @@ time_limits limits_of(const settings& x) {
           x.task_time_limit.value_or(none)};
 }
 
+/// What is kept from one incarnation to the next.
+struct worker_memory {
+  std::shared_ptr<revocations> revoked;
+  std::shared_ptr<state_db> file; ///< null without -S
+};
+
+expected<worker_memory> open_memory(const worker_config& config) {
+  worker_memory result;
+  result.revoked = std::make_shared<revocations>(config.revocations);
+  if (config.state_file.empty())
+    return result;
+  auto file = state_db::open(config.state_file, config.revocations.max);
+  if (!file)
+    return file.error();
+  result.file = std::move(*file);
+  auto ids = result.file->load();
+  if (!ids)
+    return ids.error();
+  for (auto& [id, time] : *ids)
+    result.revoked->add(id, time);
+  return result;
+}
+
 consumer_options options_of(const worker_config& config,
                             std::shared_ptr<incarnation> life) {
   // Celery: 0 means no limit.
@@ -112,10 +138,12 @@ consumer_options options_of(const worker_config& config,
   result.on_ready = config.on_ready;
   result.on_running = config.on_running;
   result.interrupt_reader = [life] { life->interrupt_reader(); };
+  result.on_drained = [life] { life->end_listening(); };
   return result;
 }
 
-std::vector<child_spec> connection_specs(std::shared_ptr<incarnation> life,
+std::vector<child_spec> connection_specs(const worker_config& config,
+                                         std::shared_ptr<incarnation> life,
                                          caf::actor consumer,
                                          std::shared_ptr<call_table> calls) {
   child_spec write;
@@ -142,8 +170,18 @@ std::vector<child_spec> connection_specs(std::shared_ptr<incarnation> life,
   call.start = [=](caf::local_actor* parent, const siblings&) {
     return parent->spawn<caf::detached>(caller, life, calls);
   };
-  return {std::move(write), std::move(read), std::move(forward),
-          std::move(call)};
+  std::vector<child_spec> result{std::move(write), std::move(read),
+                                 std::move(forward), std::move(call)};
+  if (!config.settings.worker_enable_remote_control)
+    return result;
+  child_spec listen;
+  listen.id = "listener";
+  listen.blocks = true;
+  listen.start = [=](caf::local_actor* parent, const siblings&) {
+    return parent->spawn<caf::detached>(listener, life, consumer);
+  };
+  result.push_back(std::move(listen));
+  return result;
 }
 
 supervisor_flags connection_flags(const worker_config& config) {
@@ -173,9 +211,20 @@ child_spec autoscaler_spec(const worker_config& config) {
   return result;
 }
 
+child_spec state_keeper_spec(std::shared_ptr<state_db> file) {
+  child_spec result;
+  result.id = "state keeper";
+  result.blocks = true;
+  result.start = [=](caf::local_actor* parent, const siblings&) {
+    return parent->spawn<caf::detached>(state_keeper, file);
+  };
+  return result;
+}
+
 std::vector<child_spec> worker_specs(const worker_config& config,
                                      const child_factory& children,
                                      std::shared_ptr<call_table> calls,
+                                     const worker_memory& memory,
                                      const caf::actor& root) {
   child_spec time;
   time.id = "timer";
@@ -203,10 +252,14 @@ std::vector<child_spec> worker_specs(const worker_config& config,
   auto life = std::make_shared<std::shared_ptr<incarnation>>();
   child_spec consume;
   consume.id = "consumer";
-  consume.start = [&config, root, life](caf::local_actor* parent,
-                                        const siblings& started) {
+  consume.start = [&config, root, life, memory](caf::local_actor* parent,
+                                                const siblings& started) {
     *life = begin_incarnation(config);
-    auto hdl = parent->spawn(consumer, options_of(config, *life),
+    auto options = options_of(config, *life);
+    options.revoked = memory.revoked;
+    if (memory.file)
+      options.state_keeper = started.get("state keeper");
+    auto hdl = parent->spawn(consumer, std::move(options),
                              started.get("pool"), started.get("timer"));
     caf::anon_send(root, consumer_up{hdl});
     return hdl;
@@ -217,14 +270,16 @@ std::vector<child_spec> worker_specs(const worker_config& config,
   connect.start = [&config, life, calls](caf::local_actor* parent,
                                   const siblings& started) {
     return parent->spawn(supervisor, "connections", connection_flags(config),
-                         connection_specs(*life, started.get("consumer"),
-                                          calls));
+                         connection_specs(config, *life,
+                                          started.get("consumer"), calls));
   };
   // Reader and writer one after another, each with its own time.
   connect.shutdown = 13s;
   std::vector<child_spec> result{std::move(time), std::move(pool)};
   if (config.autoscale)
     result.push_back(autoscaler_spec(config));
+  if (memory.file)
+    result.push_back(state_keeper_spec(memory.file));
   result.push_back(std::move(consume));
   result.push_back(std::move(connect));
   return result;
@@ -232,7 +287,8 @@ std::vector<child_spec> worker_specs(const worker_config& config,
 
 root_options options_of_root(const worker_config& config,
                              const child_factory& children,
-                             std::shared_ptr<call_table> calls) {
+                             std::shared_ptr<call_table> calls,
+                             const worker_memory& memory) {
   root_options result;
   result.soft_shutdown_timeout = config.settings.worker_soft_shutdown_timeout;
   result.soft_shutdown_on_idle =
@@ -243,7 +299,7 @@ root_options options_of_root(const worker_config& config,
     flags.strategy = strategy::one_for_all;
     flags.intensity = {3, 60s};
     return self->spawn(supervisor, "worker", flags,
-                       worker_specs(config, children, calls, self));
+                       worker_specs(config, children, calls, memory, self));
   };
   return result;
 }
@@ -257,13 +313,19 @@ worker_end run_worker(const worker_config& config) {
     spdlog::critical("{}", children.error().what);
     return {worker_end::finished, 1};
   }
+  auto memory = open_memory(config);
+  if (!memory) {
+    spdlog::critical("{}", memory.error().what);
+    return {worker_end::finished, 1};
+  }
   auto main = std::make_shared<watch>(config);
   auto system_config = std::make_unique<caf::actor_system_config>();
   system_config->load<multiplexer_scheduler>().load<caf::io::middleman>();
   system_config->set("middleman.workers", size_t{0});
   auto system = std::make_unique<caf::actor_system>(*system_config);
   auto result = [&] {
-    auto hdl = system->spawn(root, options_of_root(config, *children, calls));
+    auto hdl = system->spawn(
+        root, options_of_root(config, *children, calls, *memory));
     hdl->attach_functor([main](const caf::error& x) { main->on_end(x); });
     return main->run(*system, hdl);
   }();

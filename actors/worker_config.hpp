@@ -4,6 +4,7 @@
 #pragma once
 
 #include "actors/pool/recycling.hpp"
+#include "actors/consumer/revocations.hpp"
 #include "protocol/broker/broker.hpp"
 #include "protocol/client/settings.hpp"
 
@@ -46,6 +47,8 @@ struct worker_config {
   std::optional<autoscale_bounds> autoscale;
   /// Idleness after which the pool shrinks.
   std::chrono::milliseconds autoscale_keepalive{30'000};
+  revocation_limits revocations;
+  std::string state_file; ///< -S; empty: none
   recycling_limits recycling; ///< none unless prefork
   std::vector<std::string> apps;      ///< task libraries as the operator named
                                       ///< them: "tasks"

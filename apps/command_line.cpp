@@ -114,8 +114,6 @@ std::string explain_option(const parser& x, const CLI::App& command,
   auto name = arg.substr(0, arg.find('='));
   if (!name.starts_with("--"))
     name = name.substr(0, 2);
-  if (is_option_of_celery(name))
-    return "option " + name + " is not supported yet";
   auto of_worker = option_names(*x.worker);
   if (&command != x.worker
       && std::ranges::find(of_worker, name) != of_worker.end())

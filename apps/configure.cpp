@@ -163,6 +163,29 @@ autoscale_keepalive(const settings& x, const environment& variables) {
   return std::chrono::milliseconds{static_cast<int64_t>(seconds * 1000)};
 }
 
+/// Celery knows these as environment variables alone.
+expected<void> read_revocation_limits(revocation_limits& x,
+                                      const environment& variables) {
+  for (std::string name :
+       {"CELERY_WORKER_REVOKES_MAX", "CELERY_WORKER_REVOKE_EXPIRES"}) {
+    auto text = variable(variables, name);
+    if (text.empty())
+      continue;
+    double value = 0;
+    auto end = text.data() + text.size();
+    auto [ptr, ec] = std::from_chars(text.data(), end, value);
+    if (ec != std::errc{} || ptr != end || !(value >= 1 && value <= INT32_MAX))
+      return error{errc::invalid_setting,
+                   name + " in the environment: '" + text
+                       + "' is not a number from 1 up"};
+    if (name.ends_with("MAX"))
+      x.max = static_cast<size_t>(value);
+    else
+      x.expires = std::chrono::seconds{static_cast<int64_t>(value)};
+  }
+  return {};
+}
+
 expected<void> fill_recycling(worker_config& config,
                               std::vector<std::string>& warnings) {
   auto& x = config.settings;
@@ -290,6 +313,12 @@ expected<worker_config> configure_worker(const options& given,
   if (auto done = fill_recycling(config, warnings); !done)
     return done.error();
   if (auto done = check_limits(config, warnings); !done)
+    return done.error();
+  if (auto done = read_revocation_limits(config.revocations, variables); !done)
+    return done.error();
+  if (auto done = read_path(config.state_file, "worker_state_db",
+                            x.worker_state_db.value_or(""), config.broker.node);
+      !done)
     return done.error();
   if (!x.timezone.empty() && x.timezone != "UTC")
     warnings.push_back("timezone: times without a zone are taken as UTC yet");

@@ -23,12 +23,6 @@ constexpr const char* process_group = "Process options";
 constexpr const char* beat_group = "Options of the periodic scheduler (not there yet)";
 constexpr const char* celery_group = "Accepted for Celery's start scripts";
 
-/// Options of Celery's commands that this build does not have.
-constexpr std::string_view options_of_celery[] = {
-    "-S",
-    "--statedb",
-};
-
 // -- checks: each returns what is wrong, or nothing
 // -------------------------------
 
@@ -322,6 +316,9 @@ void add_worker_options(CLI::App& command, options& x) {
   add_setting(command, x, process_group, "-f,--logfile", "PATH",
               "worker_logfile", "standard error")
       ->check(not_empty());
+  add_setting(command, x, process_group, "-S,--statedb", "PATH",
+              "worker_state_db", "none")
+      ->check(not_empty());
   add_setting(command, x, process_group, "--pidfile", "PATH", "worker_pidfile",
               "none")
       ->check(not_empty());
@@ -367,11 +364,6 @@ void add_worker_options(CLI::App& command, options& x) {
       [](std::string) {}, "Between two heartbeat events: none are sent yet")
       ->check(whole_number(1));
   name_variables(command);
-}
-
-bool is_option_of_celery(std::string_view name) {
-  return std::ranges::find(options_of_celery, name)
-         != std::end(options_of_celery);
 }
 
 std::optional<autoscale_bounds> parse_autoscale(const std::string& text) {

@@ -54,9 +54,6 @@ void add_global_options(CLI::App& command, options& x);
 /// Adds the options of `worker`.
 void add_worker_options(CLI::App& command, options& x);
 
-/// Whether Celery's worker has an option that is not there yet: "--beat", "-B".
-bool is_option_of_celery(std::string_view name);
-
 /// "10,3", "3,10" or "10" (from 0). @returns nothing for anything else.
 std::optional<autoscale_bounds> parse_autoscale(const std::string& text);
 

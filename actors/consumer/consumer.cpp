@@ -158,8 +158,12 @@ void consumer_state::on_report(pool_report& x) {
     auto i = requests.find(done.job);
     if (i == requests.end())
       continue;
-    log_outcome(i->second, done);
-    settlements.add(settle_outcome(i->second, std::move(done)));
+    auto& r = i->second;
+    log_outcome(r, done);
+    // Where a child cannot be killed, or was asked to end by the signal.
+    auto terminated = r.terminated && done.kind == outcome_kind::failure;
+    settlements.add(terminated ? settle_revoked(r, "terminated")
+                               : settle_outcome(r, std::move(done)));
     requests.erase(i);
   }
   if (!x.outcomes.empty())
@@ -247,7 +251,8 @@ void consumer_state::on_returned(const jobs_returned& x) {
     auto i = requests.find(id);
     if (i == requests.end())
       continue;
-    settlements.add(settle_restored(i->second));
+    settlements.add(is_revoked(i->second) ? refuse_revoked(i->second, "revoked")
+                                          : settle_restored(i->second));
     requests.erase(i);
   }
   flush();
@@ -348,7 +353,12 @@ void consumer_state::check_drained() {
   if (writer)
     self->send(writer, release_lease{});
   else
-    self->send(drain_requester, drained{});
+    on_released();
+}
+
+void consumer_state::on_released() {
+  options.on_drained();
+  self->send(drain_requester, drained{});
 }
 
 // -- behavior -------------------------------------------------------------------
@@ -388,7 +398,7 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
       self->state.fetching = false;
       self->state.check_drained();
     },
-    [self](released) { self->send(self->state.drain_requester, drained{}); },
+    [self](released) { self->state.on_released(); },
     [self](acknowledge_atom) { self->state.acknowledge_started(); },
     [self](surplus_atom) { self->state.give_back_surplus(); },
     [self](renew_atom) {
@@ -407,6 +417,10 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
                  self->state.unfinished_now());
     },
     [self](describe_atom) { return self->state.own_description(); },
+    [self](const revoke_tasks& x) {
+      self->state.on_revoke(
+        x, caf::actor_cast<caf::actor>(self->current_sender()));
+    },
     [self](drain) {
       self->state.on_drain(
         caf::actor_cast<caf::actor>(self->current_sender()));

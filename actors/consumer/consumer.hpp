@@ -4,12 +4,13 @@
 //  2. reads the header of each delivery: malformed, unknown and expired ones
 //     are settled at once, those with an eta or a rate limit wait (see
 //     waiting.cpp), the others go to the pool;
-//  3. turns the pool's reports into settlements: acknowledged early a moment
+//  3. refuses what was revoked (see revoking.cpp);
+//  4. turns the pool's reports into settlements: acknowledged early a moment
 //     after the start, or late with the result (see acknowledgement);
-//  4. keeps settlements until the writer confirms them, through any number of
+//  5. keeps settlements until the writer confirms them, through any number of
 //     lost connections;
-//  5. keeps the lease on what is unfinished, and has what others left restored;
-//  6. drains on shutdown.
+//  6. keeps the lease on what is unfinished, and has what others left restored;
+//  7. drains on shutdown.
 //
 // It never blocks and never touches a body. If it dies, its supervisor restarts
 // pool and connections too under a new incarnation, and what it held comes back
@@ -25,6 +26,7 @@
 #include "actors/consumer/prefetch_window.hpp"
 #include "actors/consumer/rate_limits.hpp"
 #include "actors/consumer/request.hpp"
+#include "actors/consumer/revocations.hpp"
 #include "actors/pool/messages.hpp"
 #include "actors/supervision/description.hpp"
 
@@ -35,6 +37,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -50,6 +53,9 @@ struct consumer_options {
   acknowledgement_defaults acknowledgement;
   time_limits limits; ///< of tasks and messages that say nothing
   std::chrono::milliseconds lease{10'000};
+  /// What was revoked; outlives the consumer.
+  std::shared_ptr<revocations> revoked = std::make_shared<revocations>();
+  caf::actor state_keeper; ///< null: not written down
   size_t held_max = 1'000; ///< tasks that wait here for their time
   /// The rate limit of a task.
   std::function<task_rate(const task_options&)> rate_of
@@ -61,6 +67,8 @@ struct consumer_options {
   std::function<void()> on_running = [] {};
   /// Ends the reader's wait for messages.
   std::function<void()> interrupt_reader = [] {};
+  /// Called when nothing is left to do.
+  std::function<void()> on_drained = [] {};
 };
 
 struct consumer_state {
@@ -105,6 +113,13 @@ struct consumer_state {
   void on_turns(const turns& x);
   void repeat_questions();
 
+  // -- revocation (revoking.cpp) ------------------------------------------------
+
+  bool is_revoked(const request& r) const;
+  settlement refuse_revoked(const request& r, const std::string& why);
+  void on_revoke(const revoke_tasks& x, const caf::actor& requester);
+  void confirm_revoked(tasks_revoked x, const caf::actor& requester);
+
   // -- runs end -----------------------------------------------------------------
 
   void on_pool_ready(pool_ready& x);
@@ -136,6 +151,7 @@ struct consumer_state {
   void on_drain(caf::actor requester);
   void on_abandon(caf::actor requester);
   void check_drained();
+  void on_released();
 
   prefetch_window::time_point steady_now() const;
 

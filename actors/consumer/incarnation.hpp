@@ -2,6 +2,7 @@
 #pragma once
 
 #include "protocol/broker/broker.hpp"
+#include "protocol/broker/subscription.hpp"
 
 #include <atomic>
 #include <memory>
@@ -31,6 +32,23 @@ struct incarnation {
     reader_ = x;
   }
 
+  void set_listener(subscription* x) {
+    std::unique_lock guard{mutex_};
+    listener_ = x;
+  }
+
+  /// Ends the listener's wait for commands, so that it can end. From any thread.
+  void end_listening() {
+    ended_ = true;
+    std::unique_lock guard{mutex_};
+    if (listener_)
+      listener_->close();
+  }
+
+  bool listening_ended() const noexcept {
+    return ended_;
+  }
+
   /// Unless a successor has taken its place.
   void clear_reader(broker* x) {
     std::unique_lock guard{mutex_};
@@ -41,6 +59,8 @@ struct incarnation {
 private:
   std::mutex mutex_;
   broker* reader_ = nullptr;
+  subscription* listener_ = nullptr;
+  std::atomic<bool> ended_ = false;
 };
 
 } // namespace umbel

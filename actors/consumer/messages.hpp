@@ -113,6 +113,20 @@ struct woken {
 
 // -- consumer -------------------------------------------------------------------
 
+/// Never run these tasks: neither what waits here nor what comes later. What
+/// runs goes on unless `signal` says how to end it. Answered by `tasks_revoked`.
+struct revoke_tasks {
+  std::vector<task_id> ids;
+  std::optional<int> signal;
+};
+
+/// These are revoked, on the disk too if the worker has a state file.
+struct tasks_revoked {
+  std::vector<task_id> ids;
+  timestamp time;
+  std::vector<task_id> terminated; ///< those of them that were here
+};
+
 /// Warm shutdown: fetch nothing more, give back what has not begun, finish what
 /// runs. Answered by `drained`.
 struct drain {};
@@ -158,6 +172,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::release_lease)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::released)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::wake_at)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::woken)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::revoke_tasks)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::tasks_revoked)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::drain)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::list_unfinished)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::unfinished_tasks)

@@ -15,8 +15,10 @@ void consumer_state::begin(uint64_t id, request& r,
                            std::vector<job>& runnable) {
   auto t = options.now();
   if (r.header.expires && *r.header.expires <= t) {
-    spdlog::info("Discarding revoked task: {}", r.display_name());
-    settlements.add(settle_revoked(r, "expired"));
+    settlements.add(refuse_revoked(r, "expired"));
+    requests.erase(id);
+  } else if (is_revoked(r)) {
+    settlements.add(refuse_revoked(r, "revoked"));
     requests.erase(id);
   } else if (r.header.eta && *r.header.eta > t) {
     wait_until(*r.header.eta, id, r);

@@ -2,14 +2,28 @@
 #include "protocol/broker/broker.hpp"
 #include "protocol/broker/memory/memory_broker.hpp"
 #include "protocol/broker/redis/redis_broker.hpp"
+#include "protocol/broker/redis/redis_subscription.hpp"
+#include "protocol/broker/subscription.hpp"
 
 namespace umbel {
 
+namespace {
+
+std::string scheme_of(const std::string& url) {
+  return url.substr(0, url.find("://"));
+}
+
+bool is_redis(const std::string& scheme) {
+  return scheme == "redis" || scheme == "rediss" || scheme == "redis+socket"
+         || scheme == "unix";
+}
+
+} // namespace
+
 expected<std::unique_ptr<broker>>
 connect_broker(const std::string& url, const broker_options& options) {
-  auto scheme = url.substr(0, url.find("://"));
-  if (scheme == "redis" || scheme == "rediss" || scheme == "redis+socket"
-      || scheme == "unix")
+  auto scheme = scheme_of(url);
+  if (is_redis(scheme))
     return connect_redis_broker(url, options);
   if (scheme == "memory")
     return connect_memory_broker(url, options);
@@ -19,6 +33,14 @@ connect_broker(const std::string& url, const broker_options& options) {
                "broker URL: " + shown
                    + " is not a known scheme; use redis://host:port/db, "
                      "redis+socket:///path or memory://name"};
+}
+
+expected<std::unique_ptr<subscription>>
+subscribe(const std::string& url, const broker_options& options,
+          const std::string& exchange) {
+  if (is_redis(scheme_of(url)))
+    return subscribe_redis(url, options, exchange);
+  return std::unique_ptr<subscription>{};
 }
 
 } // namespace umbel

@@ -128,6 +128,8 @@ struct settings {
   std::optional<size_t> worker_max_tasks_per_child;
   std::optional<size_t> worker_max_memory_per_child;      ///< KiB
   std::optional<size_t> worker_hard_max_memory_per_child; ///< KiB; ours
+  std::optional<std::string> worker_state_db; ///< none: nothing is remembered
+  bool worker_enable_remote_control = true;
   std::string worker_log_format{
       "[%(asctime)s: %(levelname)s/%(processName)s] %(message)s"};
   std::optional<bool> worker_log_color; ///< none: on a terminal

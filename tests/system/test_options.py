@@ -31,6 +31,7 @@ WRONG = {
     "--exclude-queues": (",", "is not a list of names such as one,two"),
     "--include": (",", "is not a list of names such as one,two"),
     "--logfile": ("%z.log", "has '%z'; allowed are %n"),
+    "--statedb": ("%x.db", "has '%x'; allowed are %n"),
     "--pidfile": ("%x.pid", "has '%x'; allowed are %n"),
     "--uid": ("no such user", "is not a user of this machine or a number"),
     "--gid": ("no such group", "is not a group of this machine or a number"),
@@ -91,6 +92,7 @@ def test_names_of_celery_are_there():
         --without-heartbeat --heartbeat-interval --autoscale -B --beat -s
         --schedule --schedule-filename --scheduler -f --logfile --pidfile --uid
         --gid --umask --executable --max-tasks-per-child --max-memory-per-child
+        -S --statedb --time-limit --soft-time-limit
     """
     assert set(wanted.split()) - given == set()
 

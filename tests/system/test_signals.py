@@ -256,7 +256,8 @@ def test_the_tree_is_printed(umbel_worker, tasks):
         r"^   `- supervisor connections \(mailbox \d+\): rest_for_one$",
         r"^      \|- writer \(mailbox \d+\): redis://127\.0\.0\.1",
         r"^      \|- reader \(mailbox \d+\): redis://127\.0\.0\.1",
-        r"^      `- forwarder \(mailbox \d+\): sleeps",
+        r"^      \|- forwarder \(mailbox \d+\): sleeps",
+        r"^      `- listener \(mailbox \d+\): listening$",
     ]
 
     def printed():

@@ -25,6 +25,8 @@ struct seen {
   bool drained = false;
   std::vector<size_t> taken_back;
   std::vector<uint64_t> killed;
+  std::vector<withdraw_jobs> withdrawn;
+  std::vector<tasks_revoked> answers;
   size_t renewals = 0;
   size_t recoveries = 0;
 };
@@ -47,6 +49,8 @@ caf::behavior recorder(caf::event_based_actor*, seen* log) {
     [=](quiet) { log->quiet = true; },
     [=](pause_reader) { log->paused = true; },
     [=](take_back x) { log->taken_back.push_back(x.keep); },
+    [=](const withdraw_jobs& x) { log->withdrawn.push_back(x); },
+    [=](const tasks_revoked& x) { log->answers.push_back(x); },
     [=](kill_job x) { log->killed.push_back(x.job); },
     [=](const renew_lease&) { ++log->renewals; },
     [=](recover_lost) { ++log->recoveries; },
@@ -645,6 +649,123 @@ CAF_TEST(a run over its limit goes back where failures are not acknowledged) {
   // Acknowledged early, it cannot go back.
   CAF_CHECK(log.settled[2].how == disposition::none);
   CAF_CHECK(log.settled[2].result);
+}
+
+CAF_TEST(a task that was revoked before it came is refused) {
+  start();
+  order(revoke_tasks{{task_id{"id-1"}, task_id{"id-9"}}, std::nullopt});
+  CAF_REQUIRE_EQUAL(log.answers.size(), 1u);
+  CAF_CHECK_EQUAL(log.answers[0].ids.size(), 2u);
+  CAF_CHECK(log.answers[0].terminated.empty());
+  deliver("tasks.late", 2);
+  CAF_REQUIRE_EQUAL(log.jobs.size(), 1u);
+  CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
+  CAF_CHECK(log.settled[0].how == disposition::ack);
+  CAF_REQUIRE(log.settled[0].result);
+  auto& document = log.settled[0].result->document;
+  CAF_CHECK_EQUAL(log.settled[0].result->id.str(), "id-1");
+  CAF_CHECK(document.find(R"("status": "REVOKED")") != std::string::npos);
+  CAF_CHECK(document.find(R"("exc_type": "TaskRevokedError")")
+            != std::string::npos);
+  CAF_CHECK(document.find(R"(["revoked"])") != std::string::npos);
+}
+
+CAF_TEST(a revoked task that waits for its time is refused at once) {
+  start();
+  tell(deliveries{{make("tasks.add", due_in(1s))}});
+  CAF_CHECK(log.settled.empty());
+  order(revoke_tasks{{task_id{"id-1"}}, std::nullopt});
+  CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
+  CAF_CHECK(log.settled[0].result);
+  tell(woken{log.woken_at});
+  CAF_CHECK(log.jobs.empty());
+  CAF_CHECK_EQUAL(log.settled.size(), 1u);
+}
+
+CAF_TEST(a revoked task in the pool is withdrawn and then refused) {
+  start();
+  deliver("tasks.add", 2);
+  order(revoke_tasks{{task_id{"id-2"}}, std::nullopt});
+  CAF_REQUIRE_EQUAL(log.withdrawn.size(), 1u);
+  CAF_CHECK_EQUAL(log.withdrawn[0].jobs, std::vector{log.jobs.at(1).id});
+  CAF_CHECK(!log.withdrawn[0].signal);
+  CAF_CHECK(log.settled.empty());
+  tell(jobs_returned{{log.jobs[1].id}});
+  CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
+  CAF_CHECK(log.settled[0].how == disposition::ack);
+  CAF_REQUIRE(log.settled[0].result);
+}
+
+CAF_TEST(a task that runs when it is revoked goes on) {
+  start();
+  deliver("tasks.add");
+  order(revoke_tasks{{task_id{"id-1"}}, std::nullopt});
+  finish(log.jobs.at(0).id);
+  CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
+  CAF_CHECK(log.settled[0].result->document.find("SUCCESS")
+            != std::string::npos);
+}
+
+CAF_TEST(a task that is terminated is revoked whatever the signal did) {
+  start();
+  deliver("tasks.late", 3);
+  order(revoke_tasks{{task_id{"id-1"}, task_id{"id-2"}, task_id{"id-3"}}, 15});
+  CAF_REQUIRE_EQUAL(log.answers.size(), 1u);
+  CAF_CHECK_EQUAL(log.answers[0].terminated.size(), 3u);
+  CAF_REQUIRE_EQUAL(log.withdrawn.size(), 1u);
+  CAF_CHECK_EQUAL(log.withdrawn[0].jobs.size(), 3u);
+  CAF_CHECK(log.withdrawn[0].signal == 15);
+  tell(job_lost{log.jobs.at(0).id, "signal 15 (SIGTERM)"});
+  finish(log.jobs.at(1).id, outcome_kind::failure);
+  finish(log.jobs.at(2).id); // it had ended already
+  CAF_REQUIRE_EQUAL(log.settled.size(), 3u);
+  for (size_t i : {0, 1}) {
+    CAF_CHECK(log.settled[i].how == disposition::ack);
+    CAF_CHECK(log.settled[i].result->document.find(R"(["terminated"])")
+              != std::string::npos);
+  }
+  CAF_CHECK(log.settled[2].result->document.find("SUCCESS")
+            != std::string::npos);
+}
+
+CAF_TEST(revocations outlive the consumer) {
+  consumer_options options;
+  auto known = options.revoked;
+  start(options);
+  order(revoke_tasks{{task_id{"id-1"}}, std::nullopt});
+  caf::anon_send_exit(uut, caf::exit_reason::kill);
+  consume_messages();
+  options.revoked = known;
+  start(options);
+  deliver("tasks.add");
+  CAF_CHECK(log.jobs.empty());
+}
+
+CAF_TEST(the answer waits for the disk) {
+  consumer_options options;
+  caf::response_promise pending;
+  tasks_revoked to_save;
+  options.state_keeper = sys.spawn([&](caf::event_based_actor* self)
+                                     -> caf::behavior {
+    return {
+      [&, self](tasks_revoked& x) {
+        to_save = std::move(x);
+        pending = self->make_response_promise();
+      },
+      [&](caf::ok_atom) { pending.deliver(to_save); },
+    };
+  });
+  start(options);
+  order(revoke_tasks{{task_id{"id-1"}}, std::nullopt});
+  CAF_CHECK_EQUAL(to_save.ids.size(), 1u);
+  CAF_CHECK(log.answers.empty());
+  deliver("tasks.add"); // refused from the first moment
+  CAF_CHECK(log.jobs.empty());
+  caf::anon_send(options.state_keeper, caf::ok_atom::value);
+  consume_messages();
+  CAF_CHECK_EQUAL(log.answers.size(), 1u);
+  caf::anon_send_exit(options.state_keeper, caf::exit_reason::kill);
+  consume_messages();
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()

@@ -1,0 +1,86 @@
+#include "actors/consumer/listener.hpp"
+
+#include "actors/supervision/description.hpp"
+#include "actors/supervision/supervision_errc.hpp"
+#include "protocol/control/control_request.hpp"
+
+#include <caf/all.hpp>
+
+#include <spdlog/spdlog.h>
+
+namespace umbel {
+
+namespace {
+
+using connect_atom = caf::atom_constant<caf::atom("connect")>;
+using listen_atom = caf::atom_constant<caf::atom("listen")>;
+
+} // namespace
+
+listener_state::~listener_state() {
+  if (life)
+    life->set_listener(nullptr);
+}
+
+void listener_state::connect() {
+  auto opened = subscribe(life->broker_url, life->options, control_exchange);
+  if (!opened)
+    return fail(opened.error());
+  commands = std::move(*opened);
+  life->set_listener(commands.get());
+  if (commands)
+    self->send(self, listen_atom::value);
+}
+
+void listener_state::listen() {
+  auto payload = commands->next(wait_max);
+  if (!payload)
+    return fail(payload.error());
+  if (*payload)
+    on_command(**payload);
+  if (!life->listening_ended())
+    self->send(self, listen_atom::value);
+}
+
+void listener_state::on_command(const std::string& payload) {
+  auto request = parse_control_request(payload);
+  if (!request) {
+    spdlog::error("{}", request.error().what);
+    return;
+  }
+  if (!request->is_for(life->options.node))
+    return;
+  if (request->method != "revoke" && request->method != "terminate") {
+    spdlog::debug("control command '{}' is not known yet", request->method);
+    return;
+  }
+  auto revoke = parse_revoke_request(*request);
+  if (revoke)
+    caf::anon_send(consumer, revoke_tasks{std::move(revoke->ids),
+                                          revoke->signal});
+  else
+    spdlog::error("{}", revoke.error().what);
+}
+
+void listener_state::fail(const error& x) {
+  self->quit(caf::make_error(supervision_errc::connection_lost, x.what));
+}
+
+caf::behavior listener(caf::stateful_actor<listener_state>* self,
+                       std::shared_ptr<incarnation> life, caf::actor consumer) {
+  auto& st = self->state;
+  st.self = self;
+  st.life = std::move(life);
+  st.consumer = std::move(consumer);
+  self->send(self, connect_atom::value);
+  return {
+    [self](connect_atom) { self->state.connect(); },
+    [self](listen_atom) { self->state.listen(); },
+    [self](describe_atom) {
+      return describe_self(self, self->state.commands ? "listening"
+                                                      : "not connected");
+    },
+  };
+}
+
+} // namespace umbel

@@ -1,0 +1,45 @@
+// listener: the connection that hears commands (remote control).
+//
+//  1. connects, and subscribes to the exchange of commands;
+//  2. reads each command, and hands `revoke` and `terminate` that are for this
+//     node to the consumer. Others it does not know yet.
+//
+// Detached: it blocks in the broker's socket. It ends with the error that the
+// connection met; the supervisor `connections` starts a new one.
+#pragma once
+
+#include "actors/consumer/incarnation.hpp"
+#include "actors/consumer/messages.hpp"
+#include "protocol/broker/subscription.hpp"
+
+#include <caf/behavior.hpp>
+#include <caf/stateful_actor.hpp>
+
+#include <memory>
+#include <string>
+
+namespace umbel {
+
+struct listener_state {
+  static inline const char* name = "listener";
+
+  /// Longest wait in one go. Messages to this actor are read in between.
+  static constexpr auto wait_max = std::chrono::seconds{1};
+
+  ~listener_state();
+
+  void connect();
+  void listen();
+  void on_command(const std::string& payload);
+  void fail(const error& x);
+
+  caf::event_based_actor* self = nullptr;
+  std::shared_ptr<incarnation> life;
+  caf::actor consumer;
+  std::unique_ptr<subscription> commands;
+};
+
+caf::behavior listener(caf::stateful_actor<listener_state>* self,
+                       std::shared_ptr<incarnation> life, caf::actor consumer);
+
+} // namespace umbel

@@ -1,0 +1,85 @@
+// The part of the consumer that knows what was revoked.
+#include "actors/consumer/consumer.hpp"
+
+#include <caf/all.hpp>
+
+#include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
+
+#include <unordered_set>
+
+namespace umbel {
+
+namespace {
+
+std::string listed(const std::vector<task_id>& ids) {
+  std::vector<std::string_view> names;
+  for (auto& id : ids)
+    names.emplace_back(id.str());
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+} // namespace
+
+bool consumer_state::is_revoked(const request& r) const {
+  return options.revoked->contains(r.header.id);
+}
+
+settlement consumer_state::refuse_revoked(const request& r,
+                                          const std::string& why) {
+  spdlog::info("Discarding revoked task: {}", r.display_name());
+  return settle_revoked(r, why);
+}
+
+void consumer_state::on_revoke(const revoke_tasks& x, const caf::actor& requester) {
+  tasks_revoked answer;
+  answer.ids = x.ids;
+  answer.time = options.now();
+  std::unordered_set<std::string_view> wanted;
+  for (auto& id : x.ids) {
+    options.revoked->add(id, answer.time);
+    wanted.insert(id.str());
+  }
+  withdraw_jobs withdraw;
+  withdraw.signal = x.signal;
+  for (auto i = requests.begin(); i != requests.end();) {
+    auto& [job, r] = *i;
+    if (!wanted.contains(r.header.id.str())) {
+      ++i;
+    } else if (r.held || r.asking) {
+      num_held -= r.held;
+      settlements.add(refuse_revoked(r, "revoked"));
+      i = requests.erase(i);
+    } else {
+      withdraw.jobs.push_back(job);
+      if (x.signal) {
+        r.terminated = true;
+        answer.terminated.push_back(r.header.id);
+        spdlog::info("Terminating {} ({})", r.header.id.str(), *x.signal);
+      }
+      ++i;
+    }
+  }
+  if (!withdraw.jobs.empty())
+    self->send(pool, std::move(withdraw));
+  flush();
+  grant();
+  if (options.state_keeper)
+    self->request(options.state_keeper, caf::infinite, std::move(answer))
+      .then([this, requester](tasks_revoked& saved) {
+              confirm_revoked(std::move(saved), requester);
+            },
+            [](const caf::error&) {
+              // It ends only with the tree, of which this actor is a part.
+            });
+  else
+    confirm_revoked(std::move(answer), requester);
+}
+
+void consumer_state::confirm_revoked(tasks_revoked x, const caf::actor& requester) {
+  spdlog::info("Tasks flagged as revoked: {}", listed(x.ids));
+  if (requester)
+    self->send(requester, std::move(x));
+}
+
+} // namespace umbel

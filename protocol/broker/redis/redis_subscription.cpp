@@ -1,0 +1,117 @@
+#include "protocol/broker/redis/redis_subscription.hpp"
+
+#include "protocol/broker/redis/connection.hpp"
+#include "protocol/broker/redis/pipeline.hpp"
+#include "protocol/broker/url.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+namespace umbel {
+
+namespace {
+
+using namespace redis;
+using clock = std::chrono::steady_clock;
+
+constexpr auto doing = "listen to broadcasts";
+
+/// How often a silent server is asked whether it is still there. When as much
+/// time has passed again without an answer, it is not.
+constexpr auto ask_interval = std::chrono::seconds{10};
+
+class redis_subscription : public subscription {
+public:
+  explicit redis_subscription(std::unique_ptr<connection> x)
+      : connection_(std::move(x)), closed_(eventfd(0, EFD_CLOEXEC)) {
+  }
+
+  ~redis_subscription() override {
+    ::close(closed_);
+  }
+
+  void close() override {
+    uint64_t one = 1;
+    [[maybe_unused]] auto n = write(closed_, &one, sizeof(one));
+  }
+
+  expected<std::optional<std::string>>
+  next(std::chrono::milliseconds timeout) override {
+    auto deadline = clock::now() + timeout;
+    for (;;) {
+      auto answer = connection_->receive_now(doing);
+      if (!answer)
+        return answer.error();
+      if (*answer) {
+        heard_ = clock::now();
+        asked_ = false;
+        // ["message", channel, content]; others answer what we said.
+        if (auto parts = elements_of(**answer);
+            parts.size() == 3 && text_of(*parts[0]) == "message")
+          return std::optional{std::string{text_of(*parts[2])}};
+        continue;
+      }
+      if (auto alive = ask(); !alive)
+        return alive.error();
+      auto left = deadline - clock::now();
+      if (left <= clock::duration::zero())
+        return std::optional<std::string>{};
+      auto wait = std::chrono::ceil<std::chrono::milliseconds>(left);
+      pollfd fds[] = {{connection_->fd(), POLLIN, 0}, {closed_, POLLIN, 0}};
+      if (poll(fds, 2, static_cast<int>(wait.count())) < 0 && errno != EINTR)
+        return connection_->broken(errc::unavailable, doing, strerror(errno));
+      if (fds[1].revents != 0)
+        return std::optional<std::string>{};
+    }
+  }
+
+private:
+  expected<void> ask() {
+    auto silence = clock::now() - heard_;
+    if (silence > 2 * ask_interval)
+      return connection_->broken(errc::timeout, doing, "no sign of life");
+    if (silence < ask_interval || asked_)
+      return {};
+    asked_ = true;
+    pipeline ping;
+    ping.add({"PING"});
+    return connection_->send(ping.bytes(), doing);
+  }
+
+  std::unique_ptr<connection> connection_;
+  const int closed_; ///< an eventfd that is never read
+  clock::time_point heard_ = clock::now();
+  bool asked_ = false;
+};
+
+} // namespace
+
+expected<std::unique_ptr<subscription>>
+subscribe_redis(const std::string& url, const broker_options& options,
+                const std::string& exchange) {
+  auto parsed = parse_url(url);
+  if (!parsed)
+    return parsed.error();
+  auto where = to_address(*parsed);
+  if (!where)
+    return where.error();
+  connection_options how;
+  how.connect_timeout = options.connect_timeout;
+  how.socket_timeout = options.socket_timeout;
+  auto opened = connection::open(*where, how);
+  if (!opened)
+    return opened.error();
+  auto channel = options.global_keyprefix + "/" + std::to_string(where->db)
+                 + "." + exchange;
+  auto subscribed = (*opened)->command({"SUBSCRIBE", channel}, doing);
+  if (!subscribed)
+    return subscribed.error();
+  return std::make_unique<redis_subscription>(std::move(*opened));
+}
+
+} // namespace umbel

@@ -1,0 +1,35 @@
+// Receives what is broadcast through a fanout exchange (contract section 3.7):
+// commands to workers, events.
+#pragma once
+
+#include "protocol/broker/broker.hpp"
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace umbel {
+
+/// One connection that listens. What is broadcast while there is none is missed.
+class subscription {
+public:
+  virtual ~subscription() = default;
+
+  /// The next message's envelope, or nothing when `timeout` has passed.
+  /// @returns an error when the connection is lost; it is then finished.
+  virtual expected<std::optional<std::string>>
+  next(std::chrono::milliseconds timeout) = 0;
+
+  /// Ends the wait in `next`, and every later one at once. From any thread.
+  virtual void close() = 0;
+};
+
+/// Subscribes to a fanout exchange.
+/// @returns null for brokers in memory, where nobody else could broadcast;
+///          errors as `connect_broker`
+expected<std::unique_ptr<subscription>>
+subscribe(const std::string& url, const broker_options& options,
+          const std::string& exchange);
+
+} // namespace umbel

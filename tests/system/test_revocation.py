@@ -1,0 +1,182 @@
+"""Revoked tasks. Those that use `worker` hold with Celery too."""
+
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+from celery.exceptions import TaskRevokedError
+
+from harness.messages import in_flight
+from harness.waiting import eventually
+from harness.workers import umbel_binary
+
+TRACK = {"task_track_started": True}
+
+
+def child_of(result) -> int:
+    eventually(lambda: result.state == "STARTED", what="the task starts")
+    return result.info["pid"]
+
+
+def why_revoked(result) -> tuple:
+    with pytest.raises(TaskRevokedError) as caught:
+        result.get(timeout=10)
+    assert result.state == "REVOKED"
+    return caught.value.args
+
+
+def discarded(result) -> str:
+    return rf"INFO/.*Discarding revoked task: tasks.\w+\[{result.id}\]"
+
+
+def test_before_it_comes(worker, celery, tasks, redis_client):
+    running = worker("-c", "1")
+    celery.control.revoke("my-id")
+    running.wait_for_log("Tasks flagged as revoked: my-id")
+    result = tasks.add.apply_async((4, 4), task_id="my-id")
+    assert why_revoked(result) == ("revoked",)
+    running.wait_for_log(discarded(result))
+    assert tasks.add.delay(4, 4).get(timeout=10) == 8
+    eventually(lambda: in_flight(redis_client) == (0, 0))
+
+
+def test_while_it_waits_for_its_time(worker, celery, tasks, redis_client):
+    running = worker("-c", "1")
+    result = tasks.add.apply_async((4, 4), countdown=2)
+    running.wait_for_log(rf"{result.id}\] received")
+    celery.control.revoke([result.id, "other"])
+    assert why_revoked(result) == ("revoked",)
+    running.wait_for_log(discarded(result))
+    eventually(lambda: in_flight(redis_client) == (0, 0))
+
+
+def test_what_waits_behind_a_long_task(umbel_worker, celery, tasks, redis_client):
+    """Also what its child holds already."""
+    running = umbel_worker("-c", "1", config=TRACK)
+    for _ in range(50):
+        tasks.noop.delay()
+    tasks.noop.delay().get(timeout=10)
+    long = tasks.sleep.delay(1)
+    behind = [tasks.noop.delay() for _ in range(5)]
+    child_of(long)
+    celery.control.revoke([x.id for x in behind[::2]])
+    for result in behind[::2]:
+        assert why_revoked(result) == ("revoked",)
+    assert long.get(timeout=10) == 1
+    for result in behind[1::2]:
+        assert result.get(timeout=10) is None
+    assert len(re.findall("Discarding revoked task", running.log)) == 3
+    eventually(lambda: in_flight(redis_client) == (0, 0))
+
+
+def test_what_runs_goes_on(worker, celery, tasks):
+    running = worker("-c", "1", config=TRACK)
+    result = tasks.sleep.delay(0.5)
+    child_of(result)
+    celery.control.revoke(result.id)
+    running.wait_for_log("Tasks flagged as revoked")
+    assert result.get(timeout=10) == 0.5
+
+
+@pytest.mark.parametrize("options", [{}, {"signal": "KILL"}])
+@pytest.mark.parametrize("late", [False, True])
+def test_terminate(worker, celery, tasks, redis_client, options, late):
+    running = worker("-c", "1", config={**TRACK, "task_acks_late": late})
+    result = tasks.sleep.delay(60)
+    behind = tasks.add.delay(4, 4)
+    victim = child_of(result)
+    celery.control.revoke(result.id, terminate=True, **options)
+    running.wait_for_log(rf"INFO/.*Terminating {result.id} \(\d+\)")
+    assert why_revoked(result) == ("terminated",)
+    assert behind.get(timeout=10) == 8
+    eventually(lambda: victim not in running.children(), what="the child is replaced")
+    eventually(lambda: in_flight(redis_client) == (0, 0))
+
+
+def test_terminate_by_number(umbel_worker, celery, tasks):
+    """Celery's children are deaf to SIGINT."""
+    running = umbel_worker("-c", "1", config=TRACK)
+    result = tasks.sleep.delay(60)
+    child_of(result)
+    celery.control.revoke(result.id, terminate=True, signal=int(signal.SIGINT))
+    assert why_revoked(result) == ("terminated",)
+    running.wait_for_log(r"ended with signal 2 \(SIGINT\)")
+
+
+def test_terminate_is_for_the_node_that_is_named(umbel_worker, celery, tasks):
+    umbel_worker("-c", "1", "-n", "w1@x", config=TRACK)
+    result = tasks.sleep.delay(1)
+    child_of(result)
+    celery.control.terminate(result.id, destination=["w2@x"])
+    assert result.get(timeout=10) == 1
+
+
+def test_a_child_that_ignores_the_signal_is_killed(umbel_worker, celery, tasks):
+    running = umbel_worker("-c", "1", config=TRACK)
+    result = tasks.sleep.delay(60)
+    victim = child_of(result)
+    os.kill(victim, signal.SIGSTOP)
+    celery.control.revoke(result.id, terminate=True)
+    assert why_revoked(result) == ("terminated",)
+    assert victim not in running.children()
+
+
+def test_threads_are_asked_to_end(umbel_worker, celery, tasks):
+    umbel_worker("-P", "threads", config=TRACK)
+    result = tasks.sleep.delay(60)
+    child_of(result)
+    celery.control.revoke(result.id, terminate=True)
+    assert why_revoked(result) == ("terminated",)
+
+
+# -- the state file ----------------------------------------------------------------
+
+
+def test_revocations_survive_a_kill(umbel_worker, celery, tasks, tmp_path):
+    statedb = ("--statedb", str(tmp_path / "%n.state"))
+    first = umbel_worker("-n", "w1@x", *statedb)
+    celery.control.revoke("my-id")
+    first.wait_for_log("Tasks flagged as revoked: my-id")
+    first.kill()
+    second = umbel_worker("-n", "w1@x", *statedb)
+    assert (tmp_path / "w1.state").exists()
+    result = tasks.add.apply_async((4, 4), task_id="my-id")
+    assert why_revoked(result) == ("revoked",)
+    second.wait_for_log(discarded(result))
+    second.stop()
+    umbel_worker("-n", "w1@x", *statedb)
+    assert why_revoked(tasks.add.apply_async((4, 4), task_id="my-id")) == ("revoked",)
+
+
+@pytest.mark.parametrize(
+    "content, complaint",
+    [
+        (b"this is no database at all " * 100, "file is not a database"),
+        (None, "unable to open database file"),
+    ],
+    ids=["rubbish", "directory"],
+)
+def test_a_state_file_that_cannot_be_used(tmp_path, content, complaint):
+    path = tmp_path / "state"
+    path.write_bytes(content) if content else path.mkdir()
+    done = subprocess.run(
+        [umbel_binary(), "worker", "-A", "tasks", "-q", "-S", str(path)],
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert done.returncode == 1
+    lines = [x for x in (done.stdout + done.stderr).splitlines() if str(path) in x]
+    assert len(lines) == 1, done.stdout + done.stderr
+    assert f"cannot use the state file '{path}' (--statedb): {complaint}" in lines[0]
+    assert content is None or path.read_bytes() == content
+
+
+def test_two_workers_with_one_state_file(umbel_worker, tmp_path):
+    statedb = ("-S", str(tmp_path / "state"))
+    umbel_worker("-n", "w1@x", *statedb)
+    other = umbel_worker("-n", "w2@x", *statedb, ready=False)
+    assert other.wait_exit(10) == 1
+    assert "another process uses it" in other.log
