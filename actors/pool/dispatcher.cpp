@@ -186,9 +186,9 @@ std::vector<dispatcher::child_id> dispatcher::overdue(time_point now) {
     auto& candidate = children_.at(id);
     if (candidate.recalled || now - candidate.since <= patience)
       continue;
-    unlist(id, candidate);
+    // Not by unlist: it stays in the set that is walked over.
+    open_.erase({candidate.load, id});
     candidate.recalled = true;
-    enlist(id, candidate);
     result.push_back(id);
   }
   return result;

@@ -195,6 +195,25 @@ CAF_TEST(the runner of a job is the child that is at it) {
   CAF_CHECK(!uut.is_running(1, run[1]));
 }
 
+CAF_TEST(of many overdue children each is named once) {
+  uut.add_child(1);
+  teach("noop", 10us);
+  for (uint64_t id = 2; id <= 200; ++id)
+    uut.add_child(id);
+  uut.enqueue(make(600));
+  CAF_CHECK_EQUAL(assign().size(), 200u);
+  t += 11ms;
+  auto overdue = uut.overdue(t);
+  CAF_REQUIRE_EQUAL(overdue.size(), 200u);
+  for (uint64_t id = 1; id <= 200; ++id)
+    CAF_CHECK_EQUAL(overdue[id - 1], id);
+  CAF_CHECK(uut.overdue(t).empty());
+  CAF_CHECK(uut.running_ahead());
+  for (auto id : overdue)
+    uut.give_back(id, {});
+  CAF_CHECK_EQUAL(uut.overdue(t).size(), 200u);
+}
+
 CAF_TEST(thousands of children are kept in order) {
   constexpr uint64_t size = 5'000;
   for (uint64_t id = 1; id <= size; ++id)
