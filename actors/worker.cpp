@@ -148,13 +148,11 @@ std::vector<child_spec> connection_specs(const worker_config& config,
                                          std::shared_ptr<call_table> calls) {
   child_spec write;
   write.id = "writer";
-  write.blocks = true;
   write.start = [=](caf::local_actor* parent, const siblings&) {
     return parent->spawn<caf::detached>(writer, life, consumer);
   };
   child_spec read;
   read.id = "reader";
-  read.blocks = true;
   read.start = [=](caf::local_actor* parent, const siblings& started) {
     return parent->spawn<caf::detached>(reader, life, consumer,
                                         started.get("writer"));
@@ -166,7 +164,6 @@ std::vector<child_spec> connection_specs(const worker_config& config,
   };
   child_spec call;
   call.id = "caller";
-  call.blocks = true;
   call.start = [=](caf::local_actor* parent, const siblings&) {
     return parent->spawn<caf::detached>(caller, life, calls);
   };
@@ -176,7 +173,6 @@ std::vector<child_spec> connection_specs(const worker_config& config,
     return result;
   child_spec listen;
   listen.id = "listener";
-  listen.blocks = true;
   listen.start = [=](caf::local_actor* parent, const siblings&) {
     return parent->spawn<caf::detached>(listener, life, consumer);
   };
@@ -214,7 +210,6 @@ child_spec autoscaler_spec(const worker_config& config) {
 child_spec state_keeper_spec(std::shared_ptr<state_db> file) {
   child_spec result;
   result.id = "state keeper";
-  result.blocks = true;
   result.start = [=](caf::local_actor* parent, const siblings&) {
     return parent->spawn<caf::detached>(state_keeper, file);
   };

@@ -135,6 +135,11 @@ caf::behavior caller(caf::stateful_actor<caller_state>* self,
       if (!self->state.serving)
         self->state.serve();
     },
+    [self](describe_atom) {
+      auto& st = self->state;
+      return describe_self(self, st.publishing ? st.publishing->location()
+                                               : "no call yet");
+    },
     [self](serve_atom) { self->state.serve(); },
   };
 }

@@ -13,6 +13,7 @@
 
 #include "actors/caller/call_table.hpp"
 #include "actors/consumer/incarnation.hpp"
+#include "actors/supervision/description.hpp"
 #include "protocol/backend/result_listener.hpp"
 #include "protocol/broker/broker.hpp"
 

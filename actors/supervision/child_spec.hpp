@@ -62,9 +62,6 @@ struct child_spec {
   caf::timespan shutdown = std::chrono::seconds{5};
 
   child_type type = child_type::worker;
-
-  /// Detached: it may spend long in one call, and answers nobody meanwhile.
-  bool blocks = false;
 };
 
 struct supervisor_flags {

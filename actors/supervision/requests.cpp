@@ -7,6 +7,18 @@
 
 namespace umbel {
 
+namespace {
+
+/// Detached actors are those that may spend long in one call.
+bool is_detached(const caf::actor& x) {
+  using caf::abstract_actor;
+  return x
+         && caf::actor_cast<abstract_actor*>(x)->getf(
+             abstract_actor::is_detached_flag);
+}
+
+} // namespace
+
 std::vector<child_info> supervisor_state::which_children() const {
   std::vector<child_info> result;
   for (auto& x : children)
@@ -39,7 +51,8 @@ description supervisor_state::own_description() const {
                            state.empty() ? "" : ", ", x.starts - 1,
                            x.starts == 2 ? "" : "s", x.last_reason);
     auto kind = x.spec.type == child_type::supervisor ? "supervisor " : "";
-    result.push_back({kind + x.spec.id, x.handle, state, x.spec.blocks});
+    result.push_back({kind + x.spec.id, x.handle, state,
+                      is_detached(x.handle)});
   }
   constexpr const char* names[] = {"one_for_one", "one_for_all",
                                    "rest_for_one"};

@@ -353,7 +353,7 @@ child_spec supervisor_spec(std::string id, supervisor_flags flags,
   auto start = [=](caf::local_actor* parent, const siblings&) -> caf::actor {
     return parent->spawn(supervisor, id, flags, children);
   };
-  return {id, start, restart, shutdown, child_type::supervisor, false};
+  return {id, start, restart, shutdown, child_type::supervisor};
 }
 
 } // namespace umbel

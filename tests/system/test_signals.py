@@ -257,7 +257,8 @@ def test_the_tree_is_printed(umbel_worker, tasks):
         r"^      \|- writer \(mailbox \d+\): redis://127\.0\.0\.1",
         r"^      \|- reader \(mailbox \d+\): redis://127\.0\.0\.1",
         r"^      \|- forwarder \(mailbox \d+\): sleeps",
-        r"^      `- listener \(mailbox \d+\): listening$",
+        r"^      [|`]- listener \(mailbox \d+\): listening$",
+        r"^      [|`]- caller \(mailbox \d+\): no call yet",
     ]
 
     def printed():
@@ -268,6 +269,7 @@ def test_the_tree_is_printed(umbel_worker, tasks):
     eventually(printed, what="every actor in the tree, one of them busy")
     pids = map(int, re.findall(r"process (\d+), \d+\.\d MiB", running.log))
     assert set(pids) == set(running.children())
+    assert "says nothing of itself" not in running.log, "every actor describes itself"
     running.signal(signal.SIGQUIT)
     running.wait_exit()
 
@@ -392,6 +394,22 @@ def test_the_service_manager_is_told(umbel_worker, tasks, manager):
     assert "STOPPING=1" not in manager.received
     running.stop()
     manager.wait_for("STOPPING=1")
+
+
+def test_a_silent_broker_is_no_stuck_tree(umbel_worker, redis_server, tmp_path):
+    manager = Manager(str(tmp_path / "notify"))
+    running = umbel_worker(
+        env={"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "400000"}
+    )
+    os.kill(redis_server.process.pid, signal.SIGSTOP)
+    try:
+        # Reader and writer answer nothing now, which takes 1 s to be noticed.
+        time.sleep(1.5)
+        before = manager.lines().count("WATCHDOG=1")
+        manager.wait_for("WATCHDOG=1", times=before + 4)
+        assert "no sign of life" not in running.log
+    finally:
+        os.kill(redis_server.process.pid, signal.SIGCONT)
 
 
 def test_signs_of_life(umbel_worker, tmp_path):
