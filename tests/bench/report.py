@@ -46,6 +46,9 @@ GOALS: dict[str, tuple[str, float]] = {
     "crash to successor's first task, p50, ms": ("<=", 20),
     "crash to successor's first task, p99, ms": ("<=", 20),
     "idle CPU, % of a core": ("<=", 0.5),
+    "due tasks late, p99, ms": ("<=", 100),
+    "memory of the parent while a crowd waits, MiB": ("<=", 30),
+    "latency p50 while a crowd waits / before": ("<=", 1.5),
 }
 
 
@@ -110,6 +113,13 @@ def ratios(found: dict[str, Any]) -> dict[str, float]:
         result["start to ready, s"] = start["ready"]
     if idle := found.get("idle", {}).get(umbel):
         result["idle CPU, % of a core"] = idle["cpu"]
+    if eta := found.get("eta", {}).get(umbel):
+        result["due tasks late, p99, ms"] = eta["p99"]
+    if crowd := found.get("crowd", {}).get(umbel):
+        result["memory of the parent while a crowd waits, MiB"] = crowd["parent"]
+        result["latency p50 while a crowd waits / before"] = (
+            crowd["p50"] / crowd["p50 before"]
+        )
     return result
 
 
@@ -197,6 +207,25 @@ def text(found: dict[str, Any]) -> str:
         "idle",
         {"% of one core": "cpu", "commands/s": "commands"},
         ".3f",
+    )
+    lines += _section(
+        found.get("eta", {}),
+        "late, tasks with an eta, ms",
+        {"p50": "p50", "p99": "p99", "max": "max"},
+        ".1f",
+    )
+    lines += _section(
+        found.get("crowd", {}),
+        "a crowd waits",
+        {
+            "MiB before": "parent before",
+            "MiB": "parent",
+            "MiB peak": "parent peak",
+            "put away/s": "put away",
+            "p50 before, ms": "p50 before",
+            "p50, ms": "p50",
+        },
+        ",.1f",
     )
     compared = ratios(found)
     if compared:
