@@ -73,7 +73,7 @@ end
 local holder = redis.call('GET', KEYS[4])
 if holder and holder ~= ARGV[1] then
   local left = redis.call('PTTL', KEYS[4])
-  return {forwarded, math.max(1, math.min(left + 1, longest))}
+  return {forwarded, left < 0 and longest or math.min(left + 1, longest)}
 end
 redis.pcall('SET', KEYS[4], ARGV[1], 'PX', ARGV[4])
 return {forwarded, math.min(wait, math.floor(tonumber(ARGV[4]) / 2))}

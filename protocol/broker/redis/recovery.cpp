@@ -112,19 +112,24 @@ expected<size_t> redis_broker::recover_owner(const std::string& incarnation,
   std::vector<tagged> entries;
   std::string cursor = "0";
   do {
-    auto x = main_->command(
-        {"HSCAN", keys_.unacked(), cursor, "MATCH", pattern, "COUNT", "1000"},
-        doing);
+    // With millions of messages that wait in the ledger this takes seconds, in
+    // which nobody else can renew the lease.
+    pipeline commands;
+    commands.add({"PEXPIRE", keys_.lease(options_.incarnation),
+                  std::to_string(options_.lease.count())});
+    commands.add(
+        {"HSCAN", keys_.unacked(), cursor, "MATCH", pattern, "COUNT", "1000"});
+    auto x = main_->check(commands, doing);
     if (!x)
       return x.error();
-    auto parts = elements_of(**x);
+    auto parts = elements_of(*x->back());
     if (parts.size() != 2)
       return main_->broken(errc::unavailable, doing, "an unexpected reply");
     cursor = text_of(*parts[0]);
     auto items = elements_of(*parts[1]);
     for (size_t i = 0; i + 1 < items.size(); i += 2)
       entries.push_back({text_of(*items[i]), text_of(*items[i + 1])});
-    replies.push_back(std::move(*x));
+    replies.push_back(std::move(x->back()));
   } while (cursor != "0");
   // The tags differ in their numbers alone, and a longer number is a later one.
   std::sort(entries.begin(), entries.end(), [](auto& x, auto& y) {

@@ -255,6 +255,16 @@ CAF_TEST(an_incarnations_name_is_no_pattern) {
   CAF_CHECK_EQUAL(ask({"EXISTS", "umbel.incarnations"}), "0");
 }
 
+CAF_TEST(whoever_walks_a_long_ledger_keeps_its_lease) {
+  entry("n/dead/1", '[' + envelope("1") + R"(, "", "q"])", far_future);
+  ask({"HSET", "umbel.incarnations", "dead", "n"});
+  ask({"SET", "umbel.lease.i", "n", "PX", "5000"});
+  auto opts = options();
+  opts.lease = std::chrono::minutes{1};
+  CAF_CHECK_EQUAL(connect(opts)->recover().value().restored, 1u);
+  CAF_CHECK(std::stol(ask({"PTTL", "umbel.lease.i"})) > 5'000);
+}
+
 CAF_TEST(whoever_recovers_does_not_count_itself_as_dead) {
   auto x = connect(options());
   outgoing_message message{queue_name{"q"}, 0, envelope("1")};
