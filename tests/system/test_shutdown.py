@@ -83,8 +83,8 @@ def test_a_killed_worker_is_recovered_by_the_next(
     first = umbel_worker("-c", "2", config=LATE)
     results = [tasks.sleep.delay(3) for _ in range(4)]
     eventually(is_started(results[0]))
+    eventually(lambda: redis_client.hlen("unacked") >= 2)
     first.kill()
-    assert redis_client.hlen("unacked") >= 2
     second = umbel_worker("-c", "2", config=LATE)
     for result in results:
         assert result.get(timeout=60) == 3
