@@ -12,11 +12,18 @@ namespace umbel {
 
 namespace {
 
+/// More are only counted: a line of the log is for people.
+constexpr size_t listed_max = 50;
+
 std::string listed(const std::vector<task_id>& ids) {
   std::vector<std::string_view> names;
   for (auto& id : ids)
-    names.emplace_back(id.str());
-  return fmt::format("{}", fmt::join(names, ", "));
+    if (names.size() < listed_max)
+      names.emplace_back(id.str());
+  auto result = fmt::format("{}", fmt::join(names, ", "));
+  if (ids.size() > listed_max)
+    result += fmt::format(" and {} more", ids.size() - listed_max);
+  return result;
 }
 
 } // namespace

@@ -110,7 +110,7 @@ struct state_db::implementation {
 
   expected<void> open();
 
-  bool insert(std::span<const task_id> ids, timestamp when);
+  bool insert(std::span<const entry> xs);
 };
 
 expected<void> state_db::implementation::open() {
@@ -145,13 +145,12 @@ expected<void> state_db::implementation::open() {
   return {};
 }
 
-bool state_db::implementation::insert(std::span<const task_id> ids,
-                                      timestamp when) {
+bool state_db::implementation::insert(std::span<const entry> xs) {
   auto add = prepare(insert_revoked);
   auto trim = prepare(delete_oldest);
   if (!add || !trim)
     return false;
-  for (auto& id : ids) {
+  for (auto& [id, when] : xs) {
     sqlite3_bind_text(add.get(), 1, id.str().data(),
                       static_cast<int>(id.str().size()), SQLITE_STATIC);
     sqlite3_bind_int64(add.get(), 2, when.time_since_epoch().count());
@@ -178,8 +177,8 @@ expected<std::unique_ptr<state_db>> state_db::open(const std::string& path,
   return std::unique_ptr<state_db>{new state_db{std::move(impl)}};
 }
 
-expected<std::vector<std::pair<task_id, timestamp>>> state_db::load() {
-  std::vector<std::pair<task_id, timestamp>> result;
+expected<std::vector<state_db::entry>> state_db::load() {
+  std::vector<entry> result;
   auto query = impl_->prepare(select_revoked);
   auto state = query ? SQLITE_ROW : SQLITE_ERROR;
   while (query && (state = sqlite3_step(query.get())) == SQLITE_ROW) {
@@ -192,8 +191,8 @@ expected<std::vector<std::pair<task_id, timestamp>>> state_db::load() {
   return result;
 }
 
-expected<void> state_db::save(std::span<const task_id> ids, timestamp when) {
-  if (impl_->run("BEGIN") && impl_->insert(ids, when) && impl_->run("COMMIT"))
+expected<void> state_db::save(std::span<const entry> xs) {
+  if (impl_->run("BEGIN") && impl_->insert(xs) && impl_->run("COMMIT"))
     return {};
   auto result = impl_->failure(errc::unavailable);
   impl_->run("ROLLBACK");

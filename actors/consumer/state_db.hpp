@@ -22,6 +22,9 @@ namespace umbel {
 
 class state_db {
 public:
+  /// A revoked task, and when it was revoked.
+  using entry = std::pair<task_id, timestamp>;
+
   /// Opens the file or makes it.
   /// @param max how many revoked tasks it keeps, the youngest
   /// @returns `invalid_setting` with the path and what is wrong
@@ -33,11 +36,11 @@ public:
   ~state_db();
 
   /// All revoked tasks, the oldest first.
-  expected<std::vector<std::pair<task_id, timestamp>>> load();
+  expected<std::vector<entry>> load();
 
   /// Adds these revoked tasks, all or none. Blocks until they are on the disk.
   /// @returns `unavailable` (disk full, for instance)
-  expected<void> save(std::span<const task_id> ids, timestamp when);
+  expected<void> save(std::span<const entry> xs);
 
 private:
   struct implementation;

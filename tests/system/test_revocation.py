@@ -150,6 +150,22 @@ def test_revocations_survive_a_kill(umbel_worker, celery, tasks, tmp_path):
     assert why_revoked(tasks.add.apply_async((4, 4), task_id="my-id")) == ("revoked",)
 
 
+def test_many_revocations_are_all_remembered(umbel_worker, celery, tasks, tmp_path):
+    """Not one wait for the disk each, also when the worker is told to end."""
+    statedb = ("-S", str(tmp_path / "state"))
+    first = umbel_worker(*statedb)
+    for i in range(1000):
+        celery.control.revoke(f"r{i}")
+    celery.control.revoke([f"m{i}" for i in range(10_000)])
+    # The last one is known from the moment when it is refused.
+    assert why_revoked(tasks.add.apply_async((4, 4), task_id="m9999")) == ("revoked",)
+    first.stop(timeout=10)
+    assert "did not end within" not in first.log
+    umbel_worker(*statedb)
+    for id in ["r0", "r999", "m0", "m9999"]:
+        assert why_revoked(tasks.add.apply_async((4, 4), task_id=id)) == ("revoked",)
+
+
 @pytest.mark.parametrize(
     "content, complaint",
     [

@@ -53,8 +53,12 @@ struct fixture {
   }
 };
 
-std::vector<task_id> ids(std::initializer_list<const char*> names) {
-  return {names.begin(), names.end()};
+std::vector<state_db::entry> revoked(std::initializer_list<const char*> names,
+                                     std::chrono::microseconds when) {
+  std::vector<state_db::entry> result;
+  for (auto name : names)
+    result.emplace_back(name, timestamp{when});
+  return result;
 }
 
 } // namespace
@@ -65,9 +69,9 @@ CAF_TEST(what was saved is there in the next life) {
   CAF_CHECK(open()->load()->empty());
   {
     auto uut = open();
-    CAF_REQUIRE(uut->save(ids({"a", "b"}), timestamp{5us}).has_value());
-    CAF_REQUIRE(uut->save(ids({"a"}), timestamp{7us}).has_value());
-    CAF_REQUIRE(uut->save({}, timestamp{8us}).has_value());
+    CAF_REQUIRE(uut->save(revoked({"a", "b"}, 5us)).has_value());
+    CAF_REQUIRE(uut->save(revoked({"a"}, 7us)).has_value());
+    CAF_REQUIRE(uut->save({}).has_value());
   }
   auto found = open()->load().value();
   CAF_REQUIRE_EQUAL(found.size(), 2u);
@@ -79,8 +83,7 @@ CAF_TEST(what was saved is there in the next life) {
 
 CAF_TEST(any text is an id) {
   std::string odd = "'; DROP TABLE revoked; --\n\xc3\xa9";
-  std::vector odd_ids{task_id{odd}};
-  open()->save(odd_ids, timestamp{}).value();
+  open()->save(revoked({odd.c_str()}, 0us)).value();
   auto found = open()->load().value();
   CAF_REQUIRE_EQUAL(found.size(), 1u);
   CAF_CHECK_EQUAL(found[0].first.str(), odd);
@@ -88,8 +91,8 @@ CAF_TEST(any text is an id) {
 
 CAF_TEST(it keeps the youngest) {
   auto uut = open(2);
-  uut->save(ids({"a"}), timestamp{1us}).value();
-  uut->save(ids({"b", "c"}), timestamp{2us}).value();
+  uut->save(revoked({"a"}, 1us)).value();
+  uut->save(revoked({"b", "c"}, 2us)).value();
   auto found = uut->load().value();
   CAF_REQUIRE_EQUAL(found.size(), 2u);
   CAF_CHECK_EQUAL(found[0].first.str(), "b");
@@ -104,10 +107,10 @@ CAF_TEST(a file that is no database is left alone) {
 }
 
 CAF_TEST(a damaged file is left alone) {
-  std::vector<task_id> many;
+  std::vector<state_db::entry> many;
   for (int i = 0; i < 500; ++i)
-    many.push_back(task_id{std::to_string(i)});
-  open(500)->save(many, timestamp{}).value();
+    many.emplace_back(std::to_string(i), timestamp{});
+  open(500)->save(many).value();
   auto text = bytes();
   std::fill(text.begin() + 4'096, text.begin() + 8'192, '\xff');
   write(text);
