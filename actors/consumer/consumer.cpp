@@ -256,6 +256,7 @@ void consumer_state::on_returned(const jobs_returned& x) {
     requests.erase(i);
   }
   flush();
+  grant();
 }
 
 // -- connections come and go ----------------------------------------------------

@@ -38,6 +38,8 @@ void kill_child(child_worker_actor* self, std::string why) {
 /// would wait for the event loop to say that it may. CAF gets the rest.
 void send_bytes(child_worker_actor* self, std::string_view bytes) {
   auto& st = self->state;
+  if (st.closed)
+    return;
   if (!st.unsent) {
     auto n = ::send(st.process.socket, bytes.data(), bytes.size(),
                     MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -231,6 +233,7 @@ caf::behavior child_worker(child_worker_actor* self, caf::actor pool,
       self->state.unsent = msg.remaining > 0;
     },
     [=](const caf::io::connection_closed_msg&) {
+      self->state.closed = true;
       self->send(self, reap_atom::value, 0);
     },
     [=](reap_atom, int looks) { on_reap(self, looks); },

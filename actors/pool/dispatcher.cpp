@@ -1,6 +1,7 @@
 #include "actors/pool/dispatcher.hpp"
 
 #include <algorithm>
+#include <unordered_set>
 
 namespace umbel {
 
@@ -200,12 +201,14 @@ void dispatcher::give_back(child_id id, const std::vector<uint64_t>& ids) {
     return;
   unlist(id, i->second);
   i->second.recalled = false;
-  // They are the tail of what the child has, in the same order.
+  // Not simply the tail: behind them may be what was sent after the recall.
+  std::unordered_set<uint64_t> returned{ids.begin(), ids.end()};
   auto& jobs = i->second.jobs;
   put_back(i->second,
-           std::find_if(jobs.begin(), jobs.end(), [&](const assigned& x) {
-             return std::find(ids.begin(), ids.end(), x.what.id) != ids.end();
-           }));
+           std::stable_partition(jobs.begin(), jobs.end(),
+                                 [&](const assigned& x) {
+                                   return !returned.contains(x.what.id);
+                                 }));
   enlist(id, i->second);
 }
 

@@ -140,8 +140,10 @@ void pool_supervisor_state::signal_unless_sent(uint64_t id, uint64_t job) {
 void pool_supervisor_state::on_withdraw(const withdraw_jobs& x) {
   for (auto job : x.jobs) {
     if (auto id = jobs.runner_of(job)) {
-      if (x.signal)
-        end_run(*id, job, *x.signal);
+      if (!x.signal)
+        continue;
+      withdrawn[job] = x.signal; // the child may yet say that it had not begun
+      end_run(*id, job, *x.signal);
     } else if (auto id = jobs.holder_of(job)) {
       withdrawn[job] = x.signal;
       self->send(children.at(*id).worker, child_recall{});

@@ -168,14 +168,18 @@ outcome task_runner::end(outcome x) {
 
 void task_runner::interrupt(uint64_t job) {
   stop_.request(job);
-  where_.post([job, self = std::weak_ptr{self_}] {
+  // One at a time: while only plain functions run, nobody takes it.
+  if (look_posted_.exchange(true))
+    return;
+  where_.post([self = std::weak_ptr{self_}] {
     if (auto alive = self.lock())
-      (*alive)->interrupt_wait(job);
+      (*alive)->interrupt_wait();
   });
 }
 
-void task_runner::interrupt_wait(uint64_t job) {
-  if (!current_ || current_->job != job || !current_->body)
+void task_runner::interrupt_wait() {
+  look_posted_.exchange(false); // reads what an `interrupt` before it wrote
+  if (!current_ || !current_->body)
     return;
   if (auto why = interruption_of_task())
     current_->body->interrupt(why);

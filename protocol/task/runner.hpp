@@ -17,6 +17,7 @@
 #include "protocol/task/settings.hpp"
 #include "protocol/task/state_sink.hpp"
 
+#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -75,7 +76,7 @@ private:
   std::optional<outcome> begin(call& x, end_handler on_end);
   outcome end(outcome x);
   std::exception_ptr interruption_of_task();
-  void interrupt_wait(uint64_t job);
+  void interrupt_wait();
   outcome expired(const call& x);
   void started(const call& x);
   outcome succeeded(const call& x, json::value result);
@@ -92,6 +93,7 @@ private:
   std::unique_ptr<asio_runtime> own_; ///< null for one of many
   runtime& where_;
   interruption stop_;
+  std::atomic<bool> look_posted_ = false; ///< `interrupt_wait` is to be called
   std::unique_ptr<call> current_;
   /// For posted functions, which may come when the runner is gone.
   std::shared_ptr<task_runner*> self_;

@@ -696,6 +696,15 @@ CAF_TEST(a revoked task in the pool is withdrawn and then refused) {
   CAF_REQUIRE(log.settled[0].result);
 }
 
+CAF_TEST(what takes the place of withdrawn tasks is fetched at once) {
+  start(window(2, true));
+  deliver("tasks.add", 2);
+  CAF_REQUIRE_EQUAL(log.credit, 2u);
+  order(revoke_tasks{{task_id{"id-1"}, task_id{"id-2"}}, std::nullopt});
+  tell(jobs_returned{{log.jobs.at(1).id, log.jobs.at(0).id}});
+  CAF_CHECK_EQUAL(log.credit, 4u);
+}
+
 CAF_TEST(a task that runs when it is revoked goes on) {
   start();
   deliver("tasks.add");

@@ -201,4 +201,40 @@ CAF_TEST(a job that begins before its recall is terminated then) {
   CAF_CHECK(log.returned.empty());
 }
 
+CAF_TEST(what is sent to a child after its recall is not taken for returned) {
+  start_with_short_jobs();
+  run({2, 3});
+  tell(withdraw_jobs{{3}, std::nullopt});
+  run({4});
+  CAF_REQUIRE_EQUAL(children[1].jobs, (ids{1, 2, 3, 4}));
+  tell(child_returned{1, {3}});
+  CAF_CHECK_EQUAL(log.returned, ids{3});
+  CAF_CHECK_EQUAL(children[1].jobs, (ids{1, 2, 3, 4})); // once
+  finish(1, 2);
+  finish(1, 4);
+  CAF_CHECK_EQUAL(log.done, (ids{1, 2, 4}));
+}
+
+CAF_TEST(a child that is saved from its end may get jobs before it answers) {
+  start_with_short_jobs();
+  run({2}, {0s, 5ms});
+  run({3, 4});
+  pass(5ms);
+  finish(1, 2);
+  run({5});
+  CAF_REQUIRE_EQUAL(children[1].jobs, (ids{1, 2, 3, 4, 5}));
+  tell(child_returned{1, {4}});
+  CAF_CHECK_EQUAL(children[1].jobs, (ids{1, 2, 3, 4, 5, 4}));
+}
+
+CAF_TEST(a job to be terminated that its child had not begun comes back) {
+  start_with_short_jobs();
+  run({2, 3});
+  tell(withdraw_jobs{{2}, SIGTERM});
+  tell(child_returned{1, {2, 3}});
+  CAF_CHECK_EQUAL(log.returned, ids{2});
+  CAF_CHECK(children[1].signals.empty());
+  CAF_CHECK_EQUAL(children[1].jobs, (ids{1, 2, 3, 3}));
+}
+
 CAF_TEST_FIXTURE_SCOPE_END()

@@ -381,6 +381,23 @@ CAF_TEST(the soft time limit throws in every wait below a when_all) {
   CAF_CHECK_EQUAL(result->summary, "3");
 }
 
+CAF_TEST(limits of plain functions leave nothing behind) {
+  app.task("plain", [this] { uut->interrupt(7); });
+  app.task("later", [](int x) { return later(x); }, "x");
+  start("plain");
+  for (auto i = 0; i < 10; ++i)
+    uut->start(7, message("plain"), sink, {});
+  CAF_CHECK_EQUAL(where.posted(), 1u);
+  result = uut->start(7, message("later", {3}), sink,
+                      [this](outcome x) { result = x; });
+  where.run_posted();
+  CAF_CHECK(!result);
+  uut->interrupt(7);
+  where.run_posted();
+  CAF_REQUIRE(result);
+  CAF_CHECK(result->kind == outcome_kind::failure);
+}
+
 CAF_TEST(a limit interrupts one that a thread of its own drives) {
   std::atomic<bool> begun = false;
   app.task("long", [&]() -> awaitable<> {

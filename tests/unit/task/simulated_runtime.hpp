@@ -71,6 +71,11 @@ public:
     }
   }
 
+  /// Functions that were posted and did not run yet.
+  size_t posted() const {
+    return posted_.size();
+  }
+
   /// Operations that have not ended.
   size_t pending() const {
     return timers_.size();
