@@ -112,6 +112,9 @@ worker_end watch::run(caf::actor_system& system, const caf::actor& root) {
     spdlog::critical("{}", describe(reason_));
     return {worker_end::finished, 1};
   }
+  // A thread that still runs a task was given up, and cannot be ended.
+  if (ladder_.now() >= shutdown_ladder::step::cold)
+    return {worker_end::at_once, ladder_.exit_status()};
   return {ladder_.restarts() ? worker_end::restart : worker_end::finished,
           ladder_.exit_status()};
 }

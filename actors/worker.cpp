@@ -303,11 +303,12 @@ root_options options_of_root(const worker_config& config,
 
 worker_end run_worker(const worker_config& config) {
   auto calls = std::make_shared<call_table>();
-  auto children = make_children(config, calls);
-  if (!children) {
-    spdlog::critical("{}", children.error().what);
+  auto made = make_children(config, calls);
+  if (!made) {
+    spdlog::critical("{}", made.error().what);
     return {worker_end::finished, 1};
   }
+  auto children = std::make_unique<child_factory>(std::move(*made));
   auto memory = open_memory(config);
   if (!memory) {
     spdlog::critical("{}", memory.error().what);
@@ -324,8 +325,9 @@ worker_end run_worker(const worker_config& config) {
     hdl->attach_functor([main](const caf::error& x) { main->on_end(x); });
     return main->run(*system, hdl);
   }();
-  // It would wait for every actor to end. The process is about to.
+  // They would wait for every actor and thread to end. The process is about to.
   if (result.how == worker_end::at_once) {
+    [[maybe_unused]] auto threads = children.release();
     [[maybe_unused]] auto leaked = system.release();
     [[maybe_unused]] auto too = system_config.release();
   }

@@ -32,7 +32,7 @@ struct worker_end {
   enum how_t : uint8_t {
     finished,
     restart, ///< the program is to be executed again
-    at_once, ///< actors still run: leave by _exit
+    at_once, ///< threads may still run: leave by _exit
   };
 
   how_t how = finished;

@@ -93,6 +93,15 @@ def test_the_fourth_signal_waits_for_nothing(
         os.kill(redis_server.process.pid, signal.SIGCONT)
 
 
+@pytest.mark.parametrize("pool", ["threads", "gevent"])
+def test_cold_shutdown_leaves_threads_behind(umbel_worker, tasks, pool):
+    running = umbel_worker("-P", pool, "-c", "1", config=LATE)
+    result = tasks.spin.delay(60)
+    eventually(is_started(result))
+    running.signal(signal.SIGQUIT)
+    assert running.wait_exit(10) == 1
+
+
 def test_remapped_sigterm(umbel_worker, tasks):
     running = umbel_worker("-c", "1", config=LATE, env={"REMAP_SIGTERM": "SIGQUIT"})
     result = tasks.sleep.delay(60)
