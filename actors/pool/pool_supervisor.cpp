@@ -123,6 +123,10 @@ void pool_supervisor_state::on_exited(uint64_t id, const std::string& how) {
 
 void pool_supervisor_state::replace(uint64_t id, bool had_worked,
                                     const std::string& how) {
+  if (is_quiet) { // there is nothing left for another to do
+    spdlog::error("child {} ended with {}", id, how);
+    return;
+  }
   ++restarts;
   std::optional<caf::timespan> delay{caf::timespan{0}};
   if (!had_worked)

@@ -195,6 +195,18 @@ CAF_TEST(a quiet pool begins nothing and gives all back) {
   CAF_CHECK_EQUAL(log.returned, (ids{3, 2, 4}));
 }
 
+CAF_TEST(a child that dies in a quiet pool is not replaced) {
+  start_ready(2);
+  run({1});
+  tell(quiet{});
+  tell(kill_job{1});
+  die(1);
+  CAF_REQUIRE_EQUAL(log.lost.size(), 1u);
+  pass(1h);
+  CAF_CHECK_EQUAL(children.size(), 2u);
+  CAF_CHECK(!ended);
+}
+
 CAF_TEST(take back keeps the oldest) {
   start_ready(1);
   run({1, 2, 3, 4});
