@@ -15,6 +15,10 @@ namespace umbel {
 
 namespace {
 
+/// Longer than any that selects nodes by name. std::regex goes down a level for
+/// each bracket: thousands of them would end the process.
+constexpr size_t pattern_max = 256;
+
 error malformed(std::string what) {
   return {errc::malformed, "control command: " + std::move(what)};
 }
@@ -117,6 +121,9 @@ expected<control_request> parse_control_request(std::string_view payload) {
   }
   if (result.method.empty())
     return malformed("it has no method");
+  if (result.pattern.size() > pattern_max)
+    return malformed(fmt::format("its pattern has more than {} characters",
+                                 pattern_max));
   if (auto x = find(*fields, "arguments")) {
     if (!x->is_object())
       return malformed("arguments is no object");

@@ -67,6 +67,22 @@ CAF_TEST(who is meant) {
   CAF_CHECK(!is_for(R"(, "pattern": "a", "matcher": "other")", "celery@a"));
 }
 
+CAF_TEST(a pattern without end does not end the process) {
+  auto deep = std::string(100'000, '(') + std::string(100'000, ')');
+  for (auto matcher : {"pcre", "glob"}) {
+    auto x = parse_control_request(
+      command(R"({"method": "ping", "pattern": ")" + deep
+              + R"(", "matcher": ")" + matcher + R"("})"));
+    CAF_CHECK(x.has_error() || !x->is_for(node_name{"celery@a"}));
+  }
+  auto longest = std::string(127, '(') + "cel" + std::string(126, ')');
+  CAF_CHECK(!is_for(R"(, "matcher": "pcre", "pattern": ")" + longest + '"',
+                    "celery@a")); // a bracket is missing
+  CAF_CHECK(is_for(R"(, "matcher": "pcre", "pattern": "()" + longest.substr(2)
+                     + '"',
+                   "celery@a"));
+}
+
 CAF_TEST(signals have names and numbers) {
   auto signal = [](const std::string& x) {
     return revoke(R"({"task_id": ["a", "b"], "terminate": true, "signal": )"
