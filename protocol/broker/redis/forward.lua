@@ -36,10 +36,11 @@ local forwarded = 0
 local function parts(tag, entry)
   local priority_step = string.match(tag, '^umbel%.delayed/(%d+)/')
   local message, queue = string.match(entry, '^%[(.*), "", (".-")%]$')
-  if not priority_step or not queue then
+  local read, name = pcall(cjson.decode, '[' .. (queue or '') .. ']')
+  if not priority_step or not queue or not read then
     return ARGV[7] .. 'unacked', entry, 'D'
   end
-  local list = ARGV[5] .. cjson.decode('[' .. queue .. ']')[1]
+  local list = ARGV[5] .. name[1]
   if priority_step ~= '0' then
     list = list .. ARGV[6] .. priority_step
   end

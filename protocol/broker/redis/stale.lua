@@ -24,7 +24,7 @@ end
 local entries = redis.call('HMGET', KEYS[1], unpack(tags))
 for i = 1, #tags do
   if entries[i] and string.sub(tags[i], 1, 14) == 'umbel.delayed/' then
-    redis.call('ZADD', KEYS[3], 'NX', '0', tags[i])
+    redis.pcall('ZADD', KEYS[3], 'NX', '0', tags[i]) -- a full server refuses
   elseif entries[i] then
     reply[#reply + 1] = tags[i]
     reply[#reply + 1] = entries[i]
