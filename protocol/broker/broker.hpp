@@ -175,7 +175,8 @@ public:
 
   /// Restores what others left: entries older than the visibility timeout, and
   /// entries of incarnations whose lease is gone. Safe from any number of nodes
-  /// at once: each entry is restored by exactly one.
+  /// at once: each entry is restored by exactly one. Where that takes long,
+  /// some owners are left for the next call.
   virtual expected<recovery_report> recover() = 0;
 
   // -- delayed messages -----------------------------------------------------------

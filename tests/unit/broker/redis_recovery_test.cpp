@@ -117,6 +117,15 @@ CAF_TEST(a_delayed_entry_is_no_stale_one_even_if_its_index_was_lost) {
                   "[umbel.delayed/0/n/i/1 0 umbel.delayed/0/n/i/2 7]");
 }
 
+CAF_TEST(a_full_server_still_shows_what_is_stale) {
+  entry("umbel.delayed/0/n/i/1", "1", "5");
+  entry("a", "3", "5");
+  ask({"CONFIG", "SET", "maxmemory", "1"});
+  auto shown = stale("60", "100");
+  ask({"CONFIG", "SET", "maxmemory", "0"});
+  CAF_CHECK_EQUAL(shown, "[ a 3]");
+}
+
 // -- restore.lua
 // ----------------------------------------------------------------
 
@@ -263,6 +272,26 @@ CAF_TEST(whoever_walks_a_long_ledger_keeps_its_lease) {
   opts.lease = std::chrono::minutes{1};
   CAF_CHECK_EQUAL(connect(opts)->recover().value().restored, 1u);
   CAF_CHECK(std::stol(ask({"PTTL", "umbel.lease.i"})) > 5'000);
+}
+
+// With a million messages that wait, one owner takes a second in which nothing is
+// settled.
+CAF_TEST(of_many_dead_owners_some_are_left_for_the_next_call) {
+  for (auto owner : {"d1", "d2"}) {
+    ask({"HSET", "umbel.incarnations", owner, "n"});
+    entry("n/" + std::string{owner} + "/1",
+          '[' + envelope(owner) + R"(, "", "q"])", far_future);
+  }
+  auto opts = options();
+  opts.lease = std::chrono::milliseconds{1}; // everything takes too long
+  auto x = connect(opts);
+  for (int i = 0; i < 2; ++i) {
+    auto report = x->recover().value();
+    CAF_CHECK_EQUAL(report.restored, 1u);
+    CAF_CHECK_EQUAL(report.dead_owners.size(), 1u);
+  }
+  CAF_CHECK_EQUAL(ask({"LLEN", "q"}), "2");
+  CAF_CHECK(x->recover().value().dead_owners.empty());
 }
 
 CAF_TEST(whoever_recovers_does_not_count_itself_as_dead) {
