@@ -23,8 +23,7 @@ constexpr const char* process_group = "Process options";
 constexpr const char* beat_group = "Options of the periodic scheduler (not there yet)";
 constexpr const char* celery_group = "Accepted for Celery's start scripts";
 
-// -- checks: each returns what is wrong, or nothing
-// -------------------------------
+// -- checks: each returns what is wrong, or nothing ---------------------------
 
 CLI::Validator check(std::function<std::string(std::string&)> f) {
   return CLI::Validator{std::move(f), ""};
@@ -114,8 +113,7 @@ CLI::Validator not_empty() {
   });
 }
 
-// -- kinds of options
-// -------------------------------------------------------------
+// -- kinds of options ---------------------------------------------------------
 
 // An option whose last use counts, as with Celery.
 CLI::Option* add_text(CLI::App& command, const char* group, const char* names,

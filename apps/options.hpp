@@ -16,8 +16,7 @@ namespace umbel {
 
 /// Options of every command and those of `worker`.
 struct options {
-  // -- every command
-  // ------------------------------------------------------------
+  // -- every command ----------------------------------------------------------
 
   std::vector<std::string> apps; ///< task libraries; empty: the default
   std::string config;
@@ -27,8 +26,7 @@ struct options {
   std::string loader; ///< has no meaning here
   bool skip_checks = false; ///< likewise
 
-  // -- worker
-  // -------------------------------------------------------------------
+  // -- worker -----------------------------------------------------------------
 
   std::string hostname;
   std::string loglevel{"WARNING"};
@@ -41,8 +39,7 @@ struct options {
   bool task_events = false;
   bool beat = false; ///< -B or what belongs to it
 
-  // -- settings
-  // -----------------------------------------------------------------
+  // -- settings ---------------------------------------------------------------
 
   /// Options that are settings, and `name=value` arguments.
   std::vector<std::pair<std::string, std::string>> assignments;

@@ -40,8 +40,7 @@ connection::connection(int socket)
       input_(read_bytes) {
 }
 
-// -- main thread
-// --------------------------------------------------------------------
+// -- main thread --------------------------------------------------------------
 
 frame::configure connection::receive_configure() {
   std::lock_guard guard{mutex_};
@@ -97,8 +96,7 @@ void connection::interrupt_running() noexcept {
   errno = saved;
 }
 
-// -- any thread
-// ---------------------------------------------------------------------
+// -- any thread ---------------------------------------------------------------
 
 void connection::state(uint64_t job, std::string document) {
   send(frame::state{job, std::move(document)});
@@ -122,8 +120,7 @@ void connection::forget(uint64_t number) {
     send_locked(frame::forget{number});
 }
 
-// -- output
-// -------------------------------------------------------------------------
+// -- output -------------------------------------------------------------------
 
 void connection::send(const frame::from_child& x) {
   std::lock_guard guard{mutex_};
@@ -145,8 +142,7 @@ void connection::send_locked(const frame::from_child& x) {
     std::string{}.swap(output_);
 }
 
-// -- input
-// --------------------------------------------------------------------------
+// -- input --------------------------------------------------------------------
 
 void connection::wait_for_input() {
   pollfd fd{socket_, POLLIN, 0};
@@ -227,8 +223,7 @@ void connection::handle(frame::result x) {
     call.mapped()(std::move(x.text));
 }
 
-// -- the watcher
-// --------------------------------------------------------------------
+// -- the watcher --------------------------------------------------------------
 
 /// Zero: off.
 void connection::set_timer(std::chrono::nanoseconds delay) {

@@ -45,8 +45,7 @@ public:
   /// @param socket a connected stream socket; closed with the process
   explicit connection(int socket);
 
-  // -- main thread
-  // ----------------------------------------------------------------
+  // -- main thread ------------------------------------------------------------
 
   /// Waits for the first frame, which must be this one.
   frame::configure receive_configure();
@@ -64,8 +63,7 @@ public:
   /// Asks the run to end, whichever it is. For signal handlers.
   void interrupt_running() noexcept;
 
-  // -- any thread
-  // -------------------------------------------------------------------
+  // -- any thread -------------------------------------------------------------
 
   void send(const frame::from_child& x);
 

@@ -49,8 +49,7 @@ std::string to_document(const meta& x);
 /// {"exc_type": ..., "exc_message": [...], "exc_module": ...}
 json::object to_json_object(const exception_info& x);
 
-// -- documents that a worker writes of its own accord
-// --------------------------
+// -- documents that a worker writes of its own accord -------------------------
 
 /// Lost child: WorkerLostError of billiard.exceptions.
 exception_info worker_lost(const std::string& how); ///< "signal 9 (SIGKILL)"

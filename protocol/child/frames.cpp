@@ -194,8 +194,7 @@ expected<from_child> read_outcome(reader& from) {
 
 } // namespace
 
-// -- encoding
-// ---------------------------------------------------------------------
+// -- encoding -----------------------------------------------------------------
 
 void append(std::string& out, const configure& x) {
   writer to{out, type::configure};
@@ -284,8 +283,7 @@ void append(std::string& out, const forget& x) {
   writer{out, type::forget}.integer(x.call);
 }
 
-// -- decoding
-// ---------------------------------------------------------------------
+// -- decoding -----------------------------------------------------------------
 
 expected<std::string_view> next(std::string_view& buffer) {
   if (buffer.size() < length_bytes)

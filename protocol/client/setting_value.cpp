@@ -227,8 +227,7 @@ expected<void> other_member(std::string_view member,
   return error{errc::invalid_setting, text};
 }
 
-// -- broker_transport_options
-// ---------------------------------------------------
+// -- broker_transport_options -------------------------------------------------
 
 expected<void> setting_value<broker_transport_options>::set(
     broker_transport_options& x, const json::value& value,
@@ -267,8 +266,7 @@ json::value setting_value<broker_transport_options>::get(
   };
 }
 
-// -- result_backend_transport_options
-// -------------------------------------------
+// -- result_backend_transport_options -----------------------------------------
 
 expected<void> setting_value<result_transport_options>::set(
     result_transport_options& x, const json::value& value,
@@ -282,8 +280,7 @@ json::value setting_value<result_transport_options>::get(
   return json::object{{"global_keyprefix", x.global_keyprefix}};
 }
 
-// -- task_queues
-// ----------------------------------------------------------------
+// -- task_queues --------------------------------------------------------------
 
 expected<void> setting_value<queue_setting>::set(queue_setting& x,
                                                  const json::value& value,
@@ -352,8 +349,7 @@ json::value setting_value<std::vector<queue_setting>>::get(
   return result;
 }
 
-// -- task_default_rate_limit, task_annotations
-// ----------------------------------
+// -- task_default_rate_limit, task_annotations --------------------------------
 
 expected<void> setting_value<rate_setting>::set(rate_setting& x,
                                                 const json::value& value,

@@ -197,8 +197,7 @@ struct setting_value<std::vector<T>> {
   }
 };
 
-// -- objects with members of their own: setting_value.cpp
-// -----------------------
+// -- objects with members of their own: setting_value.cpp ---------------------
 
 template <>
 struct setting_value<broker_transport_options> {

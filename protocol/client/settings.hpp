@@ -61,8 +61,7 @@ struct task_annotation {
 
 /// The settings that have an effect. An empty optional is Celery's None.
 struct settings {
-  // -- broker
-  // -------------------------------------------------------------------
+  // -- broker -----------------------------------------------------------------
 
   std::string broker_url{"redis://127.0.0.1:6379/0"};
   std::chrono::milliseconds broker_connection_timeout{4'000};
@@ -73,8 +72,7 @@ struct settings {
   std::optional<bool> broker_connection_retry_on_startup;    ///< none: as above
   umbel::broker_transport_options broker_transport_options;
 
-  // -- results
-  // ------------------------------------------------------------------
+  // -- results ----------------------------------------------------------------
 
   std::string result_backend; ///< empty: where the broker is
   std::optional<std::chrono::seconds> result_expires{
@@ -85,8 +83,7 @@ struct settings {
   std::chrono::milliseconds redis_socket_timeout{120'000};
   std::optional<std::chrono::milliseconds> redis_socket_connect_timeout;
 
-  // -- tasks
-  // --------------------------------------------------------------------
+  // -- tasks ------------------------------------------------------------------
 
   bool task_acks_late = false;
   bool task_acks_on_failure_or_timeout = true;
@@ -108,8 +105,7 @@ struct settings {
   std::string timezone; ///< empty: UTC
   bool enable_utc = true;
 
-  // -- worker
-  // -------------------------------------------------------------------
+  // -- worker -----------------------------------------------------------------
 
   std::optional<size_t> worker_concurrency; ///< none: the number of CPUs
   /// None: not set, 4 is Celery's. Kept apart because a worker that may choose
@@ -136,8 +132,7 @@ struct settings {
   std::chrono::milliseconds worker_soft_shutdown_timeout{0};
   bool worker_enable_soft_shutdown_on_idle = false;
 
-  // -- worker: the process
-  // -------------------------------------------------------------------
+  // -- worker: the process ----------------------------------------------------
 
   std::string worker_logfile; ///< empty: standard error
   std::string worker_pidfile; ///< empty: none

@@ -36,8 +36,7 @@ struct retry_options {
 
 class context {
 public:
-  // -- constructors, destructors (by the runner)
-  // --------------------------------
+  // -- constructors, destructors (by the runner) ------------------------------
 
   context(uint64_t job, const task_message& message,
           const task_options& options, const runner_settings& settings,
@@ -46,8 +45,7 @@ public:
   context(const context&) = delete;
   context& operator=(const context&) = delete;
 
-  // -- the request
-  // ----------------------------------------------------------------
+  // -- the request ------------------------------------------------------------
 
   const std::string& id() const noexcept {
     return message_.header.id.str();
@@ -126,8 +124,7 @@ public:
     return message_;
   }
 
-  // -- what a task may do
-  // -----------------------------------------------------------
+  // -- what a task may do -----------------------------------------------------
 
   /// Stores a state of the task's own, with data for `AsyncResult.info`:
   /// `self.update_state("PROGRESS", {{"current", 3}, {"total", 10}})`.

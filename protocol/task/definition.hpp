@@ -37,8 +37,7 @@ public:
   /// Whether this exception shall lead to a retry. @pre x is not null
   bool retries_on(const std::exception_ptr& x) const;
 
-  // -- acknowledgement
-  // ----------------------------------------------------------
+  // -- acknowledgement --------------------------------------------------------
 
   /// Acknowledge after the run instead of before it: a task whose worker dies
   /// is run again.
@@ -50,8 +49,7 @@ public:
   /// With acks_late: put it back on the queue if its child process dies.
   task_definition& reject_on_worker_lost(bool x = true);
 
-  // -- results
-  // --------------------------------------------------------------------
+  // -- results ----------------------------------------------------------------
 
   task_definition& ignore_result(bool x = true);
   task_definition& store_errors_even_if_ignored(bool x = true);
@@ -59,8 +57,7 @@ public:
   /// Store the state STARTED when it begins.
   task_definition& track_started(bool x = true);
 
-  // -- limits
-  // ---------------------------------------------------------------------
+  // -- limits -----------------------------------------------------------------
 
   task_definition& time_limit(duration x);
   task_definition& soft_time_limit(duration x);
@@ -77,8 +74,7 @@ public:
   /// `apply_async(args, headers={"tenant": "acme"})`.
   task_definition& rate_limit_key(const std::string& header);
 
-  // -- retries
-  // --------------------------------------------------------------------
+  // -- retries ----------------------------------------------------------------
 
   task_definition& max_retries(int x);
 

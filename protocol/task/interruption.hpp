@@ -13,8 +13,7 @@ namespace umbel {
 /// run begins is kept for it.
 class interruption {
 public:
-  // -- the thread that runs tasks
-  // -------------------------------------------------
+  // -- the thread that runs tasks ---------------------------------------------
 
   /// A run begins. @pre job is not 0
   void begin(uint64_t job) noexcept {
@@ -37,8 +36,7 @@ public:
   /// Sleeps until `deadline`, or until the run is asked to stop.
   void sleep_until(std::chrono::steady_clock::time_point deadline) noexcept;
 
-  // -- everybody
-  // --------------------------------------------------------------------
+  // -- everybody --------------------------------------------------------------
 
   /// Asks this run to stop. Does nothing if it has ended.
   void request(uint64_t job) noexcept;

@@ -35,8 +35,7 @@ struct task_options {
   rate_scope rate_limit_scope = rate_scope::worker;
   std::string rate_limit_key; ///< a message header: each value has a limit of its
                               ///< own; empty: one limit for the task
-  // -- autoretry
-  // ---------------------------------------------------------------
+  // -- autoretry --------------------------------------------------------------
   bool retry_backoff = false;
   std::chrono::seconds retry_backoff_factor{1}; ///< retry_backoff=N in Celery
   std::chrono::seconds retry_backoff_max{600};

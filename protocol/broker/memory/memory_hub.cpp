@@ -36,8 +36,7 @@ int step_of(const std::vector<int>& steps, int priority) {
 
 } // namespace
 
-// -- life cycle
-// ----------------------------------------------------------------
+// -- life cycle ---------------------------------------------------------------
 
 std::shared_ptr<memory_hub> memory_hub::of(const std::string& name) {
   static std::mutex mutex;
@@ -53,8 +52,7 @@ memory_hub::memory_hub() : now_(system_now) {
   // nop
 }
 
-// -- consuming
-// -----------------------------------------------------------------
+// -- consuming ----------------------------------------------------------------
 
 std::vector<delivery> memory_hub::reserve(memory_client& who, size_t max) {
   std::lock_guard guard{mutex_};
@@ -124,8 +122,7 @@ void memory_hub::interrupt(memory_client& who) noexcept {
   arrival_.notify_all();
 }
 
-// -- settling
-// ------------------------------------------------------------------
+// -- settling -----------------------------------------------------------------
 
 std::vector<bool> memory_hub::settle(const memory_client& who,
                                      std::span<const settlement> batch) {
@@ -184,8 +181,7 @@ std::vector<bool> memory_hub::owned(std::span<const delivery_tag> tags) {
   return result;
 }
 
-// -- the lease
-// -----------------------------------------------------------------
+// -- the lease ----------------------------------------------------------------
 
 void memory_hub::extend_lease(const memory_client& who) {
   leases_[who.owner] = now_() + who.options.lease;
@@ -262,8 +258,7 @@ void memory_hub::put_back(entry x, bool next) {
   arrival_.notify_all();
 }
 
-// -- delayed messages
-// -----------------------------------------------------------
+// -- delayed messages ---------------------------------------------------------
 
 void memory_hub::delay(const settlement& x, entry what) {
   delivery_tag tag{"umbel.delayed/" + x.tag.str()};
@@ -308,8 +303,7 @@ std::vector<turn> memory_hub::take_turns(std::span<const turn_request> batch) {
   return result;
 }
 
-// -- producing
-// -----------------------------------------------------------------
+// -- producing ----------------------------------------------------------------
 
 void memory_hub::put(const memory_client& who, const outgoing_message& x) {
   queues_[x.queue].push_back(step_of(who.options.priority_steps, x.priority),
@@ -353,8 +347,7 @@ size_t memory_hub::publish(const memory_client& who,
   return queues.size();
 }
 
-// -- looking
-// -------------------------------------------------------------------
+// -- looking ------------------------------------------------------------------
 
 size_t memory_hub::size(const queue_name& queue) {
   std::lock_guard guard{mutex_};
@@ -377,8 +370,7 @@ size_t memory_hub::unacknowledged() {
   return ledger_.size();
 }
 
-// -- for tests
-// -----------------------------------------------------------------
+// -- for tests ----------------------------------------------------------------
 
 void memory_hub::set_clock(clock now) {
   std::lock_guard guard{mutex_};

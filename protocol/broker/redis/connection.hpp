@@ -81,8 +81,7 @@ public:
   /// A `refused` error from an error reply.
   error refusal(const redisReply& answer, const char* doing) const;
 
-  // -- messages that nobody asked for, and raw steps
-  // -----------------------------
+  // -- messages that nobody asked for, and raw steps --------------------------
 
   expected<void> send(std::string_view bytes, const char* doing);
 

@@ -83,8 +83,7 @@ turn ask(broker& x, const std::string& limit, std::chrono::milliseconds interval
 
 } // namespace
 
-// -- rates
-// -----------------------------------------------------------------------
+// -- rates --------------------------------------------------------------------
 
 CAF_TEST(rates_are_read_as_celery_reads_them) {
   CAF_CHECK(parse_rate("10/s")->interval == 100ms);
@@ -105,8 +104,7 @@ CAF_TEST(what_is_no_rate_is_named) {
     CAF_CHECK_NOT_EQUAL(complaint(text), "");
 }
 
-// -- the account of a process
-// -----------------------------------------------------
+// -- the account of a process -------------------------------------------------
 
 CAF_TEST(turns_come_one_interval_after_another) {
   line x;
@@ -181,8 +179,7 @@ CAF_TEST(accounts_that_say_nothing_are_forgotten) {
   CAF_CHECK(x.size() < 3'000);
 }
 
-// -- shared limits
-// ----------------------------------------------------------------
+// -- shared limits ------------------------------------------------------------
 
 UMBEL_SCENARIO(all_nodes_share_a_limit) {
   auto a = w.connect("a@h");

@@ -45,8 +45,7 @@ std::string location_of(const redis_server& x) {
 
 CAF_TEST_FIXTURE_SCOPE(redis_connection_tests, fixture)
 
-// -- logging in
-// -----------------------------------------------------------------
+// -- logging in ---------------------------------------------------------------
 
 CAF_TEST(a_server_without_password_over_tcp_and_unix_socket) {
   auto x = open(server().url(3)).value();
@@ -129,8 +128,7 @@ CAF_TEST(sockets_are_not_inherited) {
   CAF_CHECK(::fcntl(x->fd(), F_GETFD) & FD_CLOEXEC);
 }
 
-// -- losing it
-// ------------------------------------------------------------------
+// -- losing it ----------------------------------------------------------------
 
 CAF_TEST(forgotten_scripts_are_loaded_again) {
   auto x = connect(options());
@@ -194,8 +192,7 @@ CAF_TEST(a_connection_that_died_in_silence_is_found_out) {
   CAF_CHECK(y.error().code == errc::timeout);
 }
 
-// -- waking up
-// --------------------------------------------------------------------
+// -- waking up ----------------------------------------------------------------
 
 CAF_TEST(a_push_to_any_list_wakes_even_before_the_wait) {
   for (std::string list : {"q", "r",

@@ -58,8 +58,7 @@ struct fixture : redis_fixture {
 
 CAF_TEST_FIXTURE_SCOPE(redis_delay_tests, fixture)
 
-// -- settle.lua
-// -----------------------------------------------------------------
+// -- settle.lua ---------------------------------------------------------------
 
 CAF_TEST(a_delayed_entry_is_kept_as_it_is_under_a_tag_that_is_nobodys) {
   entry("n/i/1", "entry");
@@ -95,8 +94,7 @@ CAF_TEST(a_caller_whose_clock_is_behind_waits_a_second) {
   CAF_CHECK(when >= now - 1.01 && when < now + 60);
 }
 
-// -- forward.lua
-// ----------------------------------------------------------------
+// -- forward.lua --------------------------------------------------------------
 
 CAF_TEST(a_due_entry_goes_to_the_list_that_its_tag_and_its_end_name) {
   waiting("umbel.delayed/0/n/i/1", R"([{"m": ", \"\", x"}, "", "q"])", "1");
@@ -171,8 +169,7 @@ CAF_TEST(nobody_claims_what_is_far_off) {
   CAF_CHECK_EQUAL(ask({"EXISTS", "umbel.forwarder"}), "0");
 }
 
-// -- rate.lua
-// -------------------------------------------------------------------
+// -- rate.lua -----------------------------------------------------------------
 
 CAF_TEST(a_limit_is_one_key_that_expires_when_it_says_nothing_more) {
   auto ask = [&](const strings& args) {
@@ -196,8 +193,7 @@ CAF_TEST(a_full_server_lets_nobody_begin) {
   CAF_CHECK_EQUAL(reply, "[1000000 0]");
 }
 
-// -- together
-// -------------------------------------------------------------------
+// -- together -----------------------------------------------------------------
 
 CAF_TEST(all_keys_carry_the_prefix) {
   auto opts = options();

@@ -14,8 +14,7 @@ using namespace umbel::redis;
 
 using strings = std::vector<std::string>;
 
-// -- keys
-// -----------------------------------------------------------------------
+// -- keys ---------------------------------------------------------------------
 
 CAF_TEST(a_priority_belongs_to_the_largest_step_not_above_it) {
   keys x{broker_options{}};
@@ -49,8 +48,7 @@ CAF_TEST(separator_steps_and_prefix_are_settings) {
   CAF_CHECK_EQUAL(keys{options}.lists("q"), (strings{"p.q"}));
 }
 
-// -- bindings
-// ---------------------------------------------------------------------
+// -- bindings -----------------------------------------------------------------
 
 // Expectations are those of Python's re.match on kombu's patterns.
 CAF_TEST(topics_match_as_kombus_expressions_do) {
@@ -87,8 +85,7 @@ CAF_TEST(members_of_a_binding_set_lead_to_queues) {
   CAF_CHECK_EQUAL(route(members, "|", "green"), strings{});
 }
 
-// -- entries
-// ----------------------------------------------------------------------
+// -- entries ------------------------------------------------------------------
 
 CAF_TEST(an_entry_is_taken_apart_whatever_the_payload) {
   for (std::string payload :
@@ -137,8 +134,7 @@ CAF_TEST(the_priority_is_read_from_the_properties) {
   CAF_CHECK_EQUAL(priority_of("[]"), 0);
 }
 
-// -- dead letters
-// -------------------------------------------------------------------
+// -- dead letters -------------------------------------------------------------
 
 CAF_TEST(dead_letters_are_json_and_come_back_byte_for_byte) {
   for (std::string payload : {"{\"a\": 1}", "", "\xff\x00\x80", "\u00fc\n"}) {

@@ -53,8 +53,7 @@ bool contains(const std::string& text, const std::string& part) {
 
 CAF_TEST_FIXTURE_SCOPE(redis_recovery_tests, fixture)
 
-// -- renew.lua
-// ------------------------------------------------------------------
+// -- renew.lua ----------------------------------------------------------------
 
 CAF_TEST(renewing_sets_lease_and_times_and_puts_no_tag_back) {
   entry("a", "1", "5");
@@ -93,8 +92,7 @@ CAF_TEST(any_number_of_tags_can_be_renewed) {
   CAF_CHECK_EQUAL(ask({"ZCOUNT", "unacked_index", "5", "5"}), "0");
 }
 
-// -- stale.lua
-// ------------------------------------------------------------------
+// -- stale.lua ----------------------------------------------------------------
 
 CAF_TEST(stale_entries_are_shown_newest_first_and_orphans_removed) {
   entry("a", "1", "5");
@@ -126,8 +124,7 @@ CAF_TEST(a_full_server_still_shows_what_is_stale) {
   CAF_CHECK_EQUAL(shown, "[ a 3]");
 }
 
-// -- restore.lua
-// ----------------------------------------------------------------
+// -- restore.lua --------------------------------------------------------------
 
 CAF_TEST(only_entries_that_are_still_stale_are_restored) {
   entry("old", "1", "5");
@@ -161,8 +158,7 @@ CAF_TEST(an_entry_may_go_to_several_lists_or_to_the_dead_letters) {
                                        "umbel.dead.x: list m2"}));
 }
 
-// -- dead_owners.lua
-// --------------------------------------------------------------
+// -- dead_owners.lua ----------------------------------------------------------
 
 CAF_TEST(owners_without_a_lease_are_found_and_forgotten_on_demand) {
   ask({"HSET", "umbel.incarnations", "i1", "n1", "i2", "n2", "i3", "n3"});
@@ -177,8 +173,7 @@ CAF_TEST(owners_without_a_lease_are_found_and_forgotten_on_demand) {
                                        "umbel.lease.i2: string n2"}));
 }
 
-// -- recover
-// ----------------------------------------------------------------------
+// -- recover ------------------------------------------------------------------
 
 CAF_TEST(entries_of_python_peers_go_where_their_exchange_leads) {
   ask({"SADD", "_kombu.binding.direct", "red\x06\x16\x06\x16q",

@@ -103,8 +103,7 @@ public:
   }
 };
 
-// -- messages
-// ------------------------------------------------------------------
+// -- messages -----------------------------------------------------------------
 
 /// A message as kombu writes it; `text` travels in a header.
 inline std::string message(const std::string& id, int priority = 0,
@@ -162,8 +161,7 @@ inline result_record success(const std::string& id,
                            + R"(, "task_id": ")" + id + R"("})"};
 }
 
-// -- settlements
-// ---------------------------------------------------------------
+// -- settlements --------------------------------------------------------------
 
 inline settlement settled(const delivery& x,
                           disposition how = disposition::ack) {

@@ -78,8 +78,7 @@ struct fixture : test_coordinator_fixture<> {
     consume_messages();
   }
 
-  // -- specs
-  // --------------------------------------------------------------------
+  // -- specs ------------------------------------------------------------------
 
   child_spec spec(std::string id, restart type = restart::permanent,
                   bool stubborn = false) {
@@ -123,8 +122,7 @@ struct fixture : test_coordinator_fixture<> {
     return result;
   }
 
-  // -- actions
-  // ------------------------------------------------------------------
+  // -- actions ----------------------------------------------------------------
 
   void launch(supervisor_flags flags, std::vector<child_spec> children) {
     root = sys.spawn(supervisor, "root", flags, std::move(children));
@@ -151,8 +149,7 @@ struct fixture : test_coordinator_fixture<> {
     consume_messages();
   }
 
-  // -- observations
-  // -------------------------------------------------------------
+  // -- observations -----------------------------------------------------------
 
   /// What was written since the last call.
   strings news() {
