@@ -3,12 +3,8 @@
 #include "protocol/backend/redis/redis_result_store.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
 #include <poll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 namespace umbel {
 
@@ -26,35 +22,26 @@ constexpr size_t channels_max = 512;
 expected<std::unique_ptr<result_listener>>
 connect_redis_result_listener(const std::string& url,
                               const result_store_options& options) {
-  auto parsed = parse_url(url);
-  if (!parsed)
-    return parsed.error();
-  auto where = to_address(*parsed);
-  if (!where)
-    return where.error();
   connection_options connecting;
   connecting.connect_timeout = options.connect_timeout;
   connecting.socket_timeout = options.socket_timeout;
-  auto main = connection::open(*where, connecting);
+  auto main = connection::open(url, connecting);
   if (!main)
     return main.error();
-  auto wake_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (wake_fd < 0)
-    return error{errc::unavailable, std::string{"cannot create an eventfd: "}
-                                        + std::strerror(errno)};
+  auto wake = wake_event::make();
+  if (!wake)
+    return wake.error();
   std::unique_ptr<result_listener> result =
-      std::make_unique<redis_result_listener>(std::move(*main), wake_fd,
+      std::make_unique<redis_result_listener>(std::move(*main), std::move(*wake),
                                               result_key_prefix(options));
   return result;
 }
 
 redis_result_listener::redis_result_listener(std::unique_ptr<connection> main,
-                                             int wake_fd, std::string prefix)
-    : main_(std::move(main)), wake_fd_(wake_fd), prefix_(std::move(prefix)) {
-}
-
-redis_result_listener::~redis_result_listener() {
-  ::close(wake_fd_);
+                                             wake_event wake,
+                                             std::string prefix)
+    : main_(std::move(main)), wake_(std::move(wake)),
+      prefix_(std::move(prefix)) {
 }
 
 expected<void> redis_result_listener::subscribe(std::span<const task_id> ids) {
@@ -105,11 +92,10 @@ void redis_result_listener::take(const redisReply& x) {
 expected<std::vector<result_record>>
 redis_result_listener::wait(std::chrono::milliseconds timeout) {
   if (arrived_.empty()) {
-    pollfd fds[] = {{wake_fd_, POLLIN, 0}, {main_->fd(), POLLIN, 0}};
+    pollfd fds[] = {{wake_.fd(), POLLIN, 0}, {main_->fd(), POLLIN, 0}};
     // A signal, or what the reader has already, is found below.
     ::poll(fds, 2, static_cast<int>(timeout.count()));
-    uint64_t count = 0;
-    [[maybe_unused]] auto n = ::read(wake_fd_, &count, sizeof(count));
+    wake_.clear();
   }
   for (;;) {
     auto x = main_->receive_now(doing);
@@ -123,8 +109,7 @@ redis_result_listener::wait(std::chrono::milliseconds timeout) {
 }
 
 void redis_result_listener::interrupt() noexcept {
-  uint64_t one = 1;
-  [[maybe_unused]] auto n = ::write(wake_fd_, &one, sizeof(one));
+  wake_.signal();
 }
 
 } // namespace umbel

@@ -4,6 +4,7 @@
 
 #include "protocol/backend/result_listener.hpp"
 #include "protocol/broker/redis/connection.hpp"
+#include "protocol/broker/redis/wake_event.hpp"
 
 #include <memory>
 #include <string>
@@ -17,11 +18,8 @@ connect_redis_result_listener(const std::string& url,
 
 class redis_result_listener final : public result_listener {
 public:
-  /// @param wake_fd an eventfd that does not block; closed at the end
-  redis_result_listener(std::unique_ptr<redis::connection> main, int wake_fd,
-                        std::string prefix);
-
-  ~redis_result_listener() override;
+  redis_result_listener(std::unique_ptr<redis::connection> main,
+                        redis::wake_event wake, std::string prefix);
 
   expected<void> subscribe(std::span<const task_id> ids) override;
   expected<void> unsubscribe(std::span<const task_id> ids) override;
@@ -37,7 +35,7 @@ private:
   void take(const redisReply& x);
 
   std::unique_ptr<redis::connection> main_;
-  int wake_fd_;
+  redis::wake_event wake_;
   std::string prefix_;
   std::vector<result_record> arrived_;
 };

@@ -30,17 +30,11 @@ std::string result_key_prefix(const result_store_options& options) {
 expected<std::unique_ptr<result_store>>
 connect_redis_result_store(const std::string& url,
                            const result_store_options& options) {
-  auto parsed = parse_url(url);
-  if (!parsed)
-    return parsed.error();
-  auto where = to_address(*parsed);
-  if (!where)
-    return where.error();
   connection_options connecting;
   connecting.connect_timeout = options.connect_timeout;
   connecting.socket_timeout = options.socket_timeout;
   connecting.scripts = {&scripts::store};
-  auto main = connection::open(*where, connecting);
+  auto main = connection::open(url, connecting);
   if (!main)
     return main.error();
   std::unique_ptr<result_store> result =

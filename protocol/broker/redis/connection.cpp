@@ -72,6 +72,17 @@ connection::~connection() {
 }
 
 expected<std::unique_ptr<connection>>
+connection::open(const std::string& url, const connection_options& options) {
+  auto parsed = parse_url(url);
+  if (!parsed)
+    return parsed.error();
+  auto where = to_address(*parsed);
+  if (!where)
+    return where.error();
+  return open(*where, options);
+}
+
+expected<std::unique_ptr<connection>>
 connection::open(const address& where, const connection_options& options) {
   auto fd = open_socket(where, options.connect_timeout, options.socket_timeout);
   if (!fd)

@@ -59,6 +59,10 @@ public:
   static expected<std::unique_ptr<connection>>
   open(const address& where, const connection_options& options);
 
+  /// The same for a URL; `invalid_setting` if it is none.
+  static expected<std::unique_ptr<connection>>
+  open(const std::string& url, const connection_options& options);
+
   connection(const connection&) = delete;
   connection& operator=(const connection&) = delete;
   ~connection();

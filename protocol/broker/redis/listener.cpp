@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdint>
 #include <cstring>
 #include <poll.h>
-#include <unistd.h>
 
 namespace umbel::redis {
 
@@ -54,13 +52,14 @@ listener::open(connection& main, const connection_options& options,
       new listener{main, std::move(*second), options.socket_timeout, asking}};
 }
 
-expected<void> listener::wait(int wake_fd, std::chrono::milliseconds timeout) {
+expected<void> listener::wait(wake_event& wake,
+                              std::chrono::milliseconds timeout) {
   auto deadline = clock::now() + timeout;
   for (;;) {
     auto now = clock::now();
     auto until = std::min(deadline, next_ping_);
     auto left = std::chrono::ceil<std::chrono::milliseconds>(until - now);
-    pollfd fds[] = {{wake_fd, POLLIN, 0},
+    pollfd fds[] = {{wake.fd(), POLLIN, 0},
                     {second_->fd(), POLLIN, 0},
                     {main_.fd(), POLLIN, 0}};
     auto n =
@@ -69,8 +68,7 @@ expected<void> listener::wait(int wake_fd, std::chrono::milliseconds timeout) {
       return error{errc::unavailable, std::string{"cannot "} + doing + ": "
                                           + std::strerror(errno)};
     if (n > 0 && fds[0].revents != 0) {
-      uint64_t count = 0;
-      [[maybe_unused]] auto size = ::read(wake_fd, &count, sizeof(count));
+      wake.clear();
       return {};
     }
     if (n > 0 && fds[2].revents != 0) {

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "protocol/broker/redis/connection.hpp"
+#include "protocol/broker/redis/wake_event.hpp"
 
 #include <chrono>
 #include <memory>
@@ -31,10 +32,10 @@ public:
   open(connection& main, const connection_options& options,
        sign_of_life asking = {});
 
-  /// Blocks until a tracked key changed, `timeout` has passed, or `wake_fd`, an
-  /// eventfd, is signalled (which is cleared).
+  /// Blocks until a tracked key changed, `timeout` has passed, or `wake` is
+  /// signalled (which is cleared).
   /// @returns an error when either connection is lost.
-  expected<void> wait(int wake_fd, std::chrono::milliseconds timeout);
+  expected<void> wait(wake_event& wake, std::chrono::milliseconds timeout);
 
 private:
   using clock = std::chrono::steady_clock;

@@ -6,10 +6,6 @@
 #include "protocol/broker/redis/scripts.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 namespace umbel {
 
@@ -45,28 +41,22 @@ bool is_fanout(std::string_view exchange) {
 
 expected<std::unique_ptr<broker>>
 connect_redis_broker(const std::string& url, const broker_options& options) {
-  auto parsed = parse_url(url);
-  if (!parsed)
-    return parsed.error();
-  auto where = to_address(*parsed);
-  if (!where)
-    return where.error();
-  auto main = connection::open(*where, options_of_connection(options));
+  auto main = connection::open(url, options_of_connection(options));
   if (!main)
     return main.error();
-  auto wake_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (wake_fd < 0)
-    return error{errc::unavailable, std::string{"cannot create an eventfd: "}
-                                        + std::strerror(errno)};
+  auto wake = wake_event::make();
+  if (!wake)
+    return wake.error();
   std::unique_ptr<broker> result =
-      std::make_unique<redis_broker>(std::move(*main), wake_fd, options);
+      std::make_unique<redis_broker>(std::move(*main), std::move(*wake),
+                                     options);
   return result;
 }
 
-redis_broker::redis_broker(std::unique_ptr<connection> main, int wake_fd,
+redis_broker::redis_broker(std::unique_ptr<connection> main, wake_event wake,
                            const broker_options& options)
     : options_(options), keys_(options), main_(std::move(main)),
-      wake_fd_(wake_fd), result_prefix_(result_key_prefix(options.results)),
+      wake_(std::move(wake)), result_prefix_(result_key_prefix(options.results)),
       tag_prefix_(options.node.str() + '/' + options.incarnation + '/'),
       next_sequence_(options.first_sequence) {
   std::vector<std::vector<std::string>> by_queue;
@@ -80,10 +70,6 @@ redis_broker::redis_broker(std::unique_ptr<connection> main, int wake_fd,
   if (auto url = parse_url(options.result_url))
     if (auto results = to_address(*url))
       stores_results_ = main_->where().same_database(*results);
-}
-
-redis_broker::~redis_broker() {
-  ::close(wake_fd_);
 }
 
 std::string redis_broker::location() const {
@@ -185,12 +171,11 @@ expected<void> redis_broker::wait(std::chrono::milliseconds timeout) {
   // Otherwise the server was not asked to announce the next message.
   if (!drained_)
     return {};
-  return listener_->wait(wake_fd_, timeout);
+  return listener_->wait(wake_, timeout);
 }
 
 void redis_broker::interrupt() noexcept {
-  uint64_t one = 1;
-  [[maybe_unused]] auto size = ::write(wake_fd_, &one, sizeof(one));
+  wake_.signal();
 }
 
 // -- the lease ----------------------------------------------------------------

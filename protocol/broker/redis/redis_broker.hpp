@@ -9,6 +9,7 @@
 #include "protocol/broker/redis/entry.hpp"
 #include "protocol/broker/redis/keys.hpp"
 #include "protocol/broker/redis/listener.hpp"
+#include "protocol/broker/redis/wake_event.hpp"
 
 #include <deque>
 #include <memory>
@@ -24,11 +25,8 @@ public:
   // -- constructors, destructors ----------------------------------------------
 
   /// @param main is logged in and has the scripts loaded.
-  /// @param wake_fd an eventfd, which becomes this object's.
-  redis_broker(std::unique_ptr<redis::connection> main, int wake_fd,
+  redis_broker(std::unique_ptr<redis::connection> main, redis::wake_event wake,
                const broker_options& options);
-
-  ~redis_broker() override;
 
   // -- broker -----------------------------------------------------------------
 
@@ -114,7 +112,7 @@ private:
   redis::keys keys_;
   std::unique_ptr<redis::connection> main_;
   std::unique_ptr<redis::listener> listener_; // from the first reserve on
-  int wake_fd_;
+  redis::wake_event wake_;
   bool stores_results_ = false;
   std::string result_prefix_;
   std::string tag_prefix_;

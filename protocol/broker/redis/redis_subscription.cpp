@@ -2,15 +2,13 @@
 
 #include "protocol/broker/redis/connection.hpp"
 #include "protocol/broker/redis/pipeline.hpp"
-#include "protocol/broker/url.hpp"
+#include "protocol/broker/redis/wake_event.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 #include <poll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 namespace umbel {
 
@@ -27,17 +25,12 @@ constexpr auto ask_interval = std::chrono::seconds{10};
 
 class redis_subscription : public subscription {
 public:
-  explicit redis_subscription(std::unique_ptr<connection> x)
-      : connection_(std::move(x)), closed_(eventfd(0, EFD_CLOEXEC)) {
-  }
-
-  ~redis_subscription() override {
-    ::close(closed_);
+  redis_subscription(std::unique_ptr<connection> x, wake_event closed)
+      : connection_(std::move(x)), closed_(std::move(closed)) {
   }
 
   void close() override {
-    uint64_t one = 1;
-    [[maybe_unused]] auto n = write(closed_, &one, sizeof(one));
+    closed_.signal();
   }
 
   expected<std::optional<std::string>>
@@ -62,7 +55,7 @@ public:
       if (left <= clock::duration::zero())
         return std::optional<std::string>{};
       auto wait = std::chrono::ceil<std::chrono::milliseconds>(left);
-      pollfd fds[] = {{connection_->fd(), POLLIN, 0}, {closed_, POLLIN, 0}};
+      pollfd fds[] = {{connection_->fd(), POLLIN, 0}, {closed_.fd(), POLLIN, 0}};
       if (poll(fds, 2, static_cast<int>(wait.count())) < 0 && errno != EINTR)
         return connection_->broken(errc::unavailable, doing, strerror(errno));
       if (fds[1].revents != 0)
@@ -84,7 +77,7 @@ private:
   }
 
   std::unique_ptr<connection> connection_;
-  const int closed_; ///< an eventfd that is never read
+  wake_event closed_; ///< is never cleared
   clock::time_point heard_ = clock::now();
   bool asked_ = false;
 };
@@ -94,24 +87,22 @@ private:
 expected<std::unique_ptr<subscription>>
 subscribe_redis(const std::string& url, const broker_options& options,
                 const std::string& exchange) {
-  auto parsed = parse_url(url);
-  if (!parsed)
-    return parsed.error();
-  auto where = to_address(*parsed);
-  if (!where)
-    return where.error();
   connection_options how;
   how.connect_timeout = options.connect_timeout;
   how.socket_timeout = options.socket_timeout;
-  auto opened = connection::open(*where, how);
+  auto opened = connection::open(url, how);
   if (!opened)
     return opened.error();
-  auto channel = options.global_keyprefix + "/" + std::to_string(where->db)
+  auto channel = options.global_keyprefix + "/" + std::to_string((*opened)->where().db)
                  + "." + exchange;
   auto subscribed = (*opened)->command({"SUBSCRIBE", channel}, doing);
   if (!subscribed)
     return subscribed.error();
-  return std::make_unique<redis_subscription>(std::move(*opened));
+  auto closed = wake_event::make();
+  if (!closed)
+    return closed.error();
+  return std::make_unique<redis_subscription>(std::move(*opened),
+                                              std::move(*closed));
 }
 
 } // namespace umbel
