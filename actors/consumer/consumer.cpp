@@ -1,5 +1,7 @@
 #include "actors/consumer/consumer.hpp"
 
+#include "actors/actor_now.hpp"
+
 #include <caf/all.hpp>
 
 #include <spdlog/spdlog.h>
@@ -98,8 +100,7 @@ void consumer_state::admit(delivery& x, std::vector<job>& runnable) {
 }
 
 prefetch_window::time_point consumer_state::steady_now() const {
-  return std::chrono::time_point_cast<std::chrono::steady_clock::duration>(
-    self->clock().now());
+  return actor_now(self);
 }
 
 void consumer_state::grant() {

@@ -1,5 +1,6 @@
 #include "actors/pool/pool_supervisor.hpp"
 
+#include "actors/actor_now.hpp"
 #include "actors/supervision/supervision_errc.hpp"
 
 #include <caf/all.hpp>
@@ -18,12 +19,6 @@ using child_down_atom = caf::atom_constant<caf::atom("childdown")>;
 using sample_atom = caf::atom_constant<caf::atom("sample")>;
 using overdue_atom = caf::atom_constant<caf::atom("overdue")>;
 using deadline_atom = caf::atom_constant<caf::atom("deadline")>;
-
-auto now(caf::event_based_actor* self) {
-  // The actor clock, so that tests can simulate it.
-  return std::chrono::time_point_cast<std::chrono::steady_clock::duration>(
-    self->clock().now());
-}
 
 } // namespace
 
@@ -59,7 +54,7 @@ void pool_supervisor_state::on_hello(child_hello& x) {
   auto i = children.find(x.child);
   if (i == children.end() || stopping)
     return;
-  i->second.ready_since = now(self);
+  i->second.ready_since = actor_now(self);
   auto& who = roles[x.child];
   if (who.as != roster::role::leaving)
     i->second.deadline.reset();
@@ -114,7 +109,7 @@ void pool_supervisor_state::on_exited(uint64_t id, const std::string& how) {
     // once. A death before any work may go on for ever.
     auto had_worked = ended_by_us || left.running || gone.last.finished > 0
                       || (gone.last.ready
-                          && now(self) - since > options.backoff.max);
+                          && actor_now(self) - since > options.backoff.max);
     replace(id, had_worked, how);
   }
   start_successors();
@@ -130,7 +125,7 @@ void pool_supervisor_state::replace(uint64_t id, bool had_worked,
   ++restarts;
   std::optional<caf::timespan> delay{caf::timespan{0}};
   if (!had_worked)
-    delay = history.record(now(self));
+    delay = history.record(actor_now(self));
   if (!delay) {
     auto reason = fmt::format("children die before they have worked: {} within "
                               "{} s, the last with {}; the worker gives up",
@@ -180,7 +175,7 @@ void pool_supervisor_state::dismiss(uint64_t id) {
 }
 
 void pool_supervisor_state::set_deadline(uint64_t id, caf::timespan time) {
-  auto deadline = now(self) + time;
+  auto deadline = actor_now(self) + time;
   children.at(id).deadline = deadline;
   // One message for many children: hundreds may come and go in a second.
   if (next_look && *next_look <= deadline)
@@ -190,7 +185,7 @@ void pool_supervisor_state::set_deadline(uint64_t id, caf::timespan time) {
 }
 
 void pool_supervisor_state::kill_overdue() {
-  auto t = now(self);
+  auto t = actor_now(self);
   next_look.reset();
   for (auto& [id, x] : children) {
     if (!x.deadline)
@@ -232,7 +227,7 @@ void pool_supervisor_state::shut_down(caf::error reason) {
 
 void pool_supervisor_state::on_outcomes(child_outcomes& x) {
   pool_report report;
-  auto t = now(self);
+  auto t = actor_now(self);
   std::optional<uint64_t> begun;
   for (auto& done : x.outcomes) {
     begun = jobs.finish(x.child, done.job, done.runtime, t);
@@ -279,7 +274,7 @@ void pool_supervisor_state::dispatch() {
   if (is_quiet)
     return on_take_back(0);
   pool_report report;
-  for (auto& [id, run] : jobs.assign(now(self))) {
+  for (auto& [id, run] : jobs.assign(actor_now(self))) {
     auto first = run.front().id;
     self->send(children.at(id).worker, child_jobs{std::move(run)});
     if (jobs.is_running(id, first)) {
@@ -313,7 +308,7 @@ void pool_supervisor_state::report_load() {
 
 void pool_supervisor_state::recall_overdue() {
   recall_pending = false;
-  for (auto id : jobs.overdue(now(self)))
+  for (auto id : jobs.overdue(actor_now(self)))
     self->send(children.at(id).worker, child_recall{});
   if (jobs.running_ahead()) {
     recall_pending = true;

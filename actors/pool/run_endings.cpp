@@ -8,6 +8,8 @@
 // of the run, a child that was signalled is not used again.
 #include "actors/pool/pool_supervisor.hpp"
 
+#include "actors/actor_now.hpp"
+
 #include <caf/all.hpp>
 
 #include <spdlog/spdlog.h>
@@ -17,15 +19,6 @@
 
 namespace umbel {
 
-namespace {
-
-auto now(caf::event_based_actor* self) {
-  return std::chrono::time_point_cast<std::chrono::steady_clock::duration>(
-    self->clock().now());
-}
-
-} // namespace
-
 // -- time limits ----------------------------------------------------------------
 
 void pool_supervisor_state::on_begun(uint64_t id) {
@@ -33,7 +26,7 @@ void pool_supervisor_state::on_begun(uint64_t id) {
   if (!run)
     return;
   if (run->limits.any()) {
-    deadlines.begin(run->id, run->limits, now(self));
+    deadlines.begin(run->id, run->limits, actor_now(self));
     watch_limits();
   }
   if (auto i = withdrawn.find(run->id); i != withdrawn.end()) {
@@ -55,7 +48,7 @@ void pool_supervisor_state::watch_limits() {
   if (!next)
     return;
   // Many short limits and a long one would otherwise pile up delayed messages.
-  auto t = now(self);
+  auto t = actor_now(self);
   auto at = std::clamp(*next, t, t + limits_interval);
   if (limits_check && *limits_check <= at)
     return;
@@ -66,7 +59,7 @@ void pool_supervisor_state::watch_limits() {
 
 void pool_supervisor_state::check_limits() {
   limits_check.reset();
-  for (auto& x : deadlines.take_due(now(self))) {
+  for (auto& x : deadlines.take_due(actor_now(self))) {
     auto id = jobs.runner_of(x.job);
     if (!id)
       continue;
