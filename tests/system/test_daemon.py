@@ -5,7 +5,6 @@ import os
 import pwd
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -48,6 +47,17 @@ def launch(cwd: Path, redis_server, *args: str, **options):
     )
 
 
+def clean_up(directory: Path) -> None:
+    """Kills what is left of the daemons whose files are there; shows their logs."""
+    for path in directory.rglob("*.pid"):
+        try:
+            os.kill(pid_in(path), signal.SIGKILL)
+        except (ValueError, ProcessLookupError):
+            pass
+    for path in directory.rglob("*.log"):
+        print(f"--- {path.name}\n{path.read_text()}")
+
+
 @pytest.fixture
 def daemons(tmp_path, redis_server):
     """A function that starts a worker in the background, in `tmp_path`; its
@@ -59,13 +69,7 @@ def daemons(tmp_path, redis_server):
         return launch(tmp_path, redis_server, "-D", "-n", f"{node}@%h", *args, **options)
 
     yield start
-    for path in tmp_path.rglob("*.pid"):
-        try:
-            os.kill(pid_in(path), signal.SIGKILL)
-        except (ValueError, ProcessLookupError):
-            pass
-    for path in tmp_path.rglob("*.log"):
-        print(f"--- {path.name}\n{path.read_text()}")
+    clean_up(tmp_path)
 
 
 def stop(pidfile: Path, number: int = signal.SIGTERM) -> None:

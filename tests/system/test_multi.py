@@ -1,18 +1,15 @@
 """`umbel multi` beside `celery multi`, and what it does to real workers."""
 
-import os
 import re
-import signal
 import socket
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from harness.waiting import eventually
 from harness.workers import PYTHON, build_dir, umbel_binary
 from test_command_line import run
-from test_daemon import alive, pid_in
+from test_daemon import alive, clean_up, pid_in
 
 HOST = socket.gethostname()
 
@@ -138,13 +135,7 @@ def multi(tmp_path, redis_server):
         return done.stdout + done.stderr
 
     yield call
-    for path in tmp_path.rglob("*.pid"):
-        try:
-            os.kill(pid_in(path), signal.SIGKILL)
-        except (ValueError, ProcessLookupError):
-            pass
-    for path in tmp_path.rglob("*.log"):
-        print(f"--- {path.name}\n{path.read_text()}")
+    clean_up(tmp_path)
 
 
 def node(name: str) -> str:

@@ -92,6 +92,31 @@ std::unique_ptr<model_worker> new_worker(world& w, bad_network& network,
   return std::make_unique<model_worker>(w, network, options, early_acks, delays);
 }
 
+/// Workers are killed as by kill -9, at any step; others take over after the
+/// lease. The last one lives on over a good network, and finds everything.
+std::unique_ptr<model_worker>
+work_through_deaths(world& w, bad_network& network, uint64_t seed,
+                    std::set<std::string>* delays = nullptr) {
+  std::mt19937_64 chance{seed};
+  int life = 1;
+  auto worker = new_worker(w, network, life, w.lease(), false, delays);
+  for (int steps = 0; life < 6 && steps < 100'000; ++steps) {
+    worker->step();
+    if (worker->busy() && chance() % 10 == 0) // dies with a batch in hand
+      worker = new_worker(w, network, ++life, w.lease(), false, delays);
+  }
+  network.heal();
+  auto look = w.connect("look@h");
+  auto left = [&] { return look->size(queue_name{"q"}).value(); };
+  auto done = w.eventually([&] {
+    for (int i = 0; i < 100; ++i)
+      worker->step();
+    return worker->idle() && w.unacknowledged() == 0 && left() == 0;
+  });
+  CHECK_SEED(done);
+  return worker;
+}
+
 } // namespace
 
 UMBEL_SCENARIO(every_message_is_settled_once_over_a_bad_network) {
@@ -125,32 +150,14 @@ UMBEL_SCENARIO(two_workers_over_a_bad_network_do_not_disturb_each_other) {
   }
 }
 
-// Workers are killed as by kill -9, at any step; others take over after the
-// lease. With late acknowledgement no message may be lost, and each has its
-// effect once, though it may run twice.
+// With late acknowledgement no message may be lost, and each has its effect once,
+// though it may run twice.
 UMBEL_SCENARIO(no_message_is_lost_with_workers_that_die) {
   for (auto seed : seeds()) {
     bad_network network{seed};
     fill(w);
-    std::mt19937_64 chance{seed};
-    int life = 1;
-    auto worker = new_worker(w, network, life, w.lease(), false);
-    for (int steps = 0; life < 6 && steps < 100'000; ++steps) {
-      worker->step();
-      if (worker->busy() && chance() % 10 == 0) // dies with a batch in hand
-        worker = new_worker(w, network, ++life, w.lease(), false);
-    }
-    // The last one lives on, and finds everything in the end.
-    network.heal();
-    auto look = w.connect("look@h");
-    auto left = [&] { return look->size(queue_name{"q"}).value(); };
-    auto done = w.eventually([&] {
-      for (int i = 0; i < 100; ++i)
-        worker->step();
-      return worker->idle() && w.unacknowledged() == 0 && left() == 0;
-    });
-    CHECK_SEED(done);
-    CHECK_SEED(worker->recovered() > 0);
+    auto last = work_through_deaths(w, network, seed);
+    CHECK_SEED(last->recovered() > 0);
     check_all_done(w, network, seed);
   }
 }
@@ -161,24 +168,8 @@ UMBEL_SCENARIO(delayed_messages_survive_a_bad_network_and_dying_workers) {
   for (auto seed : seeds()) {
     bad_network network{seed};
     fill(w);
-    std::mt19937_64 chance{seed};
     std::set<std::string> delays;
-    int life = 1;
-    auto worker = new_worker(w, network, life, w.lease(), false, &delays);
-    for (int steps = 0; life < 6 && steps < 100'000; ++steps) {
-      worker->step();
-      if (worker->busy() && chance() % 10 == 0)
-        worker = new_worker(w, network, ++life, w.lease(), false, &delays);
-    }
-    network.heal();
-    auto look = w.connect("look@h");
-    auto left = [&] { return look->size(queue_name{"q"}).value(); };
-    auto done = w.eventually([&] {
-      for (int i = 0; i < 100; ++i)
-        worker->step();
-      return worker->idle() && w.unacknowledged() == 0 && left() == 0;
-    });
-    CHECK_SEED(done);
+    auto last = work_through_deaths(w, network, seed, &delays);
     CHECK_SEED(delays.size() == (total + 2) / 3);
     check_all_settled(w, network, seed);
   }
