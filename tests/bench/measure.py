@@ -17,7 +17,8 @@ from typing import Iterator
 import bare_client
 from harness.celery_tasks import make_app
 from harness.messages import fill, statuses, template
-from harness.redis_server import RedisServer, free_port
+from harness.ports import free_port
+from harness.redis_server import RedisServer
 from harness.waiting import eventually
 from harness.workers import PythonWorker, UmbelWorker, Worker, build_dir
 

@@ -1,20 +1,13 @@
 """A private redis-server on a free loopback port or a unix socket."""
 
-import socket
 import subprocess
 from pathlib import Path
 from urllib.parse import quote
 
 import redis
 
+from harness.ports import free_port
 from harness.waiting import eventually
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on at the moment."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class RedisServer:

@@ -3,7 +3,8 @@
 import pytest
 
 from harness.messages import in_flight
-from harness.redis_server import RedisServer, free_port
+from harness.ports import free_port
+from harness.redis_server import RedisServer
 from harness.waiting import eventually
 
 TRACK = {"task_track_started": True}
