@@ -45,6 +45,7 @@ std::shared_ptr<incarnation> begin_incarnation(const worker_config& config) {
   life->result_url = config.settings.result_backend;
   life->options = config.broker;
   life->options.incarnation = make_uuid().substr(0, 8);
+  life->options.shared = std::make_shared<shared_connections>();
   return life;
 }
 
@@ -140,6 +141,17 @@ consumer_options options_of(const worker_config& config,
   result.interrupt_reader = [life] { life->interrupt_reader(); };
   result.on_drained = [life] { life->end_listening(); };
   return result;
+}
+
+/// What a broker may send ahead: as much as the consumer may hold.
+void limit_prefetch(broker_options& to, const consumer_options& from,
+                    const worker_config& config) {
+  auto children = config.autoscale ? config.autoscale->max : config.concurrency;
+  auto most = children * from.prefetch_multiplier;
+  to.prefetch = from.prefetch;
+  to.prefetch_max = from.prefetch_fixed && most > 0
+                      ? std::max(most, from.prefetch)
+                      : prefetch_window::window_max;
 }
 
 std::vector<child_spec> connection_specs(const worker_config& config,
@@ -251,6 +263,7 @@ std::vector<child_spec> worker_specs(const worker_config& config,
                                                 const siblings& started) {
     *life = begin_incarnation(config);
     auto options = options_of(config, *life);
+    limit_prefetch((*life)->options, options, config);
     options.revoked = memory.revoked;
     if (memory.file)
       options.state_keeper = started.get("state keeper");

@@ -1,6 +1,7 @@
 #include "apps/banner.hpp"
 
 #include "apps/version.hpp"
+#include "protocol/broker/amqp/address.hpp"
 #include "protocol/broker/redis/address.hpp"
 #include "protocol/broker/url.hpp"
 
@@ -38,6 +39,8 @@ std::string platform() {
 std::string shown_url(const std::string& text) {
   if (text.empty())
     return "disabled://";
+  if (auto addresses = amqp::to_addresses(text)) // of several, the first
+    return addresses->front().str();
   auto parsed = parse_url(text);
   if (parsed && parsed->scheme != "memory" && parsed->scheme != "disabled")
     if (auto address = redis::to_address(*parsed))

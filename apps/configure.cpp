@@ -1,6 +1,7 @@
 #include "apps/configure.hpp"
 
 #include "apps/logging.hpp"
+#include "protocol/broker/amqp/address.hpp"
 #include "protocol/broker/redis/address.hpp"
 #include "protocol/broker/url.hpp"
 #include "protocol/client/node_format.hpp"
@@ -48,6 +49,11 @@ expected<void> check_url(const std::string& setting, const std::string& text,
   auto invalid = [&](const std::string& why) {
     return error{errc::invalid_setting, setting + ": " + why};
   };
+  if (amqp::is_amqp(text.substr(0, text.find("://")))
+      && std::ranges::find(schemes, "amqp") != schemes.end()) {
+    auto addresses = amqp::to_addresses(text);
+    return addresses ? expected<void>{} : invalid(addresses.error().what);
+  }
   auto parsed = parse_url(text);
   if (!parsed)
     return invalid(parsed.error().what);
@@ -256,17 +262,22 @@ expected<worker_config> configure_worker(const options& given,
   worker_config config;
   auto& x = config.settings = std::move(*loaded);
   if (auto done = check_url("broker_url", x.broker_url,
-                            {"redis", "redis+socket", "unix", "memory"});
+                            {"redis", "redis+socket", "unix", "amqp", "memory"});
       !done)
     return done.error();
-  if (x.result_backend.empty())
+  if (x.result_backend.empty()
+      && amqp::is_amqp(x.broker_url.substr(0, x.broker_url.find("://")))) {
+    x.result_backend = "disabled://";
+    warnings.push_back("result_backend is not set, and RabbitMQ keeps no "
+                       "results: there will be none");
+  } else if (x.result_backend.empty()) {
     x.result_backend = x.broker_url;
-  else
-    if (auto done =
-            check_url("result_backend", x.result_backend,
-                      {"redis", "redis+socket", "unix", "memory", "disabled"});
-        !done)
-      return done.error();
+  }
+  if (auto done =
+          check_url("result_backend", x.result_backend,
+                    {"redis", "redis+socket", "unix", "memory", "disabled"});
+      !done)
+    return done.error();
   auto node = expand_node_name(given.hostname, host_name());
   if (!node)
     return node.error();

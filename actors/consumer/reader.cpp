@@ -6,12 +6,14 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace umbel {
 
 namespace {
 
 using fetch_atom = caf::atom_constant<caf::atom("fetch")>;
+using idle_atom = caf::atom_constant<caf::atom("idle")>;
 
 /// The number at the end of a tag of ours.
 uint64_t sequence(const delivery_tag& tag) {
@@ -46,6 +48,7 @@ void reader_state::fetch() {
   fetching = false;
   if (credit == 0 || !connection)
     return;
+  ++fetches;
   if (drained) {
     drained = false;
     if (auto waited = connection->wait(wait_max); !waited)
@@ -67,6 +70,33 @@ void reader_state::fetch() {
   fetching = credit > 0;
   if (fetching)
     self->send(self, fetch_atom::value);
+  else
+    pause_soon();
+}
+
+bool reader_state::pause() {
+  if (connection)
+    if (auto done = connection->pause(); !done) {
+      fail(done.error());
+      return false;
+    }
+  return true;
+}
+
+void reader_state::pause_soon() {
+  if (std::exchange(pause_pending, true))
+    return;
+  self->delayed_send(self, keep_ahead, idle_atom::value, fetches);
+}
+
+void reader_state::on_idle(uint64_t fetches_then) {
+  pause_pending = false;
+  if (credit > 0)
+    return;
+  if (fetches == fetches_then)
+    pause();
+  else
+    pause_soon();
 }
 
 void reader_state::fail(const error& x) {
@@ -97,9 +127,12 @@ caf::behavior reader(caf::stateful_actor<reader_state>* self,
                               : std::string{"not connected"});
     },
     [self](fetch_atom) { self->state.fetch(); },
+    [self](idle_atom, uint64_t fetches) { self->state.on_idle(fetches); },
     [self](pause_reader) {
-      self->state.credit = 0;
-      self->send(self->state.consumer, reader_paused{});
+      auto& st = self->state;
+      st.credit = 0;
+      if (st.pause())
+        self->send(st.consumer, reader_paused{});
     },
   };
 }

@@ -3,7 +3,9 @@
 //  1. when the writer is connected, and so holds the lease under which this one
 //     reserves, connects too and tells the consumer that it is up;
 //  2. while it has credit, reserves batches and sends them on; when there is
-//     nothing, waits for more without taking anything.
+//     nothing, waits for more without taking anything;
+//  3. when it has had no credit for a moment, or shall pause, has what the
+//     broker sent ahead go back: others may have room for it.
 //
 // Detached: it blocks in the broker's socket. It ends with the error that the
 // connection met; the supervisor `connections` starts a new one.
@@ -33,8 +35,14 @@ struct reader_state {
 
   ~reader_state();
 
+  /// How long it keeps what was sent ahead when it has no credit.
+  static constexpr auto keep_ahead = std::chrono::milliseconds{100};
+
   void connect();
   void fetch();
+  bool pause();
+  void pause_soon();
+  void on_idle(uint64_t fetches_then);
   void fail(const error& x);
 
   caf::event_based_actor* self = nullptr;
@@ -44,6 +52,8 @@ struct reader_state {
   size_t credit = 0;
   bool drained = false;  ///< the last batch took all there was
   bool fetching = false; ///< a message to itself is under way
+  uint64_t fetches = 0;  ///< so far
+  bool pause_pending = false;
 };
 
 caf::behavior reader(caf::stateful_actor<reader_state>* self,

@@ -21,6 +21,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -105,6 +106,21 @@ struct forward_report {
   std::chrono::milliseconds next{0};
 };
 
+/// How a server is known to be the one that is meant, and how it knows us.
+struct tls_options {
+  std::string ca_certs; ///< file; empty: the system's authorities
+  std::string certfile; ///< file; empty: none
+  std::string keyfile;  ///< of `certfile`
+  bool verify = true;   ///< the server's certificate and host name
+};
+
+/// A place for what the connections of one life of a worker have in common.
+/// Only brokers know what that is.
+struct shared_connections {
+  std::mutex mutex;
+  std::shared_ptr<void> value;
+};
+
 /// How this process takes part: the same for every connection it opens.
 struct broker_options {
   node_name node;          ///< "celery@host"
@@ -125,6 +141,20 @@ struct broker_options {
   /// its first `reserve` also returns what the predecessor reserved without
   /// living to read the reply.
   uint64_t first_sequence = 1;
+
+  // -- for brokers that send messages unasked (RabbitMQ) ------------------------
+
+  size_t prefetch = 8; ///< how many at first: concurrency x multiplier
+  size_t prefetch_max = 2'048; ///< how many at most, where tasks are short
+  std::chrono::seconds heartbeat{120}; ///< 0: none
+  std::string login_method; ///< PLAIN, EXTERNAL; empty: PLAIN
+  tls_options tls;
+  std::string queue_type; ///< of new queues: "classic", "quorum"; empty: classic
+  std::optional<int> max_priority; ///< of new queues
+  std::string delay_queue_type{"quorum"}; ///< of the queues that delay
+  /// Shared by all connections of one life of a worker, and by them alone.
+  std::shared_ptr<shared_connections> shared
+    = std::make_shared<shared_connections>();
 };
 
 /// One connection to a message broker.
@@ -145,6 +175,12 @@ public:
   /// `interrupt` was called. Takes no message. May wake without cause, and does
   /// so at once unless the last `reserve` returned fewer than it was asked for.
   virtual expected<void> wait(std::chrono::milliseconds timeout) = 0;
+
+  /// Nothing will be reserved for a while: messages that the broker has sent
+  /// ahead go back to their queues.
+  virtual expected<void> pause() {
+    return {};
+  }
 
   /// Ends a `wait` in progress, or the next one. From any thread.
   virtual void interrupt() noexcept = 0;

@@ -1,4 +1,7 @@
 // Chooses a broker by its URL's scheme.
+#include "protocol/broker/amqp/address.hpp"
+#include "protocol/broker/amqp/amqp_broker.hpp"
+#include "protocol/broker/amqp/amqp_subscription.hpp"
 #include "protocol/broker/broker.hpp"
 #include "protocol/broker/memory/memory_broker.hpp"
 #include "protocol/broker/redis/redis_broker.hpp"
@@ -25,6 +28,8 @@ connect_broker(const std::string& url, const broker_options& options) {
   auto scheme = scheme_of(url);
   if (is_redis(scheme))
     return connect_redis_broker(url, options);
+  if (amqp::is_amqp(scheme))
+    return connect_amqp_broker(url, options);
   if (scheme == "memory")
     return connect_memory_broker(url, options);
   // Only the scheme is shown: the rest may hold a password.
@@ -32,7 +37,8 @@ connect_broker(const std::string& url, const broker_options& options) {
   return error{errc::invalid_setting,
                "broker URL: " + shown
                    + " is not a known scheme; use redis://host:port/db, "
-                     "redis+socket:///path or memory://name"};
+                     "redis+socket:///path, amqp://user:password@host:port/vhost or "
+                     "memory://name"};
 }
 
 expected<std::unique_ptr<subscription>>
@@ -40,6 +46,8 @@ subscribe(const std::string& url, const broker_options& options,
           const std::string& exchange) {
   if (is_redis(scheme_of(url)))
     return subscribe_redis(url, options, exchange);
+  if (amqp::is_amqp(scheme_of(url)))
+    return subscribe_amqp(url, options, exchange);
   return std::unique_ptr<subscription>{};
 }
 

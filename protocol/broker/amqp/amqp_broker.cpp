@@ -1,0 +1,181 @@
+#include "protocol/broker/amqp/amqp_broker.hpp"
+
+#include "protocol/broker/amqp/dead_letters.hpp"
+
+#include <algorithm>
+
+namespace umbel {
+
+using namespace amqp;
+
+// -- constructors, destructors ----------------------------------------------------
+
+amqp_broker::amqp_broker(std::shared_ptr<feed> source,
+                         std::unique_ptr<connection> own,
+                         redis::wake_event wake, const broker_options& options)
+    : options_(options), feed_(std::move(source)), own_(std::move(own)),
+      topology_(*own_, options_), wake_(std::move(wake)) {
+}
+
+expected<std::unique_ptr<broker>>
+connect_amqp_broker(const std::string& url, const broker_options& options) {
+  auto own = connection::open(url, options, options.node.str() + " publish");
+  if (!own)
+    return own.error();
+  auto source = feed::of(url, options);
+  if (!source)
+    return source.error();
+  auto wake = redis::wake_event::make();
+  if (!wake)
+    return wake.error();
+  return std::make_unique<amqp_broker>(std::move(*source), std::move(*own),
+                                       std::move(*wake), options);
+}
+
+// -- consuming --------------------------------------------------------------------
+
+std::string amqp_broker::location() const {
+  return own_->location();
+}
+
+expected<std::vector<delivery>> amqp_broker::reserve(size_t max) {
+  if (!begun_) {
+    if (auto done = feed_->begin(options_.first_sequence); !done)
+      return done.error();
+    if (auto done = declare(options_.queues); !done)
+      return done.error();
+    begun_ = true;
+  }
+  return feed_->take(max);
+}
+
+expected<void> amqp_broker::wait(std::chrono::milliseconds timeout) {
+  return feed_->wait(timeout, wake_);
+}
+
+expected<void> amqp_broker::pause() {
+  return feed_->pause();
+}
+
+void amqp_broker::interrupt() noexcept {
+  wake_.signal();
+}
+
+bool amqp_broker::stores_results() const {
+  return false;
+}
+
+expected<std::vector<bool>>
+amqp_broker::owned(std::span<const delivery_tag> tags) {
+  std::vector<bool> result;
+  for (auto& tag : tags)
+    result.push_back(feed_->owns(tag));
+  return result;
+}
+
+// -- the lease --------------------------------------------------------------------
+
+// RabbitMQ holds the lease: the connection, kept alive by heartbeats. Both are
+// looked after here, because the reader may have nothing to do with the feed's
+// for long.
+expected<void> amqp_broker::renew(std::span<const delivery_tag>) {
+  feed_->serve();
+  amqp_maybe_release_buffers(own_->handle());
+  for (;;) {
+    auto frame = own_->next(std::chrono::milliseconds{0}, "keep the connection");
+    if (!frame)
+      return frame.error();
+    if (!*frame)
+      return {};
+  }
+}
+
+expected<void> amqp_broker::release() {
+  feed_->close();
+  return {};
+}
+
+expected<recovery_report> amqp_broker::recover() {
+  return recovery_report{};
+}
+
+// What is delayed comes back by itself.
+expected<forward_report> amqp_broker::forward() {
+  return forward_report{0, std::chrono::hours{1}};
+}
+
+// RabbitMQ cannot count for all nodes: each counts for itself.
+expected<std::vector<turn>>
+amqp_broker::take_turns(std::span<const turn_request> batch) {
+  std::vector<turn> result;
+  auto t = now();
+  for (auto& x : batch) {
+    auto slot = rates_.take(x.limit, t, x.rate, x.hold, x.waited);
+    result.push_back({std::max(slot.at - t, std::chrono::microseconds{0}),
+                      slot.taken});
+  }
+  return result;
+}
+
+// -- producing --------------------------------------------------------------------
+
+expected<void> amqp_broker::declare(std::span<const queue_name> queues) {
+  for (auto& queue : queues)
+    if (auto done = topology_.declare(queue.str()); !done)
+      return done;
+  return {};
+}
+
+expected<void> amqp_broker::publish(std::span<const outgoing_message> batch) {
+  plan to;
+  for (auto& x : batch)
+    if (auto done = add_to_queue(to, x); !done)
+      return done;
+  return send(to.parcels);
+}
+
+expected<size_t> amqp_broker::publish(const std::string& exchange,
+                                      const std::string& routing_key,
+                                      const std::string& payload,
+                                      int priority) {
+  if (!publisher_) {
+    auto made = publisher::make(*own_);
+    if (!made)
+      return made.error();
+    publisher_ = std::move(*made);
+  }
+  parcel x{exchange, routing_key, payload, priority, false, {}};
+  auto routed = publisher_->publish({&x, 1});
+  if (!routed)
+    return routed.error();
+  return routed->front() ? 1u : 0u;
+}
+
+// -- looking ----------------------------------------------------------------------
+
+expected<size_t> amqp_broker::size(const queue_name& queue) {
+  auto waiting = topology_.size(queue.str());
+  if (!waiting)
+    return waiting.error();
+  return waiting->value_or(0);
+}
+
+expected<std::vector<dead_letter>>
+amqp_broker::dead_letters(const queue_name& queue, size_t max) {
+  return read_dead_letters(*own_, queue.str(), max);
+}
+
+expected<size_t> amqp_broker::purge(const queue_name& queue) {
+  if (auto done = own_->open_side_channel(); !done)
+    return done.error();
+  auto* ok = amqp_queue_purge(own_->handle(), side_channel, bytes(queue.str()));
+  auto done = own_->check_side(amqp_get_rpc_reply(own_->handle()),
+                               "purge queue " + queue.str());
+  if (done)
+    return static_cast<size_t>(ok->message_count);
+  if (done.error().code == errc::not_found)
+    return size_t{0};
+  return done.error();
+}
+
+} // namespace umbel

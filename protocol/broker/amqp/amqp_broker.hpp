@@ -1,0 +1,94 @@
+// A broker on RabbitMQ (3.8 or newer), as Celery's peers use it. README.md tells
+// how its delivery differs from a lease.
+//
+// This object has a connection of its own, for publishing with confirms and for
+// all that is asked; what it consumes comes through the feed that it shares
+// with the other objects of one life of a worker. Opened by `connect_broker`.
+#pragma once
+
+#include "protocol/broker/amqp/connection.hpp"
+#include "protocol/broker/amqp/feed.hpp"
+#include "protocol/broker/amqp/publisher.hpp"
+#include "protocol/broker/amqp/topology.hpp"
+#include "protocol/broker/broker.hpp"
+#include "protocol/broker/rate_table.hpp"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+namespace umbel {
+
+/// Connects to an AMQP URL, or to the first of several that can be had.
+expected<std::unique_ptr<broker>>
+connect_amqp_broker(const std::string& url, const broker_options& options);
+
+class amqp_broker final : public broker {
+public:
+  // -- constructors, destructors ----------------------------------------------
+
+  amqp_broker(std::shared_ptr<amqp::feed> source,
+              std::unique_ptr<amqp::connection> own, redis::wake_event wake,
+              const broker_options& options);
+
+  // -- broker -----------------------------------------------------------------
+
+  std::string location() const override;
+  expected<std::vector<delivery>> reserve(size_t max) override;
+  expected<void> wait(std::chrono::milliseconds timeout) override;
+  expected<void> pause() override;
+  void interrupt() noexcept override;
+  expected<std::vector<bool>>
+  settle(std::span<const settlement> batch) override;
+  bool stores_results() const override;
+  expected<std::vector<bool>>
+  owned(std::span<const delivery_tag> tags) override;
+  expected<void> renew(std::span<const delivery_tag> tags) override;
+  expected<void> release() override;
+  expected<recovery_report> recover() override;
+  expected<forward_report> forward() override;
+  expected<std::vector<turn>>
+  take_turns(std::span<const turn_request> batch) override;
+  expected<void> declare(std::span<const queue_name> queues) override;
+  expected<void> publish(std::span<const outgoing_message> batch) override;
+  expected<size_t> publish(const std::string& exchange,
+                           const std::string& routing_key,
+                           const std::string& payload, int priority) override;
+  expected<size_t> size(const queue_name& queue) override;
+  expected<std::vector<dead_letter>> dead_letters(const queue_name& queue,
+                                                  size_t max) override;
+  expected<size_t> purge(const queue_name& queue) override;
+
+private:
+  // -- settling (settling.cpp) ------------------------------------------------
+
+  /// What a batch of settlements comes to.
+  struct plan {
+    std::vector<amqp::parcel> parcels;
+    std::vector<std::string> payloads; ///< of parcels that have no other owner
+    std::vector<std::pair<delivery_tag, amqp::verdict>> verdicts;
+    std::vector<bool> effects;
+    std::unordered_set<std::string_view> settled; ///< tags: each once
+  };
+
+  expected<plan> plan_for(std::span<const settlement> batch);
+  expected<void> add(plan& to, const settlement& x);
+  expected<void> add_dead_letter(plan& to, const settlement& x);
+  expected<void> add_delay(plan& to, const settlement& x, std::string payload);
+  expected<void> add_to_queue(plan& to, const outgoing_message& x);
+  expected<void> send(std::span<const amqp::parcel> parcels);
+
+  broker_options options_;
+  std::shared_ptr<amqp::feed> feed_;
+  std::unique_ptr<amqp::connection> own_;
+  std::unique_ptr<amqp::publisher> publisher_; ///< from the first publish on
+  amqp::topology topology_;
+  redis::wake_event wake_;
+  rate_table rates_;
+  bool begun_ = false; ///< has reserved
+};
+
+} // namespace umbel

@@ -1,0 +1,143 @@
+#include "protocol/broker/amqp/amqp_subscription.hpp"
+
+#include "protocol/broker/amqp/connection.hpp"
+#include "protocol/broker/amqp/message.hpp"
+#include "protocol/broker/redis/wake_event.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include <poll.h>
+
+namespace umbel {
+
+namespace {
+
+using namespace amqp;
+using clock = std::chrono::steady_clock;
+
+constexpr auto doing = "listen to broadcasts";
+
+/// As kombu declares a node's mailbox (contract section 4): it outlives a
+/// connection by ten seconds, and a message waits five minutes at most.
+constexpr int64_t queue_expires_ms = 10'000;
+constexpr int64_t message_ttl_ms = 300'000;
+
+amqp_table_entry_t milliseconds(const char* name, int64_t value) {
+  amqp_field_value_t x{};
+  x.kind = AMQP_FIELD_KIND_I64;
+  x.value.i64 = value;
+  return {amqp_cstring_bytes(name), x};
+}
+
+class amqp_subscription : public subscription {
+public:
+  amqp_subscription(std::unique_ptr<connection> x, redis::wake_event closed)
+      : connection_(std::move(x)), closed_(std::move(closed)) {
+  }
+
+  void close() override {
+    closed_.signal();
+  }
+
+  expected<void> begin(const std::string& queue, const std::string& exchange) {
+    auto handle = connection_->handle();
+    amqp_exchange_declare(handle, main_channel, bytes(exchange),
+                          amqp_cstring_bytes("fanout"), false, false, false,
+                          false, amqp_empty_table);
+    if (auto done = answer("declare exchange " + exchange); !done)
+      return done;
+    std::array arguments{milliseconds("x-expires", queue_expires_ms),
+                         milliseconds("x-message-ttl", message_ttl_ms)};
+    amqp_queue_declare(handle, main_channel, bytes(queue), false, false, false,
+                       true,
+                       {static_cast<int>(arguments.size()), arguments.data()});
+    if (auto done = answer("declare queue " + queue); !done)
+      return done;
+    amqp_queue_bind(handle, main_channel, bytes(queue), bytes(exchange),
+                    amqp_empty_bytes, amqp_empty_table);
+    if (auto done = answer("bind queue " + queue); !done)
+      return done;
+    amqp_basic_consume(handle, main_channel, bytes(queue), amqp_empty_bytes,
+                       false, true, false, amqp_empty_table);
+    return answer("consume queue " + queue);
+  }
+
+  expected<std::optional<std::string>>
+  next(std::chrono::milliseconds timeout) override {
+    auto deadline = clock::now() + timeout;
+    for (;;) {
+      auto message = receive();
+      if (!message || *message)
+        return message;
+      auto left = deadline - clock::now();
+      if (left <= clock::duration::zero())
+        return std::optional<std::string>{};
+      auto wait = std::chrono::ceil<std::chrono::milliseconds>(left);
+      std::array<pollfd, 2> fds{pollfd{connection_->fd(), POLLIN, 0},
+                                pollfd{closed_.fd(), POLLIN, 0}};
+      if (poll(fds.data(), fds.size(), static_cast<int>(wait.count())) < 0
+          && errno != EINTR)
+        return connection_->failure(errc::unavailable, doing,
+                                    std::strerror(errno));
+      if (fds[1].revents != 0)
+        return std::optional<std::string>{};
+    }
+  }
+
+private:
+  expected<void> answer(const std::string& what) {
+    return connection_->check(amqp_get_rpc_reply(connection_->handle()), what);
+  }
+
+  /// A message, or nothing if none has arrived.
+  expected<std::optional<std::string>> receive() {
+    for (;;) {
+      amqp_maybe_release_buffers(connection_->handle());
+      amqp_envelope_t arrived;
+      timeval at_once{0, 0};
+      auto reply = amqp_consume_message(connection_->handle(), &arrived,
+                                        &at_once, 0);
+      if (reply.reply_type == AMQP_RESPONSE_NORMAL) {
+        auto result = to_envelope(arrived, "broadcast");
+        amqp_destroy_envelope(&arrived);
+        return std::optional{std::move(result)};
+      }
+      if (reply.reply_type != AMQP_RESPONSE_LIBRARY_EXCEPTION)
+        return connection_->check(reply, doing).error();
+      if (reply.library_error == AMQP_STATUS_TIMEOUT)
+        return std::optional<std::string>{};
+      if (reply.library_error != AMQP_STATUS_UNEXPECTED_STATE)
+        return connection_->check(reply, doing).error();
+      auto frame = connection_->next(std::chrono::milliseconds{0}, doing);
+      if (!frame)
+        return frame.error();
+    }
+  }
+
+  std::unique_ptr<connection> connection_;
+  redis::wake_event closed_; ///< is never cleared
+};
+
+} // namespace
+
+expected<std::unique_ptr<subscription>>
+subscribe_amqp(const std::string& url, const broker_options& options,
+               const std::string& exchange) {
+  auto opened = connection::open(url, options, options.node.str() + " listen");
+  if (!opened)
+    return opened.error();
+  auto closed = redis::wake_event::make();
+  if (!closed)
+    return closed.error();
+  auto result = std::make_unique<amqp_subscription>(std::move(*opened),
+                                                    std::move(*closed));
+  auto done = result->begin(options.node.str() + '.' + exchange, exchange);
+  if (!done)
+    return done.error();
+  return result;
+}
+
+} // namespace umbel

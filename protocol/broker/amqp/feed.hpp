@@ -1,0 +1,144 @@
+// The feed: the connection over which messages come to one life of a worker,
+// and the ledger of those that are not acknowledged.
+//
+// AMQP takes an acknowledgement only on the channel that delivered. The reader
+// reserves and the writer settles, each with a broker object and in a thread of
+// its own: they share this one. It is found through `broker_options::shared` and
+// closed when the life ends.
+//
+//   reader: take, wait, pause          writer: owned, settle, serve, close
+//
+// A mutex is held for each call, but not while the reader waits. A sequence
+// number is the number before the connection was opened plus the channel's
+// delivery tag: what a dead channel delivered is in no ledger any more, so that it
+// can never be acknowledged on a new one. RabbitMQ gives it to somebody again.
+//
+// RabbitMQ sends ahead as many messages as `prefetch` says. That is fixed when
+// a consumer is registered (quorum queues know nothing else); when it holds the
+// worker up, consumers are registered anew with four times as many, and after
+// a pause with the first number again.
+//
+// Bounds: prefetch_max messages for each queue (while it grows up to twice as
+// many), in memory with their payloads.
+#pragma once
+
+#include "protocol/broker/amqp/connection.hpp"
+#include "protocol/broker/broker.hpp"
+#include "protocol/broker/redis/wake_event.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace umbel::amqp {
+
+/// What a settlement does with a delivery.
+enum class verdict : uint8_t {
+  ack,    ///< done with
+  nack,   ///< back on its queue, as near to its old place as may be
+  reject, ///< done with; to the queue's dead-letter exchange if it has one
+};
+
+class feed {
+public:
+  // -- constructors, destructors ----------------------------------------------
+
+  /// The feed of this life of a worker; opens no connection yet.
+  static expected<std::shared_ptr<feed>> of(const std::string& url,
+                                            const broker_options& options);
+
+  feed(std::string url, const broker_options& options, redis::wake_event ready);
+
+  // -- the reader's side ------------------------------------------------------
+
+  /// A reader begins, whose next tag has this number: what was handed out
+  /// under it and later ones was not received, and goes back.
+  expected<void> begin(uint64_t first_sequence);
+
+  /// Hands out up to `max` messages that have arrived, round robin between
+  /// queues. Connects and registers consumers if need be.
+  expected<std::vector<delivery>> take(size_t max);
+
+  /// Blocks until something may have arrived, `wake` is signalled, or `timeout`
+  /// has passed.
+  expected<void> wait(std::chrono::milliseconds timeout,
+                      redis::wake_event& wake);
+
+  /// Cancels the consumers and gives back what was not handed out.
+  expected<void> pause();
+
+  // -- the writer's side ------------------------------------------------------
+
+  /// Whether this tag was handed out and is unsettled.
+  bool owns(const delivery_tag& tag);
+
+  /// The payload of what `owns` is true of.
+  std::optional<std::string> payload(const delivery_tag& tag);
+
+  /// Settles what is owned; the others are passed over.
+  void settle(std::span<const std::pair<delivery_tag, verdict>> batch);
+
+  /// Whether this is the first time that somebody asks for this tag.
+  bool remember(const delivery_tag& tag);
+
+  /// Looks after heartbeats, and takes in what has arrived.
+  void serve();
+
+  /// Closes the connection: RabbitMQ gives everything unsettled to others.
+  void close();
+
+private:
+  struct entry {
+    size_t lane = 0;
+    bool handed_out = false;
+    bool returns_often = false; ///< is near a quorum queue's delivery-limit
+    std::string payload;
+  };
+
+  /// One consumed queue.
+  struct lane {
+    queue_name queue;
+    std::string consumer; ///< its tag; empty: not registered
+    std::deque<uint64_t> arrived; ///< delivery tags, not handed out
+  };
+
+  using ledger = std::map<uint64_t, entry>;
+
+  expected<void> connect();
+  expected<void> consume();
+  expected<void> cancel();
+  expected<void> pump(size_t enough);
+  expected<void> accept(const amqp_envelope_t& x);
+  expected<void> give_back(std::span<const uint64_t> tags);
+  void settle_all(std::map<uint64_t, verdict>& verdicts);
+  void lose();
+  void alert();
+  std::string tag(uint64_t number) const;
+  ledger::iterator find(const delivery_tag& tag);
+
+  std::mutex mutex_;
+  std::string url_;
+  broker_options options_;
+  std::string tag_prefix_;
+  redis::wake_event ready_; ///< something came in while the writer was here
+  std::unique_ptr<connection> connection_;
+  bool broken_ = false; ///< the connection is finished; the reader replaces it
+  std::optional<error> fault_; ///< what the reader has not been told yet
+  std::vector<lane> lanes_;
+  size_t first_lane_ = 0; ///< where the next round begins
+  bool consuming_ = false;
+  size_t prefetch_;
+  uint64_t consumers_ = 0; ///< registered so far: no tag twice
+  uint64_t base_ = 0; ///< sequence number of delivery tag 0
+  uint64_t last_ = 0; ///< the last delivery tag of this channel
+  ledger ledger_;
+  std::deque<delivery_tag> remembered_;
+};
+
+} // namespace umbel::amqp

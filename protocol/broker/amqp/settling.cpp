@@ -1,0 +1,153 @@
+// Settling on RabbitMQ: everything that follows from a batch of settlements is
+// published and confirmed first, then the deliveries are acknowledged. If the
+// worker ends in between, RabbitMQ gives the message to somebody again: a
+// follow-up may come twice, but none is lost.
+#include "protocol/broker/amqp/amqp_broker.hpp"
+#include "protocol/broker/amqp/dead_letters.hpp"
+#include "protocol/broker/amqp/delay.hpp"
+
+#include <algorithm>
+
+namespace umbel {
+
+using namespace amqp;
+
+expected<std::vector<bool>>
+amqp_broker::settle(std::span<const settlement> batch) {
+  if (std::any_of(batch.begin(), batch.end(),
+                  [](auto& x) { return x.result.has_value(); }))
+    return error{errc::unsupported,
+                 "settle on " + location()
+                   + ": results belong into another store, which has to get "
+                     "them first"};
+  auto todo = plan_for(batch);
+  if (!todo)
+    return todo.error();
+  if (auto done = send(todo->parcels); !done)
+    return done.error();
+  feed_->settle(todo->verdicts);
+  return std::move(todo->effects);
+}
+
+expected<amqp_broker::plan>
+amqp_broker::plan_for(std::span<const settlement> batch) {
+  plan result;
+  result.payloads.reserve(batch.size()); // parcels point at them
+  for (auto& x : batch)
+    if (auto done = add(result, x); !done)
+      return done.error();
+  return result;
+}
+
+expected<void> amqp_broker::add(plan& to, const settlement& x) {
+  auto fine = x.how == disposition::none
+                ? (x.publish.empty() && !x.dead) || feed_->remember(x.tag)
+                : feed_->owns(x.tag) && to.settled.insert(x.tag.str()).second;
+  to.effects.push_back(fine);
+  if (!fine)
+    return {};
+  for (auto& message : x.publish)
+    if (auto done = add_to_queue(to, message); !done)
+      return done;
+  if (x.dead)
+    if (auto done = add_dead_letter(to, x); !done)
+      return done;
+  auto what = x.dead ? verdict::reject : verdict::ack;
+  switch (x.how) {
+    case disposition::none:
+      return {};
+    case disposition::restore:
+      what = verdict::nack;
+      break;
+    case disposition::requeue: {
+      auto marked = mark_redelivered(feed_->payload(x.tag).value_or(""));
+      if (!marked) // no envelope
+        marked = feed_->payload(x.tag).value_or("");
+      to.payloads.push_back(std::move(*marked));
+      to.parcels.push_back({"", x.queue.str(), to.payloads.back(),
+                            std::nullopt, false, {}});
+      break;
+    }
+    case disposition::delay: {
+      auto payload = x.payload ? *x.payload
+                               : feed_->payload(x.tag).value_or("");
+      if (auto done = add_delay(to, x, std::move(payload)); !done)
+        return done;
+      break;
+    }
+    case disposition::ack:
+      break;
+  }
+  to.verdicts.emplace_back(x.tag, what);
+  return {};
+}
+
+expected<void> amqp_broker::add_dead_letter(plan& to, const settlement& x) {
+  if (auto done = topology_.declare_dead(x.queue.str()); !done)
+    return done;
+  to.parcels.push_back({"", dead_queue(x.queue.str()), x.dead->payload,
+                        std::nullopt, true, x.dead->reason});
+  return {};
+}
+
+expected<void> amqp_broker::add_delay(plan& to, const settlement& x,
+                                      std::string payload) {
+  if (auto done = topology_.declare_delay(x.queue.str()); !done)
+    return done;
+  // A little early: what is left, the worker waits for. But not at once, or it
+  // would come and go without end.
+  using std::chrono::floor, std::chrono::seconds;
+  auto left = floor<seconds>(x.due - now()).count();
+  auto delay = std::clamp<int64_t>(left, 1, delay_max);
+  to.payloads.push_back(std::move(payload));
+  to.parcels.push_back({delay_level(delay_levels - 1),
+                        delay_key(delay, x.queue.str()), to.payloads.back(),
+                        x.priority, true, {}});
+  return {};
+}
+
+expected<void> amqp_broker::add_to_queue(plan& to, const outgoing_message& x) {
+  if (auto done = topology_.declare(x.queue.str()); !done)
+    return done;
+  to.parcels.push_back({"", x.queue.str(), x.payload, x.priority, false, {}});
+  return {};
+}
+
+expected<void> amqp_broker::send(std::span<const parcel> parcels) {
+  if (parcels.empty())
+    return {};
+  if (!publisher_) {
+    auto made = publisher::make(*own_);
+    if (!made)
+      return made.error();
+    publisher_ = std::move(*made);
+  }
+  auto routed = publisher_->publish(parcels);
+  if (!routed)
+    return routed.error();
+  // A queue was deleted since it was declared: once more, with a new one.
+  std::vector<parcel> returned;
+  for (size_t i = 0; i < parcels.size(); ++i)
+    if (!(*routed)[i])
+      returned.push_back(parcels[i]);
+  if (returned.empty())
+    return {};
+  for (auto& x : returned) {
+    topology_.forget(x.routing_key);
+    auto done = x.exchange.empty() ? topology_.declare(x.routing_key)
+                                   : expected<void>{};
+    if (!done)
+      return done;
+  }
+  routed = publisher_->publish(returned);
+  if (!routed)
+    return routed.error();
+  auto lost = std::find(routed->begin(), routed->end(), false);
+  if (lost == routed->end())
+    return {};
+  auto& x = returned[static_cast<size_t>(lost - routed->begin())];
+  return own_->failure(errc::not_found, "publish",
+                       "there is no queue for routing key " + x.routing_key);
+}
+
+} // namespace umbel

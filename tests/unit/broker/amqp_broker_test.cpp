@@ -1,0 +1,331 @@
+// RabbitMQ, where it is its own kind of broker: what a delivery is, what is
+// sent ahead, and what survives which connection.
+#define CAF_SUITE amqp_broker
+
+#include "tests/unit/dsl.hpp"
+
+#include "protocol/broker/amqp/feed.hpp"
+#include "tests/unit/broker/rabbitmq_world.hpp"
+
+using namespace umbel;
+using namespace umbel::test;
+
+using strings = std::vector<std::string>;
+
+namespace {
+
+struct fixture {
+  rabbitmq_world w;
+};
+
+/// Reserves until there are so many, or for a while.
+std::vector<delivery> take(broker& x, size_t count) {
+  std::vector<delivery> result;
+  for (auto end = std::chrono::steady_clock::now() + 5s;
+       result.size() < count && std::chrono::steady_clock::now() < end;) {
+    for (auto& y : x.reserve(count - result.size()).value())
+      result.push_back(std::move(y));
+    if (result.size() < count)
+      x.wait(50ms).value();
+  }
+  return result;
+}
+
+bool eventually(const std::function<bool()>& done) {
+  for (int i = 0; i < 500; ++i) {
+    if (done())
+      return true;
+    std::this_thread::sleep_for(10ms);
+  }
+  return false;
+}
+
+} // namespace
+
+CAF_TEST_FIXTURE_SCOPE(amqp_broker_tests, fixture)
+
+CAF_TEST(messages_come_in_order_and_are_gone_when_acknowledged) {
+  auto x = w.connect("a@h");
+  publish(*x, {"1", "2", "3"});
+  auto got = take(*x, 3);
+  CAF_REQUIRE_EQUAL(ids_of(got), (strings{"1", "2", "3"}));
+  CAF_CHECK_EQUAL(got[0].tag.str(), "a@h/a@h-first/1");
+  CAF_CHECK(!is_redelivered(got[0].payload));
+  // Out of order, one at a time and as a run.
+  CAF_CHECK(settle(*x, settled(got[1])));
+  CAF_CHECK(!settle(*x, settled(got[1])));
+  std::vector<settlement> rest{settled(got[0]), settled(got[2])};
+  CAF_CHECK_EQUAL(x->settle(rest).value(), (std::vector<bool>{true, true}));
+  x->release().value();
+  x.reset();
+  CAF_CHECK_EQUAL(w.connect("b@h")->size(queue_name{"q"}).value(), 0u);
+}
+
+CAF_TEST(what_is_not_acknowledged_comes_back_when_its_life_ends) {
+  auto x = w.connect("a@h");
+  publish(*x, {"1", "2"});
+  auto got = take(*x, 2);
+  settle(*x, settled(got.at(1)));
+  x.reset();
+  auto y = w.connect("b@h");
+  auto again = take(*y, 1);
+  CAF_REQUIRE_EQUAL(ids_of(again), (strings{"1"}));
+  CAF_CHECK(is_redelivered(again[0].payload));
+}
+
+CAF_TEST(the_writer_settles_what_the_reader_reserved) {
+  auto options = w.options("a@h");
+  auto reader = w.connect(options);
+  auto writer = w.connect(options);
+  publish(*writer, {"1"});
+  auto got = take(*reader, 1);
+  std::vector<delivery_tag> tags{got.at(0).tag};
+  CAF_CHECK_EQUAL(writer->owned(tags).value(), (std::vector<bool>{true}));
+  CAF_CHECK(settle(*writer, settled(got[0])));
+  CAF_CHECK_EQUAL(reader->owned(tags).value(), (std::vector<bool>{false}));
+}
+
+CAF_TEST(a_new_reader_gets_what_its_predecessor_did_not_receive) {
+  auto options = w.options("a@h");
+  auto reader = w.connect(options);
+  auto writer = w.connect(options);
+  publish(*writer, {"1", "2", "3"});
+  auto got = take(*reader, 3);
+  CAF_REQUIRE_EQUAL(got.size(), 3u);
+  reader.reset();
+  options.first_sequence = 2; // it has read the first alone
+  reader = w.connect(options);
+  auto again = take(*reader, 2);
+  CAF_CHECK_EQUAL(ids_of(again), (strings{"2", "3"}));
+  CAF_CHECK(settle(*writer, settled(got[0])));
+  CAF_CHECK(!settle(*writer, settled(got[1])));
+  CAF_CHECK(settle(*writer, settled(again.at(0))));
+}
+
+CAF_TEST(what_a_dead_channel_delivered_is_never_settled_on_a_new_one) {
+  auto options = w.options("a@h");
+  auto reader = w.connect(options);
+  auto writer = w.connect(options);
+  publish(*writer, {"1"});
+  auto old = take(*reader, 1).at(0);
+  amqp::feed::of(w.url(), options).value()->close(); // as a failing network
+  reader = w.connect(options);
+  auto again = take(*reader, 1).at(0);
+  CAF_CHECK_EQUAL(id_of(again.payload), "1");
+  CAF_CHECK_NOT_EQUAL(again.tag, old.tag);
+  auto s = settled(old);
+  s.publish = {to("next", "2")};
+  CAF_CHECK(!settle(*writer, s));
+  CAF_CHECK_EQUAL(writer->size(queue_name{"next"}).value(), 0u);
+  CAF_CHECK(settle(*writer, settled(again)));
+}
+
+CAF_TEST(follow_ups_are_published_before_the_message_is_acknowledged) {
+  auto x = w.connect("a@h");
+  publish(*x, {"1"});
+  auto s = settled(take(*x, 1).at(0));
+  s.publish = {to("next", "2", 7), to("other", "3")};
+  CAF_CHECK(settle(*x, s));
+  auto y = w.connect(w.options("b@h", {"next", "other"}));
+  auto got = take(*y, 2);
+  CAF_REQUIRE_EQUAL(got.size(), 2u);
+  auto doc = json::parse(got[0].payload);
+  CAF_CHECK_EQUAL(doc.at("properties").at("priority").as_int64(), 7);
+}
+
+CAF_TEST(what_follows_an_early_acknowledgement_is_published_once) {
+  auto x = w.connect("a@h");
+  publish(*x, {"1"});
+  auto s = settled(take(*x, 1).at(0));
+  CAF_CHECK(settle(*x, s));
+  s.how = disposition::none;
+  s.publish = {to("next", "2")};
+  CAF_CHECK(settle(*x, s));
+  CAF_CHECK(!settle(*x, s));
+  CAF_CHECK_EQUAL(x->size(queue_name{"next"}).value(), 1u);
+}
+
+CAF_TEST(requeue_puts_a_message_behind_the_others_as_redelivered) {
+  auto x = w.connect("a@h");
+  publish(*x, {"1"});
+  auto first = take(*x, 1).at(0);
+  publish(*x, {"2", "3"});
+  auto others = take(*x, 2);
+  CAF_CHECK(settle(*x, settled(first, disposition::requeue)));
+  auto again = take(*x, 1);
+  CAF_REQUIRE_EQUAL(ids_of(again), (strings{"1"}));
+  CAF_CHECK(is_redelivered(again[0].payload));
+}
+
+CAF_TEST(restore_puts_a_message_back_as_redelivered) {
+  auto x = w.connect("a@h");
+  publish(*x, {"1"});
+  CAF_CHECK(settle(*x, settled(take(*x, 1).at(0), disposition::restore)));
+  auto again = take(*x, 1);
+  CAF_REQUIRE_EQUAL(ids_of(again), (strings{"1"}));
+  CAF_CHECK(is_redelivered(again[0].payload));
+}
+
+CAF_TEST(dead_letters_are_kept_with_their_reason_the_newest_first) {
+  auto x = w.connect("a@h");
+  publish(*x, {"1", "2"});
+  for (auto& y : take(*x, 2)) {
+    auto s = settled(y);
+    s.dead = dead_letter{"reason " + id_of(y.payload), y.payload};
+    CAF_CHECK(settle(*x, s));
+  }
+  for (int twice = 0; twice < 2; ++twice) {
+    auto dead = x->dead_letters(queue_name{"q"}, 5).value();
+    CAF_REQUIRE_EQUAL(dead.size(), 2u);
+    CAF_CHECK_EQUAL(dead[0].reason, "reason 2");
+    CAF_CHECK_EQUAL(id_of(dead[0].payload), "2");
+    CAF_CHECK_EQUAL(id_of(dead[1].payload), "1");
+  }
+  CAF_CHECK_EQUAL(x->dead_letters(queue_name{"q"}, 1).value().size(), 1u);
+  CAF_CHECK(x->dead_letters(queue_name{"unknown"}, 1).value().empty());
+}
+
+CAF_TEST(a_delayed_message_waits_in_the_broker_and_comes_back_by_itself) {
+  auto x = w.connect("a@h");
+  publish(*x, {"1"});
+  auto s = settled(take(*x, 1).at(0), disposition::delay);
+  s.due = now() + 1500ms;
+  s.priority = 3;
+  CAF_CHECK(settle(*x, s));
+  x->release().value(); // owned by nobody
+  x.reset();
+  auto y = w.connect("b@h");
+  CAF_CHECK(y->reserve(9).value().empty());
+  auto got = take(*y, 1);
+  CAF_REQUIRE_EQUAL(ids_of(got), (strings{"1"}));
+  CAF_CHECK(!is_redelivered(got[0].payload));
+  auto doc = json::parse(got[0].payload).at("properties");
+  CAF_CHECK_EQUAL(doc.at("priority").as_int64(), 3);
+  CAF_CHECK_EQUAL(doc.at("delivery_info").at("routing_key").as_string(), "q");
+  // And again, through the same queues.
+  s = settled(got[0], disposition::delay);
+  s.due = now();
+  s.payload = message("2");
+  CAF_CHECK(settle(*y, s));
+  CAF_CHECK_EQUAL(ids_of(take(*y, 1)), (strings{"2"}));
+}
+
+CAF_TEST(a_pause_gives_back_what_was_sent_ahead) {
+  auto x = w.connect("a@h");
+  publish(*x, {"1", "2", "3"});
+  auto got = take(*x, 1);
+  CAF_REQUIRE_EQUAL(ids_of(got), (strings{"1"}));
+  x->pause().value();
+  auto y = w.connect("b@h");
+  CAF_CHECK_EQUAL(ids_of(take(*y, 2)), (strings{"2", "3"}));
+  CAF_CHECK(settle(*x, settled(got[0])));
+  y->pause().value();
+  publish(*y, {"4"});
+  CAF_CHECK(!take(*x, 1).empty()); // consumes again
+}
+
+CAF_TEST(as_many_are_sent_ahead_as_are_wanted) {
+  auto options = w.options("a@h");
+  options.prefetch = 2;
+  options.prefetch_max = 50;
+  auto x = w.connect(options);
+  strings ids;
+  for (int i = 0; i < 300; ++i)
+    ids.push_back(std::to_string(i));
+  publish(*x, ids);
+  CAF_CHECK_EQUAL(take(*x, 2).size(), 2u);
+  CAF_CHECK_EQUAL(x->size(queue_name{"q"}).value(), 298u);
+  CAF_CHECK_EQUAL(take(*x, 50).size(), 50u);
+  CAF_CHECK(x->size(queue_name{"q"}).value() >= 200u);
+}
+
+CAF_TEST(what_exists_is_taken_as_it_is) {
+  auto options = w.options("a@h", {"quorum"});
+  options.queue_type = "quorum";
+  auto x = w.connect(options);
+  x->declare(options.queues).value();
+  options.queue_type = "classic";
+  options.max_priority = 5;
+  auto y = w.connect(options);
+  y->declare(options.queues).value();
+  auto sent = to("quorum", "1");
+  y->publish({&sent, 1}).value();
+  auto got = take(*y, 1);
+  CAF_REQUIRE_EQUAL(ids_of(got), (strings{"1"}));
+  CAF_CHECK(settle(*y, settled(got[0], disposition::restore)));
+  got = take(*y, 1);
+  CAF_REQUIRE_EQUAL(ids_of(got), (strings{"1"}));
+  CAF_CHECK(settle(*y, settled(got[0])));
+}
+
+CAF_TEST(a_queue_with_priorities_gives_the_urgent_ones_first) {
+  auto options = w.options("a@h", {"urgent"});
+  options.max_priority = 9;
+  auto x = w.connect(options);
+  x->declare(options.queues).value();
+  std::vector<outgoing_message> batch{to("urgent", "1", 1), to("urgent", "9", 9)};
+  x->publish(batch).value();
+  CAF_CHECK_EQUAL(ids_of(take(*x, 2)), (strings{"9", "1"}));
+}
+
+CAF_TEST(publishing_tells_whether_there_is_a_queue) {
+  auto x = w.connect("a@h");
+  const std::vector<queue_name> queues{queue_name{"q"}};
+  x->declare(queues).value();
+  CAF_CHECK_EQUAL(x->publish("q", "q", message("1"), 0).value(), 1u);
+  CAF_CHECK_EQUAL(x->publish("q", "wrong key", message("2"), 0).value(), 0u);
+  CAF_CHECK_EQUAL(x->publish("", "nowhere", message("3"), 0).value(), 0u);
+  CAF_CHECK_EQUAL(x->publish("", "q", message("4"), 0).value(), 1u);
+  CAF_CHECK_EQUAL(x->size(queues[0]).value(), 2u);
+  CAF_CHECK_EQUAL(x->purge(queues[0]).value(), 2u);
+  CAF_CHECK_EQUAL(x->purge(queue_name{"nowhere"}).value(), 0u);
+  CAF_CHECK_EQUAL(x->size(queue_name{"nowhere"}).value(), 0u);
+}
+
+CAF_TEST(publishing_many_messages_confirms_them_all) {
+  auto x = w.connect("a@h");
+  strings ids;
+  for (int i = 0; i < 3'000; ++i)
+    ids.push_back(std::to_string(i));
+  publish(*x, ids);
+  CAF_CHECK_EQUAL(x->size(queue_name{"q"}).value(), 3'000u);
+}
+
+CAF_TEST(a_wait_ends_with_a_message_an_interrupt_or_its_time) {
+  auto x = w.connect("a@h");
+  auto y = w.connect("b@h");
+  CAF_CHECK(x->reserve(1).value().empty());
+  auto begin = std::chrono::steady_clock::now();
+  x->interrupt();
+  x->wait(10s).value();
+  std::thread later{[&] {
+    std::this_thread::sleep_for(50ms);
+    publish(*y, {"1"});
+  }};
+  CAF_CHECK(eventually([&] {
+    x->wait(5s).value();
+    return !x->reserve(1).value().empty();
+  }));
+  later.join();
+  CAF_CHECK(std::chrono::steady_clock::now() - begin < 5s);
+}
+
+CAF_TEST(login_errors_are_one_line_without_the_password) {
+  auto port = w.url().substr(w.url().rfind(':') + 1);
+  auto refused = connect_broker("amqp://guest:secret@127.0.0.1:" + port,
+                                w.options("a@h"));
+  CAF_REQUIRE(!refused.has_value());
+  CAF_CHECK(refused.error().code == errc::refused);
+  CAF_CHECK(refused.error().what.find("ACCESS_REFUSED") != std::string::npos);
+  CAF_CHECK(refused.error().what.find("secret") == std::string::npos);
+  CAF_CHECK(refused.error().what.find('\n') == std::string::npos);
+  auto nowhere = connect_broker(w.url() + "nowhere", w.options("a@h"));
+  CAF_REQUIRE(!nowhere.has_value());
+  CAF_CHECK(nowhere.error().what.find("nowhere") != std::string::npos);
+  // The first that can be had.
+  auto second = connect_broker("amqp://127.0.0.1:1//;" + w.url(),
+                               w.options("a@h"));
+  CAF_REQUIRE(second.has_value());
+}
+
+CAF_TEST_FIXTURE_SCOPE_END()
