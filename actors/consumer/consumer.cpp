@@ -104,7 +104,8 @@ prefetch_window::time_point consumer_state::steady_now() const {
 }
 
 void consumer_state::grant() {
-  if (!reader || tasks.empty() || drain_requester)
+  if (!reader || tasks.empty() || drain_requester
+      || settlements.size() > unconfirmed_max)
     return;
   auto size = window.size(steady_now());
   auto used = unfinished() + outstanding;
@@ -310,6 +311,14 @@ void consumer_state::flush() {
   check_drained();
 }
 
+void consumer_state::on_confirmed(uint64_t number) {
+  auto held_back = settlements.size() > unconfirmed_max;
+  settlements.confirm(number);
+  if (held_back)
+    grant();
+  check_drained();
+}
+
 void consumer_state::renew() {
   if (!writer)
     return;
@@ -393,8 +402,7 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
     [self](const job_lost& x) { self->state.on_lost(x); },
     [self](const jobs_returned& x) { self->state.on_returned(x); },
     [self](confirmed x) {
-      self->state.settlements.confirm(x.number);
-      self->state.check_drained();
+      self->state.on_confirmed(x.number);
     },
     [self](reader_paused) {
       self->state.fetching = false;

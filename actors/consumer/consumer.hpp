@@ -82,6 +82,11 @@ struct consumer_state {
   /// goes back to its queue if the window has shrunk below it.
   static constexpr auto surplus_delay = std::chrono::milliseconds{100};
 
+  /// Settlements that the broker has not confirmed, past which nothing more is
+  /// fetched: a worker that is quicker than its broker would fill its memory
+  /// with results. Far more than are ever on their way to a broker that keeps up.
+  static constexpr size_t unconfirmed_max = 2'048;
+
   /// Between two looks at what dead owners left.
   static constexpr auto recover_interval = std::chrono::seconds{5};
 
@@ -138,6 +143,7 @@ struct consumer_state {
   void on_down(const caf::actor_addr& source);
   void announce();
   void flush();
+  void on_confirmed(uint64_t number);
   void renew();
   void recover();
 

@@ -16,6 +16,7 @@ class outbox {
 public:
   void add(settlement x) {
     open_.push_back(std::move(x));
+    ++size_;
   }
 
   /// Closes what was added since the last call into a batch, if anything was.
@@ -30,8 +31,10 @@ public:
   }
 
   void confirm(uint64_t number) {
-    while (!unconfirmed_.empty() && unconfirmed_.front().number <= number)
+    while (!unconfirmed_.empty() && unconfirmed_.front().number <= number) {
+      size_ -= unconfirmed_.front().settlements->size();
       unconfirmed_.pop_front();
+    }
   }
 
   const std::deque<settle_batch>& unconfirmed() const noexcept {
@@ -39,13 +42,19 @@ public:
   }
 
   bool empty() const noexcept {
-    return open_.empty() && unconfirmed_.empty();
+    return size_ == 0;
+  }
+
+  /// Settlements that are not confirmed, whether they were sent or not.
+  size_t size() const noexcept {
+    return size_;
   }
 
 private:
   std::vector<settlement> open_;
   std::deque<settle_batch> unconfirmed_;
   uint64_t last_ = 0;
+  size_t size_ = 0;
 };
 
 } // namespace umbel

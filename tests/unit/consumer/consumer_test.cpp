@@ -220,6 +220,23 @@ CAF_TEST(a delivery becomes a job and its credit comes back at the end) {
   CAF_CHECK_EQUAL(s.result->id.str(), "id-1");
 }
 
+CAF_TEST(nothing is fetched while the broker lags far behind with settlements) {
+  constexpr auto max = consumer_state::unconfirmed_max;
+  start(window(8, true));
+  for (size_t i = 0; i <= max; ++i) {
+    deliver("tasks.add");
+    finish(log.jobs.back().id);
+  }
+  CAF_CHECK_EQUAL(log.credit, 8u + max);
+  deliver("tasks.add");
+  finish(log.jobs.back().id);
+  CAF_CHECK_EQUAL(log.credit, 8u + max);
+  tell(confirmed{log.batches.at(0).number});
+  CAF_CHECK_EQUAL(log.credit, 8u + max);
+  confirm_all();
+  CAF_CHECK_EQUAL(log.credit, 8u + max + 2);
+}
+
 CAF_TEST(a task that runs on is acknowledged a moment after its start) {
   start();
   deliver("tasks.add");
