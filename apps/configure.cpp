@@ -3,6 +3,7 @@
 #include "apps/logging.hpp"
 #include "protocol/broker/amqp/address.hpp"
 #include "protocol/broker/redis/address.hpp"
+#include "protocol/broker/sqlite/address.hpp"
 #include "protocol/broker/url.hpp"
 #include "protocol/client/node_format.hpp"
 #include "protocol/task/library.hpp"
@@ -60,6 +61,10 @@ expected<void> check_url(const std::string& setting, const std::string& text,
   if (parsed->scheme == "redis" || parsed->scheme == "rediss"
       || parsed->scheme == "redis+socket" || parsed->scheme == "unix") {
     auto address = redis::to_address(*parsed);
+    return address ? expected<void>{} : invalid(address.error().what);
+  }
+  if (sqlite::is_sqlite(parsed->scheme)) {
+    auto address = sqlite::to_address(*parsed);
     return address ? expected<void>{} : invalid(address.error().what);
   }
   if (std::ranges::find(schemes, parsed->scheme) != schemes.end())
@@ -262,7 +267,8 @@ expected<worker_config> configure_worker(const options& given,
   worker_config config;
   auto& x = config.settings = std::move(*loaded);
   if (auto done = check_url("broker_url", x.broker_url,
-                            {"redis", "redis+socket", "unix", "amqp", "memory"});
+                            {"redis", "redis+socket", "unix", "amqp", "sqlite",
+                             "memory"});
       !done)
     return done.error();
   if (x.result_backend.empty()
@@ -275,7 +281,8 @@ expected<worker_config> configure_worker(const options& given,
   }
   if (auto done =
           check_url("result_backend", x.result_backend,
-                    {"redis", "redis+socket", "unix", "memory", "disabled"});
+                    {"redis", "redis+socket", "unix", "sqlite", "memory",
+                     "disabled"});
       !done)
     return done.error();
   auto node = expand_node_name(given.hostname, host_name());

@@ -62,6 +62,7 @@ private:
   step ask();
   step launch();
   step settle_process();
+  step check_files();
   step purge_queues();
   void on_running();
   int restart();
@@ -175,6 +176,24 @@ worker_command::step worker_command::settle_process() {
   return std::nullopt;
 }
 
+/// A server that is away may come back; a file that cannot be used stays so.
+worker_command::step worker_command::check_files() {
+  auto& x = config_.settings;
+  auto broken = [](const auto& opened) {
+    return !opened && opened.error().code == errc::invalid_setting;
+  };
+  if (x.broker_url.starts_with("sqlite:"))
+    if (auto opened = connect_broker(x.broker_url, config_.broker);
+        broken(opened))
+      return refuse(opened.error().what, exit_usage);
+  if (x.result_backend.starts_with("sqlite:"))
+    if (auto opened
+        = connect_result_store(x.result_backend, config_.broker.results);
+        broken(opened))
+      return refuse(opened.error().what, exit_usage);
+  return std::nullopt;
+}
+
 worker_command::step worker_command::purge_queues() {
   // Not again after a restart: what waits now came later.
   if (!process_.purge || image_.how == image::begin::restarted)
@@ -198,7 +217,7 @@ void worker_command::on_running() {
 int worker_command::run() {
   for (auto part : {&worker_command::prepare, &worker_command::ask,
                     &worker_command::launch, &worker_command::settle_process,
-                    &worker_command::purge_queues})
+                    &worker_command::check_files, &worker_command::purge_queues})
     if (auto status = (this->*part)())
       return *status;
   for (auto& line : warnings_)

@@ -5,6 +5,9 @@
 #include "protocol/backend/redis/redis_result_listener.hpp"
 #include "protocol/backend/redis/redis_result_store.hpp"
 #include "protocol/backend/result_store.hpp"
+#include "protocol/backend/sqlite/sqlite_result_listener.hpp"
+#include "protocol/backend/sqlite/sqlite_result_store.hpp"
+#include "protocol/broker/sqlite/address.hpp"
 
 namespace umbel {
 
@@ -21,7 +24,8 @@ error unknown_scheme(const std::string& url, const std::string& scheme) {
   return {errc::invalid_setting,
           "result backend URL: " + shown
               + " is not a known scheme; use redis://host:port/db, "
-                "redis+socket:///path, memory://name or disabled://"};
+                "redis+socket:///path, sqlite:///path, memory://name or "
+                "disabled://"};
 }
 
 } // namespace
@@ -37,6 +41,8 @@ connect_result_store(const std::string& url,
     return connect_redis_result_store(url, options);
   if (scheme == "memory")
     return connect_memory_result_store(url, options);
+  if (sqlite::is_sqlite(scheme))
+    return connect_sqlite_result_store(url, options);
   return unknown_scheme(url, scheme);
 }
 
@@ -51,6 +57,8 @@ connect_result_listener(const std::string& url,
     return connect_memory_result_listener(url, options);
   if (is_redis(scheme))
     return connect_redis_result_listener(url, options);
+  if (sqlite::is_sqlite(scheme))
+    return connect_sqlite_result_listener(url, options);
   return unknown_scheme(url, scheme);
 }
 

@@ -21,8 +21,8 @@ public:
   virtual ~result_listener() = default;
 
   /// When it has returned, `wait` tells every document that is stored under
-  /// these ids, that of an intermediate state too. What was stored before is
-  /// not told.
+  /// these ids, that of an intermediate state too, unless the next one follows
+  /// before it is told. What was stored before is not told.
   virtual expected<void> subscribe(std::span<const task_id> ids) = 0;
 
   virtual expected<void> unsubscribe(std::span<const task_id> ids) = 0;

@@ -4,6 +4,7 @@
 #include "protocol/names.hpp"
 
 #include <string>
+#include <string_view>
 
 namespace umbel {
 
@@ -12,5 +13,9 @@ struct result_record {
   task_id id;
   std::string document; ///< the meta document as JSON text, status first
 };
+
+/// Whether a document's state is SUCCESS. Reads its first key alone, so that nobody
+/// needs to parse a result of megabytes for this question.
+bool is_success(std::string_view document);
 
 } // namespace umbel

@@ -6,6 +6,8 @@
 #include "protocol/broker/memory/memory_broker.hpp"
 #include "protocol/broker/redis/redis_broker.hpp"
 #include "protocol/broker/redis/redis_subscription.hpp"
+#include "protocol/broker/sqlite/sqlite_broker.hpp"
+#include "protocol/broker/sqlite/sqlite_subscription.hpp"
 #include "protocol/broker/subscription.hpp"
 
 namespace umbel {
@@ -32,13 +34,15 @@ connect_broker(const std::string& url, const broker_options& options) {
     return connect_amqp_broker(url, options);
   if (scheme == "memory")
     return connect_memory_broker(url, options);
+  if (sqlite::is_sqlite(scheme))
+    return connect_sqlite_broker(url, options);
   // Only the scheme is shown: the rest may hold a password.
   auto shown = scheme == url ? std::string{"no scheme"} : "\"" + scheme + "\"";
   return error{errc::invalid_setting,
                "broker URL: " + shown
                    + " is not a known scheme; use redis://host:port/db, "
-                     "redis+socket:///path, amqp://user:password@host:port/vhost or "
-                     "memory://name"};
+                     "redis+socket:///path, amqp://user:password@host:port/vhost, "
+                     "sqlite:///path or memory://name"};
 }
 
 expected<std::unique_ptr<subscription>>
@@ -48,6 +52,8 @@ subscribe(const std::string& url, const broker_options& options,
     return subscribe_redis(url, options, exchange);
   if (amqp::is_amqp(scheme_of(url)))
     return subscribe_amqp(url, options, exchange);
+  if (sqlite::is_sqlite(scheme_of(url)))
+    return subscribe_sqlite(url, options, exchange);
   return std::unique_ptr<subscription>{};
 }
 

@@ -25,6 +25,12 @@ struct rate_slot {
 /// No more slots than the limit allows are ever given, whoever comes when.
 class rate_bucket {
 public:
+  rate_bucket() = default;
+
+  /// One that was kept elsewhere, in its two times.
+  rate_bucket(timestamp free, timestamp line) : free_(free), line_(line) {
+  }
+
   /// @param waited whether the task has been told to ask again before
   rate_slot take(timestamp now, rate limit, std::chrono::microseconds hold,
                  bool waited) {
@@ -41,6 +47,14 @@ public:
   /// Whether it knows no more than a new one.
   bool idle(timestamp now) const noexcept {
     return free_ <= now && line_ <= now;
+  }
+
+  timestamp free() const noexcept {
+    return free_;
+  }
+
+  timestamp line() const noexcept {
+    return line_;
   }
 
 private:

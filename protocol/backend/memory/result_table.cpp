@@ -2,8 +2,6 @@
 
 #include "protocol/backend/memory/memory_result_listener.hpp"
 
-#include <string_view>
-
 namespace umbel {
 
 namespace {
@@ -13,20 +11,6 @@ constexpr auto for_ever = std::chrono::milliseconds::max();
 std::chrono::milliseconds steady_now() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
       std::chrono::steady_clock::now().time_since_epoch());
-}
-
-// Documents have their status first (result_record.hpp), so that nobody needs
-// to parse a result of megabytes for this question.
-bool is_success(std::string_view document) {
-  auto skip = [&](std::string_view token) {
-    auto pos = document.find_first_not_of(" \t\r\n");
-    if (pos == std::string_view::npos
-        || document.substr(pos, token.size()) != token)
-      return false;
-    document.remove_prefix(pos + token.size());
-    return true;
-  };
-  return skip("{") && skip("\"status\"") && skip(":") && skip("\"SUCCESS\"");
 }
 
 } // namespace

@@ -4,7 +4,7 @@
 
 #include "protocol/backend/result_listener.hpp"
 #include "protocol/broker/redis/connection.hpp"
-#include "protocol/broker/redis/wake_event.hpp"
+#include "protocol/broker/wake_event.hpp"
 
 #include <memory>
 #include <string>
@@ -19,7 +19,7 @@ connect_redis_result_listener(const std::string& url,
 class redis_result_listener final : public result_listener {
 public:
   redis_result_listener(std::unique_ptr<redis::connection> main,
-                        redis::wake_event wake, std::string prefix);
+                        wake_event wake, std::string prefix);
 
   expected<void> subscribe(std::span<const task_id> ids) override;
   expected<void> unsubscribe(std::span<const task_id> ids) override;
@@ -35,7 +35,7 @@ private:
   void take(const redisReply& x);
 
   std::unique_ptr<redis::connection> main_;
-  redis::wake_event wake_;
+  wake_event wake_;
   std::string prefix_;
   std::vector<result_record> arrived_;
 };

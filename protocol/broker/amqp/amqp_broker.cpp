@@ -12,7 +12,7 @@ using namespace amqp;
 
 amqp_broker::amqp_broker(std::shared_ptr<feed> source,
                          std::unique_ptr<connection> own,
-                         redis::wake_event wake, const broker_options& options)
+                         wake_event wake, const broker_options& options)
     : options_(options), feed_(std::move(source)), own_(std::move(own)),
       topology_(*own_, options_), wake_(std::move(wake)) {
 }
@@ -25,7 +25,7 @@ connect_amqp_broker(const std::string& url, const broker_options& options) {
   auto source = feed::of(url, options);
   if (!source)
     return source.error();
-  auto wake = redis::wake_event::make();
+  auto wake = wake_event::make();
   if (!wake)
     return wake.error();
   return std::make_unique<amqp_broker>(std::move(*source), std::move(*own),

@@ -31,7 +31,7 @@ public:
   // -- constructors, destructors ----------------------------------------------
 
   amqp_broker(std::shared_ptr<amqp::feed> source,
-              std::unique_ptr<amqp::connection> own, redis::wake_event wake,
+              std::unique_ptr<amqp::connection> own, wake_event wake,
               const broker_options& options);
 
   // -- broker -----------------------------------------------------------------
@@ -86,7 +86,7 @@ private:
   std::unique_ptr<amqp::connection> own_;
   std::unique_ptr<amqp::publisher> publisher_; ///< from the first publish on
   amqp::topology topology_;
-  redis::wake_event wake_;
+  wake_event wake_;
   rate_table rates_;
   bool begun_ = false; ///< has reserved
 };

@@ -2,7 +2,7 @@
 
 #include "protocol/broker/amqp/connection.hpp"
 #include "protocol/broker/amqp/message.hpp"
-#include "protocol/broker/redis/wake_event.hpp"
+#include "protocol/broker/wake_event.hpp"
 
 #include <algorithm>
 #include <array>
@@ -34,7 +34,7 @@ amqp_table_entry_t milliseconds(const char* name, int64_t value) {
 
 class amqp_subscription : public subscription {
 public:
-  amqp_subscription(std::unique_ptr<connection> x, redis::wake_event closed)
+  amqp_subscription(std::unique_ptr<connection> x, wake_event closed)
       : connection_(std::move(x)), closed_(std::move(closed)) {
   }
 
@@ -118,7 +118,7 @@ private:
   }
 
   std::unique_ptr<connection> connection_;
-  redis::wake_event closed_; ///< is never cleared
+  wake_event closed_; ///< is never cleared
 };
 
 } // namespace
@@ -129,7 +129,7 @@ subscribe_amqp(const std::string& url, const broker_options& options,
   auto opened = connection::open(url, options, options.node.str() + " listen");
   if (!opened)
     return opened.error();
-  auto closed = redis::wake_event::make();
+  auto closed = wake_event::make();
   if (!closed)
     return closed.error();
   auto result = std::make_unique<amqp_subscription>(std::move(*opened),

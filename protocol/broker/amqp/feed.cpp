@@ -36,7 +36,7 @@ expected<std::shared_ptr<feed>> feed::of(const std::string& url,
   std::unique_lock guard{options.shared->mutex};
   auto& place = options.shared->value;
   if (!place) {
-    auto ready = redis::wake_event::make();
+    auto ready = wake_event::make();
     if (!ready)
       return ready.error();
     place = std::make_shared<feed>(url, options, std::move(*ready));
@@ -45,7 +45,7 @@ expected<std::shared_ptr<feed>> feed::of(const std::string& url,
 }
 
 feed::feed(std::string url, const broker_options& options,
-           redis::wake_event ready)
+           wake_event ready)
     : url_(std::move(url)), options_(options),
       tag_prefix_(options.node.str() + '/' + options.incarnation + '/'),
       ready_(std::move(ready)),
@@ -117,7 +117,7 @@ expected<std::vector<delivery>> feed::take(size_t max) {
 }
 
 expected<void> feed::wait(std::chrono::milliseconds timeout,
-                          redis::wake_event& wake) {
+                          wake_event& wake) {
   int fd = -1;
   {
     std::unique_lock guard{mutex_};

@@ -24,7 +24,7 @@
 
 #include "protocol/broker/amqp/connection.hpp"
 #include "protocol/broker/broker.hpp"
-#include "protocol/broker/redis/wake_event.hpp"
+#include "protocol/broker/wake_event.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -53,7 +53,7 @@ public:
   static expected<std::shared_ptr<feed>> of(const std::string& url,
                                             const broker_options& options);
 
-  feed(std::string url, const broker_options& options, redis::wake_event ready);
+  feed(std::string url, const broker_options& options, wake_event ready);
 
   // -- the reader's side ------------------------------------------------------
 
@@ -68,7 +68,7 @@ public:
   /// Blocks until something may have arrived, `wake` is signalled, or `timeout`
   /// has passed.
   expected<void> wait(std::chrono::milliseconds timeout,
-                      redis::wake_event& wake);
+                      wake_event& wake);
 
   /// Cancels the consumers and gives back what was not handed out.
   expected<void> pause();
@@ -126,7 +126,7 @@ private:
   std::string url_;
   broker_options options_;
   std::string tag_prefix_;
-  redis::wake_event ready_; ///< something came in while the writer was here
+  wake_event ready_; ///< something came in while the writer was here
   std::unique_ptr<connection> connection_;
   bool broken_ = false; ///< the connection is finished; the reader replaces it
   std::optional<error> fault_; ///< what the reader has not been told yet

@@ -12,7 +12,7 @@
 #pragma once
 
 #include "protocol/broker/redis/connection.hpp"
-#include "protocol/broker/redis/wake_event.hpp"
+#include "protocol/broker/wake_event.hpp"
 
 #include <chrono>
 #include <memory>

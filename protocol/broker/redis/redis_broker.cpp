@@ -1,6 +1,7 @@
 #include "protocol/broker/redis/redis_broker.hpp"
 
 #include "protocol/backend/redis/redis_result_store.hpp"
+#include "protocol/broker/fanout.hpp"
 #include "protocol/broker/redis/binding.hpp"
 #include "protocol/broker/redis/dead_letters.hpp"
 #include "protocol/broker/redis/scripts.hpp"
@@ -27,12 +28,6 @@ connection_options options_of_connection(const broker_options& x) {
                     &scripts::restore, &scripts::dead_owners,
                     &scripts::forward, &scripts::rate};
   return result;
-}
-
-// Which exchanges are fanout ones is nowhere in Redis: these are Celery's.
-bool is_fanout(std::string_view exchange) {
-  return exchange == "celeryev"
-         || (exchange.ends_with(".pidbox") && !exchange.starts_with("reply."));
 }
 
 } // namespace

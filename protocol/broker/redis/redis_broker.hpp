@@ -9,7 +9,7 @@
 #include "protocol/broker/redis/entry.hpp"
 #include "protocol/broker/redis/keys.hpp"
 #include "protocol/broker/redis/listener.hpp"
-#include "protocol/broker/redis/wake_event.hpp"
+#include "protocol/broker/wake_event.hpp"
 
 #include <deque>
 #include <memory>
@@ -25,7 +25,7 @@ public:
   // -- constructors, destructors ----------------------------------------------
 
   /// @param main is logged in and has the scripts loaded.
-  redis_broker(std::unique_ptr<redis::connection> main, redis::wake_event wake,
+  redis_broker(std::unique_ptr<redis::connection> main, wake_event wake,
                const broker_options& options);
 
   // -- broker -----------------------------------------------------------------
@@ -112,7 +112,7 @@ private:
   redis::keys keys_;
   std::unique_ptr<redis::connection> main_;
   std::unique_ptr<redis::listener> listener_; // from the first reserve on
-  redis::wake_event wake_;
+  wake_event wake_;
   bool stores_results_ = false;
   std::string result_prefix_;
   std::string tag_prefix_;

@@ -2,7 +2,7 @@
 
 #include "protocol/broker/redis/connection.hpp"
 #include "protocol/broker/redis/pipeline.hpp"
-#include "protocol/broker/redis/wake_event.hpp"
+#include "protocol/broker/wake_event.hpp"
 
 #include <algorithm>
 #include <cerrno>

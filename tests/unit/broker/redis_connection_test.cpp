@@ -183,7 +183,7 @@ CAF_TEST(a_connection_that_died_in_silence_is_found_out) {
   auto where = redis::to_address(parse_url(silent.url()).value()).value();
   auto main = redis::connection::open(where, options).value();
   auto x = redis::listener::open(*main, options, {10ms, 30ms}).value();
-  auto wake = redis::wake_event::make().value();
+  auto wake = wake_event::make().value();
   // While it answers, nothing happens.
   CAF_CHECK(x->wait(wake, 50ms).has_value());
   silent.pause();

@@ -1,12 +1,13 @@
 // The worlds in which every conformance scenario runs, and the macro that
 // defines a scenario. A scenario named `x` becomes one test for each world:
-// "memory x", "redis x".
+// "memory x", "redis x", "sqlite x".
 //
 // To add a broker: write its world, and add a line to `worlds()`.
 #pragma once
 
 #include "tests/unit/broker/memory_world.hpp"
 #include "tests/unit/broker/redis_world.hpp"
+#include "tests/unit/broker/sqlite_world.hpp"
 #include "tests/unit/broker/world.hpp"
 
 #include <exception>
@@ -25,6 +26,7 @@ inline const std::vector<world_kind>& worlds() {
   static const std::vector<world_kind> result{
       {"memory", [] { return std::unique_ptr<world>{new memory_world}; }},
       {"redis", [] { return std::unique_ptr<world>{new redis_world}; }},
+      {"sqlite", [] { return std::unique_ptr<world>{new sqlite_world}; }},
   };
   return result;
 }

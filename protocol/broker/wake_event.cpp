@@ -1,4 +1,4 @@
-#include "protocol/broker/redis/wake_event.hpp"
+#include "protocol/broker/wake_event.hpp"
 
 #include <cerrno>
 #include <cstdint>
@@ -7,7 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-namespace umbel::redis {
+namespace umbel {
 
 expected<wake_event> wake_event::make() {
   auto fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -32,4 +32,4 @@ void wake_event::clear() noexcept {
   [[maybe_unused]] auto n = ::read(fd_, &count, sizeof(count));
 }
 
-} // namespace umbel::redis
+} // namespace umbel

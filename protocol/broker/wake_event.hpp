@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace umbel::redis {
+namespace umbel {
 
 /// Stays signalled until it is cleared.
 class wake_event {
@@ -38,4 +38,4 @@ private:
   int fd_;
 };
 
-} // namespace umbel::redis
+} // namespace umbel

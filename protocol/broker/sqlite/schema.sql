@@ -1,0 +1,137 @@
+-- The tables of an embedded broker and result store, version 1.
+--
+-- A message is in exactly one of `waiting`, `reserved` and `delayed`; its bytes
+-- stay in `message` all the while, so that moving it is a few small writes.
+-- All times are microseconds since 1970 by the clock of the machine.
+
+-- -- messages -----------------------------------------------------------------
+
+-- What was published and is not done with.
+CREATE TABLE message (
+  id INTEGER PRIMARY KEY,
+  queue TEXT NOT NULL,
+  step INTEGER NOT NULL, -- of its priority: the smallest is consumed first
+  payload BLOB NOT NULL  -- kombu's envelope, byte for byte
+);
+
+-- Queues in the order of consumption.
+CREATE TABLE waiting (
+  queue TEXT NOT NULL,
+  step INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  message INTEGER NOT NULL,
+  PRIMARY KEY (queue, step, position)
+) WITHOUT ROWID;
+
+-- The lives of workers that hold messages.
+CREATE TABLE owner (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, -- never that of a dead one
+  name TEXT NOT NULL UNIQUE,            -- '<node>/<incarnation>'
+  lease INTEGER -- when it ends; null for a peer that holds none, whose messages
+                -- come back by the visibility timeout alone
+);
+
+-- The ledger: the delivery with the tag '<owner>/<sequence>'.
+CREATE TABLE reserved (
+  owner INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  message INTEGER NOT NULL,
+  since INTEGER NOT NULL, -- reserved or renewed last
+  PRIMARY KEY (owner, sequence)
+) WITHOUT ROWID;
+
+-- What waits to be due, owned by nobody.
+CREATE TABLE delayed (
+  due INTEGER NOT NULL,
+  message INTEGER NOT NULL,
+  PRIMARY KEY (due, message)
+) WITHOUT ROWID;
+
+-- Tags whose follow-ups were published without a fence, for an hour: whoever
+-- sends them again after a lost reply does not publish twice.
+CREATE TABLE published (
+  number INTEGER PRIMARY KEY,
+  tag TEXT NOT NULL UNIQUE,
+  at INTEGER NOT NULL
+);
+
+-- Messages that were parked, the newest with the highest number.
+CREATE TABLE dead (
+  queue TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  payload BLOB NOT NULL,
+  PRIMARY KEY (queue, number)
+);
+
+-- -- exchanges ----------------------------------------------------------------
+
+-- Direct and topic exchanges.
+CREATE TABLE binding (
+  exchange TEXT NOT NULL,
+  key TEXT NOT NULL,      -- a routing key, or a pattern
+  topic INTEGER NOT NULL, -- 1: `key` is a pattern
+  queue TEXT NOT NULL,
+  PRIMARY KEY (exchange, key, topic, queue)
+) WITHOUT ROWID;
+
+-- Fanout exchanges: the last messages of each. A subscriber remembers the number
+-- of the last one that it has read.
+CREATE TABLE broadcast (
+  exchange TEXT NOT NULL,
+  number INTEGER NOT NULL,
+  payload BLOB NOT NULL,
+  PRIMARY KEY (exchange, number)
+);
+
+-- Who listens, as long as it renews.
+CREATE TABLE subscriber (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  exchange TEXT NOT NULL,
+  lease INTEGER NOT NULL
+);
+
+-- Shared rate limits: the state of a rate_bucket.
+CREATE TABLE rate (
+  name TEXT PRIMARY KEY,
+  free INTEGER NOT NULL,
+  line INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- -- results ------------------------------------------------------------------
+
+-- The last state of each task. Every write takes the next number: whoever waits
+-- for results reads those behind the last number that it has seen.
+CREATE TABLE result (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  success INTEGER NOT NULL, -- 1: is never overwritten
+  expires INTEGER,          -- null: never
+  document TEXT NOT NULL
+);
+CREATE INDEX result_expires ON result (expires) WHERE expires IS NOT NULL;
+
+-- Groups that were saved under their id.
+CREATE TABLE result_group (
+  id TEXT PRIMARY KEY,
+  expires INTEGER,
+  document TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- Chords: how many parts there are, if that is known yet, and whether the body
+-- was published.
+CREATE TABLE chord (
+  id TEXT PRIMARY KEY,
+  size INTEGER,
+  published INTEGER NOT NULL DEFAULT 0,
+  expires INTEGER
+) WITHOUT ROWID;
+
+-- Parts of chords that are done. A part that runs twice counts once.
+CREATE TABLE chord_part (
+  chord TEXT NOT NULL,
+  part INTEGER NOT NULL,
+  document TEXT NOT NULL,
+  PRIMARY KEY (chord, part)
+);

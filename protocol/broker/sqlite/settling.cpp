@@ -1,0 +1,186 @@
+// The part of sqlite_broker that settles.
+#include "protocol/broker/sqlite/queues.hpp"
+#include "protocol/broker/sqlite/sqlite_broker.hpp"
+#include "protocol/broker/sqlite/statements.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace umbel {
+
+using namespace sqlite;
+
+namespace {
+
+// Of one transaction. Larger: fewer commits, but nobody else writes meanwhile.
+constexpr size_t settlements_per_commit = 500;
+
+// How long a tag's `none` settlement is known as carried out: nobody resends it
+// later than that.
+constexpr auto resend_window = std::chrono::hours{1};
+
+// A tag in its parts. One of a peer that numbers nothing is an owner of its own.
+struct tag_parts {
+  std::string_view owner;
+  int64_t sequence = 0;
+};
+
+tag_parts split(const delivery_tag& tag) {
+  std::string_view text{tag.str()};
+  auto slash = text.rfind('/');
+  if (slash == text.npos)
+    return {text};
+  tag_parts result{text.substr(0, slash)};
+  auto end = text.data() + text.size();
+  auto [ptr, ec]
+    = std::from_chars(text.data() + slash + 1, end, result.sequence);
+  return ec == std::errc{} && ptr == end ? result : tag_parts{text};
+}
+
+} // namespace
+
+bool sqlite_broker::stores_results() const {
+  return results_.has_value();
+}
+
+// 0, which is nobody's, if it is not known. Remembered within one transaction.
+int64_t sqlite_broker::owner_of(std::string_view name) {
+  if (auto i = owners_.find(name); i != owners_.end())
+    return i->second;
+  auto id = db_->number(sql::owner_id, name).value_or(0);
+  owners_.emplace(name, id);
+  return id;
+}
+
+std::optional<int64_t> sqlite_broker::take_reserved(const delivery_tag& tag) {
+  auto [owner, sequence] = split(tag);
+  return db_->number(sql::take_reserved, owner_of(owner), sequence);
+}
+
+expected<std::vector<bool>>
+sqlite_broker::settle(std::span<const settlement> batch) {
+  if (!stores_results()
+      && std::ranges::any_of(batch, [](auto& x) { return bool{x.result}; }))
+    return error{errc::unsupported,
+                 "settle on " + location()
+                   + ": results belong into another store, which has to get "
+                     "them first"};
+  std::vector<bool> result;
+  result.reserve(batch.size());
+  while (!batch.empty()) {
+    auto some = batch.first(std::min(batch.size(), settlements_per_commit));
+    batch = batch.subspan(some.size());
+    news told;
+    owners_.clear();
+    transaction change{*db_};
+    for (auto& x : some)
+      result.push_back(settle_one(x, told));
+    if (auto done = change.commit("settle messages"); !done)
+      return done.error();
+    tell(told);
+  }
+  return result;
+}
+
+bool sqlite_broker::settle_one(const settlement& x, news& told) {
+  std::optional<int64_t> message;
+  if (x.how != disposition::none) {
+    message = take_reserved(x.tag);
+    if (!message)
+      return false;
+  } else if (x.dead || !x.publish.empty()) {
+    auto time = now();
+    if (db_->run(sql::add_published, x.tag.str(), to_number(time)) == 0)
+      return false;
+    db_->run(sql::forget_published, to_number(time - resend_window));
+  }
+  if (x.result) {
+    results_->store(*x.result);
+    told.results = true;
+  }
+  for (auto& follow_up : x.publish)
+    put(*db_, follow_up,
+        step_of(options_.priority_steps, follow_up.priority));
+  if (x.dead)
+    park(x.queue, *x.dead);
+  if (message)
+    put_away(*message, x);
+  told.messages = told.messages || !x.publish.empty()
+                  || x.how == disposition::requeue
+                  || x.how == disposition::restore;
+  return true;
+}
+
+void sqlite_broker::put_away(int64_t message, const settlement& x) {
+  switch (x.how) {
+    case disposition::none:
+      break;
+    case disposition::ack:
+      db_->run(sql::remove_message, message);
+      break;
+    case disposition::requeue:
+      put_back(*db_, message, place::last);
+      break;
+    case disposition::restore:
+      put_back(*db_, message, place::first);
+      break;
+    case disposition::delay:
+      if (x.payload)
+        db_->run(sql::replace_payload, message, blob{*x.payload});
+      db_->run(sql::add_delayed, to_number(x.due), message);
+      break;
+  }
+}
+
+void sqlite_broker::park(const queue_name& queue, const dead_letter& x) {
+  auto number = db_->number(sql::add_dead, queue.str(), to_number(now()),
+                            x.reason, blob{x.payload});
+  auto max = static_cast<int64_t>(options_.dead_letters_max);
+  db_->run(sql::trim_dead, queue.str(), number.value_or(0) - max);
+}
+
+void sqlite_broker::tell(news x) const noexcept {
+  if (x.messages)
+    ring(db_->where().path, topic::messages);
+  if (x.results)
+    ring(db_->where().path, topic::results);
+}
+
+expected<std::vector<bool>>
+sqlite_broker::owned(std::span<const delivery_tag> tags) {
+  std::vector<bool> result;
+  result.reserve(tags.size());
+  owners_.clear();
+  for (auto& tag : tags) {
+    auto [owner, sequence] = split(tag);
+    result.push_back(
+      db_->number(sql::is_reserved, owner_of(owner), sequence).has_value());
+  }
+  if (auto done = db_->outcome("look up tags"); !done)
+    return done.error();
+  return result;
+}
+
+expected<void> sqlite_broker::renew(std::span<const delivery_tag> tags) {
+  constexpr auto doing = "renew the lease";
+  if (auto there = db_->check_file(doing); !there)
+    return there;
+  auto time = now();
+  owners_.clear();
+  transaction change{*db_};
+  db_->number(sql::extend_lease, owner_, to_number(time + options_.lease));
+  for (auto& tag : tags) {
+    auto [owner, sequence] = split(tag);
+    db_->run(sql::renew_reserved, owner_of(owner), sequence, to_number(time));
+  }
+  return change.commit(doing);
+}
+
+expected<void> sqlite_broker::release() {
+  transaction change{*db_};
+  db_->run(sql::remove_idle_owner, owner_);
+  db_->run(sql::end_lease, owner_);
+  return change.commit("give up the lease");
+}
+
+} // namespace umbel

@@ -1,0 +1,153 @@
+#include "protocol/broker/sqlite/sqlite_subscription.hpp"
+
+#include "protocol/broker/sqlite/bell.hpp"
+#include "protocol/broker/sqlite/statements.hpp"
+
+#include <algorithm>
+#include <atomic>
+
+namespace umbel {
+
+using namespace sqlite;
+
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+// Messages that an exchange keeps. Who falls further behind misses some.
+constexpr int64_t broadcasts_max = 10'000;
+
+// How long somebody who listens is counted without a word, and how often he says
+// one.
+constexpr auto subscriber_lease = std::chrono::seconds{20};
+constexpr auto renew_interval = std::chrono::seconds{5};
+
+class sqlite_subscription final : public subscription {
+public:
+  sqlite_subscription(std::unique_ptr<database> db, bell x, wake_event wake,
+                      std::string exchange)
+      : db_(std::move(db)), bell_(std::move(x)), wake_(std::move(wake)),
+        exchange_(std::move(exchange)) {
+  }
+
+  ~sqlite_subscription() override {
+    transaction change{*db_};
+    db_->run(sql::remove_subscriber, id_);
+    // If it fails, its lease ends.
+    [[maybe_unused]] auto done = change.commit("end listening");
+  }
+
+  expected<void> begin() {
+    transaction change{*db_};
+    auto time = now();
+    db_->run(sql::remove_dead_subscribers, to_number(time));
+    id_ = db_->number(sql::add_subscriber, exchange_,
+                      to_number(time + subscriber_lease))
+            .value_or(0);
+    last_ = db_->number(sql::last_broadcast, exchange_).value_or(0);
+    return change.commit(doing);
+  }
+
+  expected<std::optional<std::string>>
+  next(std::chrono::milliseconds timeout) override {
+    auto deadline = clock::now() + timeout;
+    for (;;) {
+      if (auto done = renew(); !done)
+        return done.error();
+      auto x = read();
+      if (!x || *x || closed_)
+        return x;
+      auto left = std::chrono::ceil<std::chrono::milliseconds>(
+        deadline - clock::now());
+      if (left.count() <= 0)
+        return x;
+      auto pause
+        = std::min<std::chrono::milliseconds>(left, renew_interval);
+      if (auto waited = bell_.wait(wake_, pause); !waited)
+        return waited.error();
+    }
+  }
+
+  void close() override {
+    closed_ = true;
+    wake_.signal();
+  }
+
+private:
+  static constexpr auto doing = "listen to broadcasts";
+
+  expected<std::optional<std::string>> read() {
+    std::optional<std::string> result;
+    {
+      auto found = db_->select(sql::next_broadcast, exchange_, last_);
+      if (found.next()) {
+        last_ = found.integer(0);
+        result = found.text(1);
+      }
+    }
+    if (auto done = db_->outcome(doing); !done)
+      return done.error();
+    return result;
+  }
+
+  expected<void> renew() {
+    if (clock::now() < renew_at_)
+      return {};
+    renew_at_ = clock::now() + renew_interval;
+    if (auto there = db_->check_file(doing); !there)
+      return there;
+    transaction change{*db_};
+    auto until = to_number(now() + subscriber_lease);
+    if (db_->run(sql::renew_subscriber, id_, until) == 0)
+      db_->run(sql::restore_subscriber, id_, exchange_, until);
+    return change.commit(doing);
+  }
+
+  std::unique_ptr<database> db_;
+  bell bell_;
+  wake_event wake_;
+  std::string exchange_;
+  std::atomic<bool> closed_ = false;
+  int64_t id_ = 0;
+  int64_t last_ = 0; ///< the number of the last one that was read
+  clock::time_point renew_at_ = clock::now() + renew_interval;
+};
+
+} // namespace
+
+expected<std::unique_ptr<subscription>>
+subscribe_sqlite(const std::string& url, const broker_options& options,
+                 const std::string& exchange) {
+  auto db = open_database(url, options.global_keyprefix);
+  if (!db)
+    return db.error();
+  auto opened = bell::open((*db)->where().path, topic::broadcasts);
+  if (!opened)
+    return opened.error();
+  auto wake = wake_event::make();
+  if (!wake)
+    return wake.error();
+  auto result = std::make_unique<sqlite_subscription>(
+    std::move(*db), std::move(*opened), std::move(*wake), exchange);
+  if (auto done = result->begin(); !done)
+    return done.error();
+  return std::unique_ptr<subscription>{std::move(result)};
+}
+
+namespace sqlite {
+
+expected<size_t> publish_broadcast(database& db, const std::string& exchange,
+                                   const std::string& payload) {
+  transaction change{db};
+  auto number = db.number(sql::add_broadcast, exchange, blob{payload});
+  db.run(sql::trim_broadcast, exchange, number.value_or(0) - broadcasts_max);
+  auto count = db.number(sql::count_subscribers, exchange, to_number(now()));
+  if (auto done = change.commit("broadcast a message"); !done)
+    return done.error();
+  ring(db.where().path, topic::broadcasts);
+  return static_cast<size_t>(count.value_or(0));
+}
+
+} // namespace sqlite
+
+} // namespace umbel

@@ -1,0 +1,263 @@
+// All SQL of the embedded broker and result store, on the tables of schema.sql.
+// Parameters are ?1, ?2 ... in the order in which they are given to `database`.
+#pragma once
+
+namespace umbel::sqlite::sql {
+
+// -- queues -------------------------------------------------------------------
+
+/// Queue. One row if something waits in it.
+inline constexpr auto any_waiting
+  = "SELECT 1 FROM waiting WHERE queue = ?1 LIMIT 1";
+
+/// Queue, how many. Step, position and message of what is consumed next.
+inline constexpr auto next_waiting
+  = "SELECT step, position, message FROM waiting WHERE queue = ?1"
+    " ORDER BY step, position LIMIT ?2";
+
+/// Queue, step, position. Takes away everything up to there.
+inline constexpr auto take_waiting
+  = "DELETE FROM waiting WHERE queue = ?1 AND step = ?2 AND position <= ?3";
+
+/// Queue, step, message.
+inline constexpr auto push_back
+  = "INSERT INTO waiting (queue, step, position, message) VALUES (?1, ?2,"
+    " (SELECT coalesce(max(position), 0) + 1 FROM waiting"
+    "  WHERE queue = ?1 AND step = ?2), ?3)";
+
+inline constexpr auto push_front
+  = "INSERT INTO waiting (queue, step, position, message) VALUES (?1, ?2,"
+    " (SELECT coalesce(min(position), 0) - 1 FROM waiting"
+    "  WHERE queue = ?1 AND step = ?2), ?3)";
+
+inline constexpr auto count_waiting
+  = "SELECT count(*) FROM waiting WHERE queue = ?1";
+
+// -- messages -----------------------------------------------------------------
+
+/// Queue, step, payload.
+inline constexpr auto add_message
+  = "INSERT INTO message (queue, step, payload) VALUES (?1, ?2, ?3)";
+
+inline constexpr auto message_payload
+  = "SELECT payload FROM message WHERE id = ?1";
+
+inline constexpr auto message_all
+  = "SELECT queue, step, payload FROM message WHERE id = ?1";
+
+inline constexpr auto message_place
+  = "SELECT queue, step FROM message WHERE id = ?1";
+
+inline constexpr auto replace_payload
+  = "UPDATE message SET payload = ?2 WHERE id = ?1";
+
+inline constexpr auto remove_message = "DELETE FROM message WHERE id = ?1";
+
+// -- owners and the ledger ----------------------------------------------------
+
+/// Name. Its id, whatever its lease.
+inline constexpr auto owner_id = "SELECT id FROM owner WHERE name = ?1";
+
+/// Name, now. Its id if its lease runs.
+inline constexpr auto living_owner
+  = "SELECT id FROM owner WHERE name = ?1 AND lease > ?2";
+
+/// Name, end of its lease. Its id.
+inline constexpr auto extend_lease
+  = "INSERT INTO owner (name, lease) VALUES (?1, ?2)"
+    " ON CONFLICT (name) DO UPDATE SET lease = excluded.lease RETURNING id";
+
+/// Now, an owner to leave out. Ids and names of those whose lease is over.
+inline constexpr auto dead_owners
+  = "SELECT id, name FROM owner WHERE lease <= ?1 AND name <> ?2";
+
+/// Id, now.
+inline constexpr auto remove_dead_owner
+  = "DELETE FROM owner WHERE id = ?1 AND lease <= ?2";
+
+inline constexpr auto end_lease = "UPDATE owner SET lease = 0 WHERE name = ?1";
+
+/// Name. Goes without a trace if it holds nothing.
+inline constexpr auto remove_idle_owner
+  = "DELETE FROM owner WHERE name = ?1 AND NOT EXISTS"
+    " (SELECT 1 FROM reserved WHERE reserved.owner = owner.id)";
+
+/// Owner, sequence, message, now.
+inline constexpr auto add_reserved
+  = "INSERT INTO reserved (owner, sequence, message, since)"
+    " VALUES (?1, ?2, ?3, ?4)";
+
+/// Owner, sequence. The message, if it was there.
+inline constexpr auto take_reserved
+  = "DELETE FROM reserved WHERE owner = ?1 AND sequence = ?2 RETURNING message";
+
+inline constexpr auto is_reserved
+  = "SELECT 1 FROM reserved WHERE owner = ?1 AND sequence = ?2";
+
+/// Owner, sequence, now.
+inline constexpr auto renew_reserved
+  = "UPDATE reserved SET since = ?3 WHERE owner = ?1 AND sequence = ?2";
+
+/// Owner, sequence, how many. What the owner reserved from this number on.
+inline constexpr auto reserved_since
+  = "SELECT r.sequence, r.message, m.queue, m.payload"
+    " FROM reserved r JOIN message m ON m.id = r.message"
+    " WHERE r.owner = ?1 AND r.sequence >= ?2 ORDER BY r.sequence LIMIT ?3";
+
+/// Owner, now, how many. Nothing if its lease runs again. What was reserved last
+/// comes first.
+inline constexpr auto reserved_of_owner
+  = "SELECT owner, sequence, message FROM reserved WHERE owner = ?1 AND EXISTS"
+    " (SELECT 1 FROM owner WHERE id = ?1 AND lease <= ?2)"
+    " ORDER BY sequence DESC LIMIT ?3";
+
+/// A time, a name, how many. What was neither reserved nor renewed after the time,
+/// by others than that owner.
+inline constexpr auto reserved_before
+  = "SELECT r.owner, r.sequence, r.message"
+    " FROM reserved r JOIN owner o ON o.id = r.owner"
+    " WHERE r.since <= ?1 AND o.name <> ?2"
+    " ORDER BY r.owner, r.sequence DESC LIMIT ?3";
+
+// -- what waits to be due -----------------------------------------------------
+
+/// Time, message.
+inline constexpr auto add_delayed
+  = "INSERT INTO delayed (due, message) VALUES (?1, ?2)";
+
+inline constexpr auto first_due
+  = "SELECT due FROM delayed ORDER BY due LIMIT 1";
+
+/// Now, how many. The earliest first.
+inline constexpr auto due_messages
+  = "SELECT due, message FROM delayed WHERE due <= ?1"
+    " ORDER BY due, message LIMIT ?2";
+
+/// Time and message up to which all have been forwarded.
+inline constexpr auto take_delayed
+  = "DELETE FROM delayed WHERE (due, message) <= (?1, ?2)";
+
+// -- settling without a fence -------------------------------------------------
+
+/// Tag, now. No change if it is known.
+inline constexpr auto add_published
+  = "INSERT OR IGNORE INTO published (tag, at) VALUES (?1, ?2)";
+
+/// A time. Two for each new one: they cannot pile up.
+inline constexpr auto forget_published
+  = "DELETE FROM published WHERE at < ?1 AND number IN"
+    " (SELECT number FROM published ORDER BY number LIMIT 2)";
+
+// -- dead letters -------------------------------------------------------------
+
+/// Queue, now, reason, payload. The number.
+inline constexpr auto add_dead
+  = "INSERT INTO dead (queue, number, at, reason, payload) VALUES (?1,"
+    " (SELECT coalesce(max(number), 0) + 1 FROM dead WHERE queue = ?1),"
+    " ?2, ?3, ?4) RETURNING number";
+
+/// Queue, number. Those up to there go.
+inline constexpr auto trim_dead
+  = "DELETE FROM dead WHERE queue = ?1 AND number <= ?2";
+
+/// Queue, how many.
+inline constexpr auto newest_dead
+  = "SELECT reason, payload FROM dead WHERE queue = ?1"
+    " ORDER BY number DESC LIMIT ?2";
+
+// -- exchanges ----------------------------------------------------------------
+
+/// Exchange, key, topic, queue.
+inline constexpr auto bind
+  = "INSERT OR IGNORE INTO binding (exchange, key, topic, queue)"
+    " VALUES (?1, ?2, ?3, ?4)";
+
+inline constexpr auto bindings
+  = "SELECT key, topic, queue FROM binding WHERE exchange = ?1";
+
+/// Exchange, payload. The number.
+inline constexpr auto add_broadcast
+  = "INSERT INTO broadcast (exchange, number, payload) VALUES (?1,"
+    " (SELECT coalesce(max(number), 0) + 1 FROM broadcast WHERE exchange = ?1),"
+    " ?2) RETURNING number";
+
+/// Exchange, number. Those up to there go.
+inline constexpr auto trim_broadcast
+  = "DELETE FROM broadcast WHERE exchange = ?1 AND number <= ?2";
+
+inline constexpr auto last_broadcast
+  = "SELECT coalesce(max(number), 0) FROM broadcast WHERE exchange = ?1";
+
+/// Exchange, the last number that was read.
+inline constexpr auto next_broadcast
+  = "SELECT number, payload FROM broadcast WHERE exchange = ?1 AND number > ?2"
+    " ORDER BY number LIMIT 1";
+
+/// Exchange, end of its lease. The id.
+inline constexpr auto add_subscriber
+  = "INSERT INTO subscriber (exchange, lease) VALUES (?1, ?2) RETURNING id";
+
+/// Id, end of its lease.
+inline constexpr auto renew_subscriber
+  = "UPDATE subscriber SET lease = ?2 WHERE id = ?1";
+
+/// Id, exchange, end of its lease: for one that was taken for dead.
+inline constexpr auto restore_subscriber
+  = "INSERT INTO subscriber (id, exchange, lease) VALUES (?1, ?2, ?3)";
+
+inline constexpr auto remove_subscriber
+  = "DELETE FROM subscriber WHERE id = ?1";
+
+/// Now.
+inline constexpr auto remove_dead_subscribers
+  = "DELETE FROM subscriber WHERE lease <= ?1";
+
+/// Exchange, now.
+inline constexpr auto count_subscribers
+  = "SELECT count(*) FROM subscriber WHERE exchange = ?1 AND lease > ?2";
+
+// -- rate limits --------------------------------------------------------------
+
+inline constexpr auto rate_of = "SELECT free, line FROM rate WHERE name = ?1";
+
+/// Name, free, line.
+inline constexpr auto set_rate
+  = "INSERT INTO rate (name, free, line) VALUES (?1, ?2, ?3)"
+    " ON CONFLICT (name) DO UPDATE SET free = excluded.free,"
+    " line = excluded.line";
+
+/// Now. Those that say no more than a new one.
+inline constexpr auto remove_idle_rates
+  = "DELETE FROM rate WHERE free <= ?1 AND line <= ?1";
+
+// -- results ------------------------------------------------------------------
+
+/// Id, now. A stored success stays until it expires.
+inline constexpr auto make_way_for_result
+  = "DELETE FROM result WHERE id = ?1 AND (success = 0 OR expires <= ?2)";
+
+/// Id, success, expires, document. No change if a success is stored.
+inline constexpr auto add_result
+  = "INSERT INTO result (id, success, expires, document)"
+    " VALUES (?1, ?2, ?3, ?4) ON CONFLICT (id) DO NOTHING";
+
+/// Id, now.
+inline constexpr auto result_document
+  = "SELECT document FROM result WHERE id = ?1"
+    " AND (expires IS NULL OR expires > ?2)";
+
+inline constexpr auto remove_result = "DELETE FROM result WHERE id = ?1";
+
+/// Now, how many.
+inline constexpr auto remove_expired
+  = "DELETE FROM result WHERE number IN (SELECT number FROM result"
+    " WHERE expires <= ?1 ORDER BY expires LIMIT ?2)";
+
+inline constexpr auto last_result
+  = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'result'";
+
+/// A number. What was stored after it.
+inline constexpr auto results_after
+  = "SELECT number, id, document FROM result WHERE number > ?1 ORDER BY number";
+
+} // namespace umbel::sqlite::sql

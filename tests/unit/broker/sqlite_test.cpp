@@ -1,0 +1,382 @@
+// What is particular to the embedded broker: its file, its bells, its broadcasts,
+// and processes that are killed in the middle of it.
+#define CAF_SUITE sqlite
+
+#include "tests/unit/dsl.hpp"
+
+#include "protocol/broker/sqlite/bell.hpp"
+#include "protocol/broker/sqlite/sqlite_subscription.hpp"
+#include "tests/unit/broker/sqlite_world.hpp"
+
+#include <fstream>
+#include <random>
+#include <set>
+#include <thread>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+using namespace umbel;
+using namespace umbel::test;
+using strings = std::vector<std::string>;
+using real_time = std::chrono::steady_clock;
+
+namespace {
+
+error refusal(const std::string& url) {
+  auto x = connect_broker(url, {});
+  CAF_REQUIRE(!x.has_value());
+  CAF_CHECK(x.error().what.find('\n') == std::string::npos);
+  return x.error();
+}
+
+bool refuses(const std::string& url, const std::string& why) {
+  auto x = refusal(url);
+  CAF_CHECK(x.code == errc::invalid_setting);
+  auto found = x.what.find(why) != std::string::npos;
+  if (!found)
+    CAF_ERROR(x.what);
+  return found;
+}
+
+std::unique_ptr<subscription> listen(const world& w,
+                                     const std::string& exchange) {
+  return subscribe(w.url(), w.options("a@h"), exchange).value();
+}
+
+std::string heard(subscription& x, std::chrono::milliseconds timeout = 0ms) {
+  return x.next(timeout).value().value_or("(nothing)");
+}
+
+} // namespace
+
+// -- the URL and the file -----------------------------------------------------
+
+CAF_TEST(what_follows_the_scheme_is_the_path) {
+  auto path = [](const char* text) {
+    return sqlite::to_address(parse_url(text).value()).value().path;
+  };
+  auto here = std::filesystem::current_path().string();
+  CAF_CHECK_EQUAL(path("sqlite:///tmp/x.db"), "/tmp/x.db");
+  CAF_CHECK_EQUAL(path("sqlite:////tmp/x.db"), "/tmp/x.db");
+  CAF_CHECK_EQUAL(path("sqlite:///tmp/%C3%BC x/../y.db"), "/tmp/y.db");
+  CAF_CHECK_EQUAL(path("sqlite://x.db"), here + "/x.db");
+  CAF_CHECK_EQUAL(path("sqlite://./sub/x.db"), here + "/sub/x.db");
+}
+
+CAF_TEST(a_url_that_cannot_be_meant_is_refused) {
+  for (auto url : {"sqlite://", "sqlite:///", "sqlite:///tmp/", "sqlite://:memory:"})
+    CAF_CHECK(refusal(url).code == errc::invalid_setting);
+  CAF_CHECK(refuses("sqlite://user:secret@h/x.db", "no user, password"));
+  CAF_CHECK(refuses("sqlite:///tmp/x.db?synchronous=off", "normal or full"));
+  CAF_CHECK(refuses("sqlite:///tmp/x.db?timeout=soon", "number of seconds"));
+  CAF_CHECK(refuses("sqlite:///tmp/x.db?sync=full", "no option 'sync'"));
+}
+
+CAF_TEST(a_key_prefix_is_refused) {
+  sqlite_file file;
+  broker_options options;
+  options.global_keyprefix = "p";
+  auto x = connect_broker(file.url(), options);
+  CAF_REQUIRE(!x.has_value());
+  CAF_CHECK(x.error().code == errc::invalid_setting);
+}
+
+CAF_TEST(a_file_that_cannot_be_used_is_refused_and_left_as_it_is) {
+  sqlite_file file;
+  CAF_CHECK(refuses("sqlite://" + file.folder() + "/no/x.db", "no folder"));
+  CAF_CHECK(refuses("sqlite://" + file.folder(), "a folder"));
+  std::string text(5'000, 'x');
+  std::ofstream{file.path()} << text;
+  CAF_CHECK(refuses(file.url(), "not a database"));
+  std::ifstream left{file.path()};
+  CAF_CHECK(std::string(std::istreambuf_iterator<char>{left}, {}) == text);
+}
+
+CAF_TEST(a_database_of_somebody_else_is_refused) {
+  sqlite_file file;
+  file.open()->run("PRAGMA application_id = 1970102892"); // of a --statedb
+  CAF_CHECK(refuses(file.url(), "not one of this broker"));
+}
+
+CAF_TEST(a_newer_version_is_refused) {
+  sqlite_file file;
+  file.open()->run("PRAGMA user_version = 2");
+  CAF_CHECK(refuses(file.url(), "version 2"));
+}
+
+CAF_TEST(a_truncated_file_is_refused) {
+  sqlite_file file;
+  file.open().reset();
+  std::filesystem::resize_file(file.path(), 6'000);
+  auto x = connect_broker(file.url(), {});
+  CAF_REQUIRE(!x.has_value());
+  CAF_CHECK(x.error().what.find("malformed") != std::string::npos);
+}
+
+CAF_TEST(many_may_make_one_file_at_once) {
+  sqlite_file file;
+  strings failures[8];
+  std::vector<std::thread> threads;
+  for (auto& mine : failures)
+    threads.emplace_back([&] {
+      for (int j = 0; j < 5; ++j)
+        if (auto x = sqlite::open_database(file.url(), {}); !x)
+          mine.push_back(x.error().what);
+    });
+  for (auto& t : threads)
+    t.join();
+  for (auto& x : failures)
+    CAF_CHECK_EQUAL(x, strings{});
+}
+
+CAF_TEST(who_waits_too_long_for_others_is_told_so) {
+  sqlite_file file;
+  auto other = file.open();
+  sqlite::transaction change{*other};
+  auto x = connect_broker(file.url() + "?timeout=0.05", {}).value();
+  auto sent = to("q", "1");
+  auto done = x->publish({&sent, 1});
+  CAF_REQUIRE(!done.has_value());
+  CAF_CHECK(done.error().code == errc::timeout);
+  CAF_CHECK_EQUAL(done.error().what, "cannot publish messages in " + file.url()
+                                       + ": others have kept it locked for "
+                                         "0.05 s");
+}
+
+CAF_TEST(a_full_disk_is_an_error_and_nothing_is_half_done) {
+  sqlite_file file;
+  auto db = file.open();
+  db->number("PRAGMA max_page_count = 60");
+  expected<void> done;
+  int count = 0;
+  while (done && count < 1'000) {
+    sqlite::transaction change{*db};
+    sqlite::put(*db, to("q", std::to_string(++count)), 0);
+    sqlite::put(*db, to("q", std::to_string(++count)), 0);
+    done = change.commit("publish messages");
+  }
+  CAF_REQUIRE(!done.has_value());
+  CAF_CHECK(done.error().what.find("full") != std::string::npos);
+  auto waiting = db->number(sqlite::sql::count_waiting, "q").value_or(-1);
+  CAF_CHECK_EQUAL(waiting, count - 2);
+  db->number("PRAGMA max_page_count = 6000");
+  sqlite::transaction change{*db};
+  sqlite::put(*db, to("q", "room again"), 0);
+  CAF_CHECK(change.commit("publish messages").has_value());
+}
+
+CAF_TEST(a_file_that_was_deleted_or_replaced_is_noticed) {
+  sqlite_world w;
+  auto x = w.connect("a@h");
+  CAF_CHECK(reserve(*x).empty());
+  CAF_CHECK(x->wait(0ms).has_value());
+  std::filesystem::remove(w.url().substr(9));
+  for (auto done : {x->wait(10s), x->renew({})}) {
+    CAF_REQUIRE(!done.has_value());
+    CAF_CHECK(done.error().code == errc::unavailable);
+    CAF_CHECK(done.error().what.find("deleted") != std::string::npos);
+  }
+}
+
+// -- bells --------------------------------------------------------------------
+
+CAF_TEST(a_bell_that_was_deleted_is_made_again) {
+  sqlite_world w;
+  auto x = w.connect("a@h");
+  auto y = w.connect("b@h");
+  CAF_CHECK(reserve(*x).empty());
+  std::filesystem::remove(
+    sqlite::bell_path(w.url().substr(9), sqlite::topic::messages));
+  x->wait(0ms).value();
+  std::thread producer{[&] { publish(*y, {"1"}); }};
+  auto start = real_time::now();
+  while (reserve(*x).empty() && real_time::now() - start < 20s)
+    x->wait(20s).value();
+  producer.join();
+  CAF_CHECK_LESS(real_time::now() - start, 5s);
+}
+
+CAF_TEST(any_program_can_ring_by_touching_the_file) {
+  sqlite_world w;
+  auto x = w.connect("a@h");
+  CAF_CHECK(reserve(*x).empty());
+  auto path = w.url().substr(9) + "-messages";
+  std::thread other{[&] { utimensat(AT_FDCWD, path.c_str(), nullptr, 0); }};
+  auto start = real_time::now();
+  x->wait(20s).value();
+  other.join();
+  CAF_CHECK_LESS(real_time::now() - start, 5s);
+}
+
+CAF_TEST(a_bell_belongs_to_whom_the_database_belongs_to) {
+  sqlite_file file;
+  file.open().reset();
+  chmod(file.path().c_str(), 0660);
+  auto path = sqlite::bell_path(file.path(), sqlite::topic::results);
+  auto x = sqlite::bell::open(file.path(), sqlite::topic::results);
+  CAF_REQUIRE(x.has_value());
+  struct stat found {};
+  stat(path.c_str(), &found);
+  CAF_CHECK_EQUAL(found.st_mode & 0777, 0660u);
+  CAF_CHECK_EQUAL(found.st_size, 0);
+}
+
+// -- broadcasts ---------------------------------------------------------------
+
+CAF_TEST(whoever_listens_hears_each_broadcast_once_in_order) {
+  sqlite_world w;
+  auto x = w.connect("a@h");
+  auto say = [&](const char* exchange, const char* text) {
+    return x->publish(exchange, "", text, 0).value();
+  };
+  CAF_CHECK_EQUAL(say("celery.pidbox", "before"), 0u);
+  auto one = listen(w, "celery.pidbox");
+  CAF_CHECK_EQUAL(say("celery.pidbox", "1"), 1u);
+  auto two = listen(w, "celery.pidbox");
+  auto events = listen(w, "celeryev");
+  CAF_CHECK_EQUAL(say("celery.pidbox", "2"), 2u);
+  CAF_CHECK_EQUAL(say("celeryev", "event"), 1u);
+  CAF_CHECK_EQUAL(heard(*one), "1");
+  CAF_CHECK_EQUAL(heard(*one), "2");
+  CAF_CHECK_EQUAL(heard(*one), "(nothing)");
+  CAF_CHECK_EQUAL(heard(*two), "2");
+  CAF_CHECK_EQUAL(heard(*events), "event");
+  two.reset();
+  CAF_CHECK_EQUAL(say("celery.pidbox", "3"), 1u);
+  CAF_CHECK_EQUAL(heard(*one), "3");
+}
+
+CAF_TEST(a_broadcast_wakes_who_waits_for_it_and_so_does_the_end) {
+  sqlite_world w;
+  auto x = w.connect("a@h");
+  auto one = listen(w, "celery.pidbox");
+  auto start = real_time::now();
+  std::thread speaker{[&] { x->publish("celery.pidbox", "", "1", 0).value(); }};
+  CAF_CHECK_EQUAL(heard(*one, 20s), "1");
+  speaker.join();
+  std::thread closer{[&] { one->close(); }};
+  CAF_CHECK_EQUAL(heard(*one, 20s), "(nothing)");
+  closer.join();
+  CAF_CHECK_EQUAL(heard(*one, 20s), "(nothing)"); // and every later one
+  CAF_CHECK_LESS(real_time::now() - start, 5s);
+}
+
+CAF_TEST(an_exchange_keeps_a_bounded_number_of_broadcasts) {
+  sqlite_file file;
+  auto db = file.open();
+  {
+    sqlite::transaction change{*db};
+    for (int i = 0; i < 10'050; ++i)
+      db->run(sqlite::sql::add_broadcast, "celeryev", sqlite::blob{"x"});
+    change.commit("fill").value();
+  }
+  sqlite::publish_broadcast(*db, "celeryev", "last").value();
+  auto kept = db->number("SELECT count(*) FROM broadcast").value_or(-1);
+  CAF_CHECK_EQUAL(kept, 10'000);
+}
+
+// -- processes that are killed ------------------------------------------------
+
+namespace {
+
+constexpr int total = 3'000;
+
+/// A worker in a process of its own, until nothing is left or it is killed.
+/// Every settlement has a result and a follow-up.
+[[noreturn]] void work(const world& w, int life) {
+  auto options = w.options("worker@h");
+  options.incarnation = "life-" + std::to_string(life);
+  auto x = connect_broker(w.url(), options);
+  if (!x)
+    _exit(1);
+  auto& b = **x;
+  for (;;) {
+    auto ys = b.reserve(17);
+    if (!ys || !b.renew({}) || !b.recover())
+      _exit(2);
+    std::vector<settlement> batch;
+    for (auto& y : *ys) {
+      auto id = id_of(y.payload);
+      batch.push_back(settled(y));
+      batch.back().result = success(id);
+      batch.back().publish = {to("next", id)};
+    }
+    if (!b.settle(batch))
+      _exit(3);
+    if (ys->empty() && !b.wait(5ms))
+      _exit(4);
+  }
+}
+
+pid_t start_worker(const world& w, int life) {
+  auto pid = fork();
+  if (pid == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL); // if the test fails
+    work(w, life);
+  }
+  return pid;
+}
+
+int end_of(pid_t pid) {
+  int status = 0;
+  waitpid(pid, &status, 0);
+  return status;
+}
+
+} // namespace
+
+// The processes share nothing but the file; each is killed at a random moment,
+// most of them within a transaction or between a commit and its ring.
+CAF_TEST(processes_killed_during_commits_lose_and_double_nothing) {
+  sqlite_world w;
+  std::vector<outgoing_message> batch;
+  for (int i = 0; i < total; ++i)
+    batch.push_back(to("q", std::to_string(i)));
+  w.connect("producer@h")->publish(batch).value();
+  auto left = [&] {
+    auto look = w.connect("look@h");
+    return look->size(queue_name{"q"}).value() + w.unacknowledged();
+  };
+  std::mt19937_64 random{std::random_device{}()};
+  std::vector<pid_t> workers;
+  int life = 0;
+  while (workers.size() < 3)
+    workers.push_back(start_worker(w, ++life));
+  size_t killed = 0;
+  auto deadline = real_time::now() + 60s;
+  while (left() > 0 && real_time::now() < deadline) {
+    usleep(static_cast<useconds_t>(random() % 15'000));
+    if (killed >= 40)
+      continue;
+    auto& victim = workers[random() % workers.size()];
+    kill(victim, SIGKILL);
+    CAF_CHECK_EQUAL(WTERMSIG(end_of(victim)), SIGKILL);
+    victim = start_worker(w, ++life);
+    ++killed;
+  }
+  for (auto pid : workers) {
+    kill(pid, SIGKILL);
+    CAF_CHECK_EQUAL(WTERMSIG(end_of(pid)), SIGKILL); // no error ended it before
+  }
+  CAF_CHECK_EQUAL(left(), 0u);
+  CAF_CHECK_GREATER(killed, 5u);
+  auto followers = drain(w, "next");
+  CAF_CHECK_EQUAL(followers.size(), size_t{total});
+  CAF_CHECK_EQUAL((std::set<std::string>{followers.begin(), followers.end()})
+                    .size(),
+                  size_t{total});
+  auto results = w.results();
+  size_t stored = 0;
+  for (int i = 0; i < total; ++i)
+    stored += results->fetch(task_id{std::to_string(i)}).value().has_value();
+  CAF_CHECK_EQUAL(stored, size_t{total});
+  auto db = sqlite::open_database(w.url(), {}).value();
+  auto state = db->select("PRAGMA integrity_check");
+  CAF_REQUIRE(state.next());
+  CAF_CHECK_EQUAL(state.text(0), "ok");
+}
