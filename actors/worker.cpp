@@ -9,6 +9,7 @@
 #include "actors/consumer/state_db.hpp"
 #include "actors/consumer/state_keeper.hpp"
 #include "actors/consumer/timer.hpp"
+#include "actors/consumer/watchdog.hpp"
 #include "actors/consumer/writer.hpp"
 #include "actors/multiplexer_scheduler.hpp"
 #include "actors/pool/autoscaler.hpp"
@@ -40,7 +41,13 @@ using namespace std::chrono_literals;
 // -- the tree -------------------------------------------------------------------
 
 std::shared_ptr<incarnation> begin_incarnation(const worker_config& config) {
-  auto life = std::make_shared<incarnation>();
+  auto& x = config.settings;
+  connection_retry_limits limits;
+  limits.again = x.broker_connection_retry;
+  limits.again_at_startup =
+      x.broker_connection_retry_on_startup.value_or(limits.again);
+  limits.max = x.broker_connection_max_retries;
+  auto life = std::make_shared<incarnation>(limits);
   life->broker_url = config.settings.broker_url;
   life->result_url = config.settings.result_backend;
   life->options = config.broker;
@@ -154,6 +161,17 @@ void limit_prefetch(broker_options& to, const consumer_options& from,
                       : prefetch_window::window_max;
 }
 
+child_spec watchdog_spec(std::chrono::milliseconds interval,
+                         caf::actor consumer) {
+  child_spec result;
+  result.id = "watchdog";
+  result.start = [=, memory = std::make_shared<watchdog_memory>()](
+                   caf::local_actor* parent, const siblings&) {
+    return parent->spawn(watchdog, interval, consumer, memory);
+  };
+  return result;
+}
+
 std::vector<child_spec> connection_specs(const worker_config& config,
                                          std::shared_ptr<incarnation> life,
                                          caf::actor consumer,
@@ -179,30 +197,30 @@ std::vector<child_spec> connection_specs(const worker_config& config,
   call.start = [=](caf::local_actor* parent, const siblings&) {
     return parent->spawn<caf::detached>(caller, life, calls);
   };
-  std::vector<child_spec> result{std::move(write), std::move(read),
-                                 std::move(forward), std::move(call)};
+  std::vector<child_spec> result;
+  auto& deaf = config.settings.worker_deaf_timeout;
+  if (deaf.count() > 0)
+    result.push_back(watchdog_spec(deaf, consumer));
+  result.insert(result.end(), {std::move(write), std::move(read),
+                               std::move(forward), std::move(call)});
   if (!config.settings.worker_enable_remote_control)
     return result;
   child_spec listen;
   listen.id = "listener";
-  listen.start = [=](caf::local_actor* parent, const siblings&) {
-    return parent->spawn<caf::detached>(listener, life, consumer);
+  listen.start = [=](caf::local_actor* parent, const siblings& started) {
+    return parent->spawn<caf::detached>(listener, life, consumer,
+                                        started.get("writer"));
   };
   result.push_back(std::move(listen));
   return result;
 }
 
-supervisor_flags connection_flags(const worker_config& config) {
+supervisor_flags connection_flags() {
   supervisor_flags flags;
   flags.strategy = strategy::rest_for_one;
   flags.backoff = {50ms, 2s};
-  // A broker may be away for as long as it likes, unless told otherwise.
-  auto& x = config.settings;
-  flags.intensity = {x.broker_connection_retry
-                       ? x.broker_connection_max_retries.value_or(
-                         unlimited_restarts)
-                       : 0,
-                     1h};
+  // How often is said by `connection_retries`: it knows which attempt failed.
+  flags.intensity = {unlimited_restarts, 1h};
   return flags;
 }
 
@@ -277,7 +295,7 @@ std::vector<child_spec> worker_specs(const worker_config& config,
   connect.type = child_type::supervisor;
   connect.start = [&config, life, calls](caf::local_actor* parent,
                                   const siblings& started) {
-    return parent->spawn(supervisor, "connections", connection_flags(config),
+    return parent->spawn(supervisor, "connections", connection_flags(),
                          connection_specs(config, *life,
                                           started.get("consumer"), calls));
   };

@@ -8,6 +8,7 @@
 //        |- autoscaler                with --autoscale
 //        |- consumer                  decides what happens to each message
 //        `- supervisor "connections"  rest_for_one, backoff
+//           |- watchdog               finds a worker that is deaf
 //           |- writer                 settles
 //           `- reader                 reserves
 //

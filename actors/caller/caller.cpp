@@ -31,7 +31,7 @@ caller_state::~caller_state() {
 }
 
 void caller_state::fail(const error& x) {
-  self->quit(caf::make_error(supervision_errc::connection_lost, x.what));
+  self->quit(life->end_of_connection(x));
 }
 
 /// @returns whether there are connections now

@@ -54,6 +54,7 @@ void log_outcome(const request& r, const outcome& x) {
 
 void consumer_state::on_deliveries(deliveries& x) {
   outstanding -= std::min(outstanding, x.batch.size());
+  delivered += x.batch.size();
   std::vector<job> runnable;
   for (auto& one : x.batch)
     admit(one, runnable);
@@ -391,7 +392,12 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
   return {
     [self](reader_up& x) { self->state.on_reader_up(std::move(x.reader)); },
     [self](writer_up& x) { self->state.on_writer_up(std::move(x.writer)); },
-    [self](deliveries& x) { self->state.on_deliveries(x); },
+    [self](deliveries& x) {
+      // A reader that was left behind may still get an answer: its successor
+      // has taken over what it reserved.
+      if (self->current_sender() == self->state.reader)
+        self->state.on_deliveries(x);
+    },
     [self](const woken& x) { self->state.on_woken(x); },
     [self](const turns& x) { self->state.on_turns(x); },
     [self](pool_ready& x) { self->state.on_pool_ready(x); },
@@ -421,6 +427,10 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
       if (st.writer)
         self->send(st.writer, recover_lost{});
       self->delayed_send(self, st.recover_interval, recover_atom::value);
+    },
+    [self](list_appetite) {
+      self->send(caf::actor_cast<caf::actor>(self->current_sender()),
+                 self->state.appetite_now());
     },
     [self](list_unfinished) {
       self->send(caf::actor_cast<caf::actor>(self->current_sender()),

@@ -150,6 +150,7 @@ struct consumer_state {
   // -- what is asked ------------------------------------------------------------
 
   unfinished_tasks unfinished_now() const;
+  appetite appetite_now() const;
   description own_description() const;
 
   // -- the end ------------------------------------------------------------------
@@ -181,6 +182,7 @@ struct consumer_state {
   uint64_t last_job = 0;
   size_t num_held = 0;
   size_t outstanding = 0; ///< credit that the reader has not used yet
+  uint64_t delivered = 0; ///< messages so far
   bool surplus_check_pending = false;
   bool announced = false; ///< the log says that it is ready
   caf::actor drain_requester; ///< set while it drains

@@ -18,6 +18,10 @@ unfinished_tasks consumer_state::unfinished_now() const {
   return result;
 }
 
+appetite consumer_state::appetite_now() const {
+  return {reader && outstanding > 0 && !drain_requester, delivered, writer};
+}
+
 description consumer_state::own_description() const {
   // The reader may be waiting for messages: let it see that it is asked, too.
   options.interrupt_reader();

@@ -1,6 +1,8 @@
 // One life of a worker's consumer and its connections.
 #pragma once
 
+#include "actors/consumer/connection_retries.hpp"
+#include "actors/supervision/supervision_errc.hpp"
 #include "protocol/broker/broker.hpp"
 #include "protocol/broker/subscription.hpp"
 
@@ -19,6 +21,25 @@ struct incarnation {
   std::string result_url;
   broker_options options; ///< node, incarnation, queues, timeouts
   std::atomic<uint64_t> next_sequence{1};
+  connection_retries retries;
+
+  explicit incarnation(connection_retry_limits limits = {}) : retries{limits} {
+    // nop
+  }
+
+  /// Why an actor ends whose connection is lost. Fatal if there may be no other.
+  caf::error end_of_connection(const error& x) const {
+    return retries.lost()
+             ? caf::make_error(supervision_errc::connection_lost, x.what)
+             : make_fatal(x.what);
+  }
+
+  /// The same for one that could not connect, and counts.
+  caf::error end_of_attempt(const error& x) {
+    return retries.failed()
+             ? caf::make_error(supervision_errc::connection_lost, x.what)
+             : make_fatal(x.what + "; giving up");
+  }
 
   /// Ends the reader's wait for messages, if it is in one. From any thread.
   void interrupt_reader() {

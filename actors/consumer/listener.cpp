@@ -12,7 +12,6 @@ namespace umbel {
 
 namespace {
 
-using connect_atom = caf::atom_constant<caf::atom("connect")>;
 using listen_atom = caf::atom_constant<caf::atom("listen")>;
 
 } // namespace
@@ -63,18 +62,19 @@ void listener_state::on_command(const std::string& payload) {
 }
 
 void listener_state::fail(const error& x) {
-  self->quit(caf::make_error(supervision_errc::connection_lost, x.what));
+  self->quit(life->end_of_connection(x));
 }
 
 caf::behavior listener(caf::stateful_actor<listener_state>* self,
-                       std::shared_ptr<incarnation> life, caf::actor consumer) {
+                       std::shared_ptr<incarnation> life, caf::actor consumer,
+                       caf::actor writer) {
   auto& st = self->state;
   st.self = self;
   st.life = std::move(life);
   st.consumer = std::move(consumer);
-  self->send(self, connect_atom::value);
+  self->send(writer, await_writer{});
   return {
-    [self](connect_atom) { self->state.connect(); },
+    [self](const writer_up&) { self->state.connect(); },
     [self](listen_atom) { self->state.listen(); },
     [self](describe_atom) {
       return describe_self(self, self->state.commands ? "listening"

@@ -1,6 +1,7 @@
 // listener: the connection that hears commands (remote control).
 //
-//  1. connects, and subscribes to the exchange of commands;
+//  1. when the writer is connected, connects too, and subscribes to the exchange
+//     of commands;
 //  2. reads each command, and hands `revoke` and `terminate` that are for this
 //     node to the consumer. Others it does not know yet.
 //
@@ -40,6 +41,7 @@ struct listener_state {
 };
 
 caf::behavior listener(caf::stateful_actor<listener_state>* self,
-                       std::shared_ptr<incarnation> life, caf::actor consumer);
+                       std::shared_ptr<incarnation> life, caf::actor consumer,
+                       caf::actor writer);
 
 } // namespace umbel

@@ -94,6 +94,16 @@ struct turns {
   std::vector<turn> answers;
 };
 
+/// Look how many messages wait in the consumed queues. Answered by
+/// `waiting_messages`.
+struct count_waiting {};
+
+/// In the first queue that is not empty.
+struct waiting_messages {
+  queue_name queue;
+  size_t count = 0; ///< 0: all are empty
+};
+
 /// Give up the lease; the last message before the end. Answered by `released`.
 struct release_lease {};
 
@@ -109,6 +119,17 @@ struct wake_at {
 
 struct woken {
   std::vector<uint64_t> ids;
+};
+
+// -- watchdog -------------------------------------------------------------------
+
+/// Answered by `appetite`.
+struct list_appetite {};
+
+struct appetite {
+  bool hungry = false;    ///< the reader has credit
+  uint64_t delivered = 0; ///< messages since the consumer started
+  caf::actor writer;      ///< null: not connected
 };
 
 // -- consumer -------------------------------------------------------------------
@@ -168,6 +189,10 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::forwarded)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::delayed_until)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::take_turns)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::turns)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::count_waiting)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::waiting_messages)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::list_appetite)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::appetite)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::release_lease)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::released)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::wake_at)

@@ -36,10 +36,11 @@ void reader_state::connect() {
   options.first_sequence = life->next_sequence;
   auto opened = connect_broker(life->broker_url, options);
   if (!opened)
-    return fail(opened.error());
+    return fail_to_connect(opened.error());
   connection = std::move(*opened);
   if (auto declared = connection->declare(options.queues); !declared)
-    return fail(declared.error());
+    return fail_to_connect(declared.error());
+  life->retries.succeeded();
   life->set_reader(connection.get());
   self->send(consumer, reader_up{self});
 }
@@ -100,7 +101,11 @@ void reader_state::on_idle(uint64_t fetches_then) {
 }
 
 void reader_state::fail(const error& x) {
-  self->quit(caf::make_error(supervision_errc::connection_lost, x.what));
+  self->quit(life->end_of_connection(x));
+}
+
+void reader_state::fail_to_connect(const error& x) {
+  self->quit(life->end_of_attempt(x));
 }
 
 caf::behavior reader(caf::stateful_actor<reader_state>* self,

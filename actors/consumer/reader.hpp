@@ -44,6 +44,7 @@ struct reader_state {
   void pause_soon();
   void on_idle(uint64_t fetches_then);
   void fail(const error& x);
+  void fail_to_connect(const error& x);
 
   caf::event_based_actor* self = nullptr;
   std::shared_ptr<incarnation> life;

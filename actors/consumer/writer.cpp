@@ -21,17 +21,28 @@ using flush_atom = caf::atom_constant<caf::atom("flush")>;
 void writer_state::connect() {
   auto opened = connect_broker(life->broker_url, life->options);
   if (!opened)
-    return fail(opened.error());
+    return fail_to_connect(opened.error());
   connection = std::move(*opened);
   if (!connection->stores_results()) {
     auto store = connect_result_store(life->result_url, life->options.results);
     if (!store)
-      return fail(store.error());
+      return fail_to_connect(store.error());
     results = std::move(*store);
   }
   // The lease must be there before the first message is reserved under it.
-  if (check(connection->renew({})))
-    self->send(consumer, writer_up{self});
+  if (auto renewed = connection->renew({}); !renewed)
+    return fail_to_connect(renewed.error());
+  self->send(consumer, writer_up{self});
+  for (auto& x : waiting)
+    self->send(x, writer_up{self});
+  waiting.clear();
+}
+
+void writer_state::on_await(caf::actor x) {
+  if (connection)
+    self->send(x, writer_up{self});
+  else
+    waiting.push_back(std::move(x));
 }
 
 void writer_state::add(const settle_batch& x) {
@@ -101,7 +112,25 @@ bool writer_state::check(const expected<void>& x) {
 
 void writer_state::fail(const error& x) {
   connection.reset();
-  self->quit(caf::make_error(supervision_errc::connection_lost, x.what));
+  self->quit(life->end_of_connection(x));
+}
+
+void writer_state::fail_to_connect(const error& x) {
+  connection.reset();
+  self->quit(life->end_of_attempt(x));
+}
+
+void writer_state::count(const caf::actor& whom) {
+  waiting_messages result;
+  for (auto& queue : life->options.queues) {
+    auto size = connection->size(queue);
+    if (!size)
+      return fail(size.error());
+    result = {queue, *size};
+    if (*size > 0)
+      break;
+  }
+  self->send(whom, std::move(result));
 }
 
 caf::behavior writer(caf::stateful_actor<writer_state>* self,
@@ -114,10 +143,8 @@ caf::behavior writer(caf::stateful_actor<writer_state>* self,
   return {
     [self](connect_atom) { self->state.connect(); },
     [self](await_writer) {
-      // This comes after the attempt to connect, which ends the actor if it
-      // fails: whoever gets here finds it connected.
-      self->send(caf::actor_cast<caf::actor>(self->current_sender()),
-                 writer_up{self});
+      self->state.on_await(
+        caf::actor_cast<caf::actor>(self->current_sender()));
     },
     [self](const settle_batch& x) { self->state.add(x); },
     [self](describe_atom) {
@@ -151,6 +178,9 @@ caf::behavior writer(caf::stateful_actor<writer_state>* self,
       if (!answers)
         return self->state.fail(answers.error());
       self->send(self->state.consumer, turns{x.ids, std::move(*answers)});
+    },
+    [self](count_waiting) {
+      self->state.count(caf::actor_cast<caf::actor>(self->current_sender()));
     },
     [self](release_lease) {
       if (self->state.check(self->state.connection->release()))

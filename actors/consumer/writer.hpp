@@ -1,10 +1,12 @@
 // writer: the connection that settles.
 //
-//  1. connects, and tells the consumer that it is up;
+//  1. connects, and tells the consumer, and the others that wait for it, that it
+//     is up;
 //  2. carries out settlements: everything that waits in its mailbox goes to the
 //     broker in one pipeline, and is then confirmed to the consumer;
-//  3. renews the lease, restores what others left, forwards what is due and asks
-//     for turns under shared rate limits, when it is told to.
+//  3. renews the lease, restores what others left, forwards what is due, asks
+//     for turns under shared rate limits and counts what waits, when it is told
+//     to.
 //
 // Where results live on another server than messages, it checks what is still
 // owned, stores the results of that, and settles afterwards.
@@ -34,7 +36,10 @@ struct writer_state {
   void store_results();
   void forward(caf::actor whom);
   bool check(const expected<void>& x);
+  void on_await(caf::actor x);
+  void count(const caf::actor& whom);
   void fail(const error& x);
+  void fail_to_connect(const error& x);
 
   caf::event_based_actor* self = nullptr;
   std::shared_ptr<incarnation> life;
@@ -44,6 +49,7 @@ struct writer_state {
   std::vector<settlement> pending;
   uint64_t last_number = 0; ///< of the newest batch in `pending`
   bool flush_under_way = false;
+  std::vector<caf::actor> waiting; ///< to be told when there is a connection
   caf::actor forwarder; ///< null until it has asked
 };
 

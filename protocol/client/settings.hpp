@@ -126,6 +126,7 @@ struct settings {
   std::optional<size_t> worker_hard_max_memory_per_child; ///< KiB; ours
   std::optional<std::string> worker_state_db; ///< none: nothing is remembered
   bool worker_enable_remote_control = true;
+  std::chrono::milliseconds worker_deaf_timeout{10'000}; ///< ours
   std::string worker_log_format{
       "[%(asctime)s: %(levelname)s/%(processName)s] %(message)s"};
   std::optional<bool> worker_log_color; ///< none: on a terminal

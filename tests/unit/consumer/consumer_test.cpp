@@ -29,6 +29,7 @@ struct seen {
   std::vector<tasks_revoked> answers;
   size_t renewals = 0;
   size_t recoveries = 0;
+  std::vector<appetite> appetites;
 };
 
 /// Stands for pool, timer, reader and writer at once, and only writes down.
@@ -56,6 +57,7 @@ caf::behavior recorder(caf::event_based_actor*, seen* log) {
     [=](recover_lost) { ++log->recoveries; },
     [=](release_lease) { log->released = true; },
     [=](drained) { log->drained = true; },
+    [=](const appetite& x) { log->appetites.push_back(x); },
   };
 }
 
@@ -130,6 +132,11 @@ struct fixture : test_coordinator_fixture<> {
     consume_messages();
   }
 
+  /// From the reader.
+  void come(deliveries x) {
+    order(std::move(x));
+  }
+
   /// As from root, who wants an answer.
   template <class T>
   void order(T x) {
@@ -153,14 +160,14 @@ struct fixture : test_coordinator_fixture<> {
     auto x = make(task);
     x.payload = payload("id-" + std::to_string(last), task, "null", "null",
                         timelimit);
-    tell(deliveries{{std::move(x)}});
+    come(deliveries{{std::move(x)}});
   }
 
   void deliver(const std::string& task, size_t n = 1) {
     deliveries x;
     for (size_t i = 0; i < n; ++i)
       x.batch.push_back(make(task));
-    tell(std::move(x));
+    come(std::move(x));
   }
 
   outcome done(uint64_t job, outcome_kind kind = outcome_kind::success) {
@@ -188,6 +195,34 @@ struct fixture : test_coordinator_fixture<> {
 } // namespace
 
 CAF_TEST_FIXTURE_SCOPE(consumer_tests, fixture)
+
+CAF_TEST(a reader that was left behind is not listened to) {
+  start(window(8, true));
+  auto left_behind = sys.spawn(recorder, &log);
+  caf::send_as(left_behind, uut, deliveries{{make("tasks.add")}});
+  consume_messages();
+  CAF_CHECK(log.jobs.empty());
+  deliver("tasks.add");
+  CAF_CHECK_EQUAL(log.jobs.size(), 1u);
+  caf::anon_send_exit(left_behind, caf::exit_reason::kill);
+}
+
+CAF_TEST(it says whether it is hungry) {
+  start(window(2, true));
+  auto hungry = [this] {
+    order(list_appetite{});
+    return log.appetites.back().hungry;
+  };
+  CAF_CHECK(hungry());
+  CAF_CHECK(log.appetites.back().writer == other);
+  deliver("tasks.add", 2);
+  CAF_CHECK(!hungry());
+  CAF_CHECK_EQUAL(log.appetites.back().delivered, 2u);
+  finish(1);
+  CAF_CHECK(hungry());
+  order(drain{});
+  CAF_CHECK(!hungry());
+}
 
 CAF_TEST(the prefetch window follows the size of the pool) {
   start(window(8, true));
@@ -267,7 +302,7 @@ CAF_TEST(acks_late is acknowledged with the result alone) {
 
 CAF_TEST(a malformed message is parked and the next one runs) {
   start();
-  tell(deliveries{{{delivery_tag{"n/i/1"}, queue_name{"celery"}, "rubbish"},
+  come(deliveries{{{delivery_tag{"n/i/1"}, queue_name{"celery"}, "rubbish"},
                    make("tasks.add")}});
   CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
   CAF_CHECK(log.settled[0].how == disposition::ack);
@@ -289,7 +324,7 @@ CAF_TEST(an unknown task fails with NotRegistered) {
 
 CAF_TEST(an expired task is revoked) {
   start();
-  tell(deliveries{{make("tasks.add", "null", R"("2001-01-01T00:00:00Z")")}});
+  come(deliveries{{make("tasks.add", "null", R"("2001-01-01T00:00:00Z")")}});
   CAF_CHECK(log.jobs.empty());
   CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
   CAF_REQUIRE(log.settled[0].result);
@@ -299,7 +334,7 @@ CAF_TEST(an expired task is revoked) {
 
 CAF_TEST(a task that is due soon is held and does not count in the window) {
   start(window(1, true));
-  tell(deliveries{{make("tasks.add", due_in(5s))}});
+  come(deliveries{{make("tasks.add", due_in(5s))}});
   CAF_CHECK(log.jobs.empty());
   CAF_REQUIRE_EQUAL(log.woken_at.size(), 1u);
   CAF_CHECK_EQUAL(log.credit, 2u);
@@ -315,7 +350,7 @@ CAF_TEST(a task that is due soon is held and does not count in the window) {
 
 CAF_TEST(a task that is due later is left to the broker) {
   start(window(1, true));
-  tell(deliveries{{make("tasks.add", due_in(5'001ms))}});
+  come(deliveries{{make("tasks.add", due_in(5'001ms))}});
   CAF_CHECK(log.woken_at.empty());
   CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
   auto& s = log.settled[0];
@@ -330,7 +365,7 @@ CAF_TEST(only so many tasks wait here) {
   options.held_max = 2;
   start(options);
   for (auto i = 0; i < 3; ++i)
-    tell(deliveries{{make("tasks.add", due_in(1s))}});
+    come(deliveries{{make("tasks.add", due_in(1s))}});
   CAF_CHECK_EQUAL(log.woken_at.size(), 2u);
   CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
   CAF_CHECK(log.settled[0].how == disposition::delay);
@@ -342,7 +377,7 @@ CAF_TEST(a delayed task keeps its priority) {
   auto x = make("tasks.add", due_in(1h));
   auto at = x.payload.find(R"("priority": 0)");
   x.payload.replace(at, 13, R"("priority": 7)");
-  tell(deliveries{{x}});
+  come(deliveries{{x}});
   CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
   CAF_CHECK_EQUAL(log.settled[0].priority, 7);
 }
@@ -380,7 +415,7 @@ CAF_TEST(a limited task waits in the broker if its turn is far off) {
   deliver("tasks.add"); // a newcomer does
   CAF_REQUIRE_EQUAL(log.settled.size(), 3u);
   CAF_CHECK(log.settled[2].due == wall_clock + 20s);
-  tell(deliveries{{back}});
+  come(deliveries{{back}});
   CAF_CHECK_EQUAL(log.jobs.size(), 2u);
 }
 
@@ -396,7 +431,7 @@ CAF_TEST(a limit by key holds for each value of the header) {
                       R"("group": ")" + group + '"');
     return x;
   };
-  tell(deliveries{{with("a"), with("b"), with("a"), make("tasks.add")}});
+  come(deliveries{{with("a"), with("b"), with("a"), make("tasks.add")}});
   CAF_CHECK_EQUAL(log.jobs.size(), 3u);
   CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
   CAF_CHECK_EQUAL(log.settled[0].tag.str(), "n/i/3");
@@ -540,7 +575,7 @@ CAF_TEST(a new reader gets the whole credit again) {
 CAF_TEST(draining gives back what has not begun and waits for the rest) {
   start();
   deliver("tasks.add", 2);
-  tell(deliveries{{make("tasks.add", due_in(1s))}});
+  come(deliveries{{make("tasks.add", due_in(1s))}});
   order(drain{});
   CAF_CHECK(log.paused);
   CAF_CHECK(log.quiet);
@@ -689,7 +724,7 @@ CAF_TEST(a task that was revoked before it came is refused) {
 
 CAF_TEST(a revoked task that waits for its time is refused at once) {
   start();
-  tell(deliveries{{make("tasks.add", due_in(1s))}});
+  come(deliveries{{make("tasks.add", due_in(1s))}});
   CAF_CHECK(log.settled.empty());
   order(revoke_tasks{{task_id{"id-1"}}, std::nullopt});
   CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
