@@ -24,6 +24,8 @@ using clock = std::chrono::steady_clock;
 
 constexpr int64_t schema_version = 1;
 
+constexpr auto moved = "the file was deleted or replaced";
+
 /// "umbq" in ASCII: tells our files from those of others.
 constexpr int64_t application_id = 0x756d6271;
 
@@ -359,13 +361,16 @@ error database::refusal_of_failure(const char* doing) const {
 }
 
 expected<void> database::check_file(const char* doing) const {
-  struct stat x {};
-  if (stat(where_.path.c_str(), &x) == 0 && x.st_dev == device_
-      && x.st_ino == inode_)
+  if (is_there())
     return {};
   return error{errc::unavailable,
-               fmt::format("cannot {} in {}: the file was deleted or replaced",
-                           doing, where_.str())};
+               fmt::format("cannot {} in {}: {}", doing, where_.str(), moved)};
+}
+
+bool database::is_there() const {
+  struct stat x {};
+  return stat(where_.path.c_str(), &x) == 0 && x.st_dev == device_
+         && x.st_ino == inode_;
 }
 
 // SQLite's own handler sleeps for up to 100 ms; a transaction takes about one.
@@ -382,7 +387,12 @@ int database::on_busy(void* self, int count) {
 
 // -- transactions -------------------------------------------------------------
 
+// What is written into a file that is gone would be lost without a word.
 transaction::transaction(database& db) : db_(db) {
+  if (!db_.is_there() && db_.failed_ == 0) {
+    db_.failed_ = SQLITE_IOERR;
+    db_.message_ = moved;
+  }
   open_ = db_.execute("BEGIN IMMEDIATE");
 }
 

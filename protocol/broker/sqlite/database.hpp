@@ -106,6 +106,7 @@ public:
   expected<void> outcome(const char* doing);
 
   /// @returns `unavailable` if the path leads to another file by now, or to none
+  /// For those who only read; a transaction looks itself.
   expected<void> check_file(const char* doing) const;
 
 private:
@@ -119,6 +120,7 @@ private:
   expected<void> make_tables();
   expected<std::optional<int64_t>> version();
 
+  bool is_there() const;
   bool execute(const char* sql);
   void roll_back();
   sqlite3_stmt* prepare(const char* sql);

@@ -162,9 +162,6 @@ sqlite_broker::owned(std::span<const delivery_tag> tags) {
 }
 
 expected<void> sqlite_broker::renew(std::span<const delivery_tag> tags) {
-  constexpr auto doing = "renew the lease";
-  if (auto there = db_->check_file(doing); !there)
-    return there;
   auto time = now();
   owners_.clear();
   transaction change{*db_};
@@ -173,7 +170,7 @@ expected<void> sqlite_broker::renew(std::span<const delivery_tag> tags) {
     auto [owner, sequence] = split(tag);
     db_->run(sql::renew_reserved, owner_of(owner), sequence, to_number(time));
   }
-  return change.commit(doing);
+  return change.commit("renew the lease");
 }
 
 expected<void> sqlite_broker::release() {

@@ -94,8 +94,6 @@ private:
     if (clock::now() < renew_at_)
       return {};
     renew_at_ = clock::now() + renew_interval;
-    if (auto there = db_->check_file(doing); !there)
-      return there;
     transaction change{*db_};
     auto until = to_number(now() + subscriber_lease);
     if (db_->run(sql::renew_subscriber, id_, until) == 0)

@@ -176,7 +176,8 @@ CAF_TEST(a_file_that_was_deleted_or_replaced_is_noticed) {
   CAF_CHECK(reserve(*x).empty());
   CAF_CHECK(x->wait(0ms).has_value());
   std::filesystem::remove(w.url().substr(9));
-  for (auto done : {x->wait(10s), x->renew({})}) {
+  auto sent = to("q", "1");
+  for (auto done : {x->wait(10s), x->renew({}), x->publish({&sent, 1})}) {
     CAF_REQUIRE(!done.has_value());
     CAF_CHECK(done.error().code == errc::unavailable);
     CAF_CHECK(done.error().what.find("deleted") != std::string::npos);

@@ -1,0 +1,124 @@
+"""The embedded broker: several workers on one file, and no server."""
+
+import random
+import subprocess
+
+import pytest
+
+from harness.sqlite_file import SqliteFile
+from harness.waiting import eventually
+from harness.workers import umbel_binary
+
+LATE = {"task_acks_late": True, "task_reject_on_worker_lost": True}
+
+
+@pytest.fixture
+def file(tmp_path) -> SqliteFile:
+    return SqliteFile(tmp_path / "broker.db")
+
+
+def results(file: SqliteFile, ids: list[str], timeout: float = 20) -> list:
+    eventually(lambda: file.statuses(ids) == {"SUCCESS": len(ids)}, timeout)
+    return [file.result(id)["result"] for id in ids]
+
+
+def refusal(*args: str) -> str:
+    """What a worker says that does not start, in one line."""
+    ended = subprocess.run(
+        [umbel_binary(), "worker", "-A", "tasks", *args],
+        capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL,
+    )
+    assert ended.returncode == 2, ended
+    lines = [x for x in ended.stderr.splitlines() if "running as root" not in x]
+    assert len(lines) == 1, ended.stderr
+    return lines[0]
+
+
+def test_tasks_run_and_results_are_in_the_same_file(umbel_worker, file):
+    running = umbel_worker(broker=file.url, backend="")
+    assert f"transport:   {file.url}" in running.log
+    assert f"results:     {file.url}" in running.log
+    ids = file.publish("tasks.add", [[i, 1] for i in range(200)])
+    assert results(file, ids) == [i + 1 for i in range(200)]
+    assert file.in_flight() == 0
+    running.stop()
+
+
+def test_two_workers_share_the_work(umbel_worker, file):
+    for name in "one", "two":
+        umbel_worker("-n", f"{name}@h", "-c", "1", broker=file.url,
+                     config={"worker_prefetch_multiplier": 1})
+    ids = file.publish("tasks.sleep", [[0.3]] * 6)
+    eventually(lambda: file.holders() == 2)
+    results(file, ids)
+
+
+def test_killed_workers_lose_nothing_and_their_tasks_are_back_in_seconds(
+    umbel_worker, file
+):
+    seed = random.randrange(1 << 30)
+    print("seed", seed)
+    chance = random.Random(seed)
+
+    def start(life: int):
+        return umbel_worker("-n", f"life{life}@h", broker=file.url, config=LATE,
+                            loglevel="warning", ready=False)
+
+    workers = [umbel_worker("-n", "life0@h", broker=file.url, config=LATE)]
+    workers += [start(i) for i in (1, 2)]
+    ids = []
+    for life in range(3, 11):
+        ids += file.publish("tasks.add", [[i, 1] for i in range(1_000)])
+        ids += file.publish("tasks.sleep", [[0.05]] * 20)
+        eventually(lambda: file.in_flight() > 0)
+        victim = chance.choice(workers)
+        victim.kill()
+        workers.remove(victim)
+        workers.append(start(life))
+    results(file, ids, timeout=40)  # a lease is 10 s, a look every 5 s
+    eventually(lambda: file.in_flight() == 0)
+    assert file.size() == 0
+    assert file.check() == "ok"
+
+
+def test_a_worker_hears_commands(umbel_worker, file):
+    running = umbel_worker(broker=file.url)
+    command = {"method": "revoke", "arguments": {"task_id": "unwanted"}}
+    file.broadcast("celery.pidbox", command)
+    running.wait_for_log("Tasks flagged as revoked: unwanted")
+
+
+def test_purge(umbel_worker, file):
+    umbel_worker(broker=file.url).stop()
+    file.publish("tasks.add", [[1, 1]] * 7)
+    running = umbel_worker("--purge", "--force", broker=file.url)
+    running.wait_for_log(r"purge: deleted 7 messages \(celery: 7\)")
+    assert file.size() == 0
+
+
+def test_what_cannot_work_is_said_in_one_line(file, tmp_path):
+    assert "there is no folder" in refusal("-b", f"sqlite://{tmp_path}/no/x.db")
+    assert "it is a folder" in refusal("-b", f"sqlite://{tmp_path}")
+    assert "it names no file" in refusal("-b", "sqlite://")
+    assert "normal or full" in refusal("-b", file.url + "?synchronous=never")
+    file.path.write_text("no database" * 500)
+    assert "it is not a database" in refusal("-b", file.url)
+    assert "it is not a database" in refusal(
+        "-b", "redis://127.0.0.1:1", "--result-backend", file.url
+    )
+
+
+def test_the_file_is_deleted_under_a_worker(umbel_worker, file):
+    running = umbel_worker(broker=file.url)
+    for end in "", "-wal", "-shm":
+        file.path.with_name(file.path.name + end).unlink(missing_ok=True)
+    running.wait_for_log("the file was deleted or replaced")
+    eventually(lambda: file.path.exists(), what="a new file")
+
+    def is_there():
+        try:
+            return file.publish("tasks.add", [[4, 4]])
+        except Exception as problem:  # its tables are being made
+            print(problem)
+
+    assert results(file, eventually(is_there)) == [8]
