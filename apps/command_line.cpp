@@ -1,5 +1,6 @@
 #include "apps/command_line.hpp"
 
+#include "apps/call_command.hpp"
 #include "apps/help.hpp"
 #include "apps/multi/multi_command.hpp"
 #include "apps/options.hpp"
@@ -18,7 +19,7 @@ namespace {
 
 /// Celery's commands that are not there yet.
 constexpr std::string_view commands_of_celery[] = {
-    "amqp",    "beat",   "call",    "control", "events",  "graph",
+    "amqp",    "beat",   "control", "events",  "graph",
     "inspect", "list",   "logtool", "migrate", "purge",
     "report",  "result", "shell",   "status",  "upgrade",
 };
@@ -35,6 +36,16 @@ constexpr const char* worker_footer =
     "\n"
     "'umbel settings' describes all settings.";
 
+constexpr const char* call_footer =
+    "Exit status: 0 sent, or ended well; 1 the task failed or was revoked; 2\n"
+    "options or settings are wrong; 69 broker or result store cannot be reached;\n"
+    "75 the time to wait is over.\n"
+    "\n"
+    "Examples:\n"
+    "  umbel call tasks.add --args '[4, 4]' --wait\n"
+    "  umbel call tasks.add -k '{\"x\": 1, \"y\": 2}' -b sqlite:///tmp/x.db --wait\n"
+    "  umbel call tasks.sleep -a '[10]' --countdown 60 -Q slow";
+
 /// The parser of one run, with what it fills.
 struct parser {
   parser(std::string program_name, bool only_worker);
@@ -49,7 +60,9 @@ struct parser {
   options given;
   CLI::App root;
   CLI::App* worker = nullptr;   ///< may be the root itself
+  CLI::App* call = nullptr;     ///< null if only_worker
   CLI::App* settings = nullptr; ///< null if only_worker
+  call_options called;
 };
 
 parser::parser(std::string program_name, bool only_worker)
@@ -84,6 +97,11 @@ parser::parser(std::string program_name, bool only_worker)
   add_global_options(*worker, given);
   add_worker_options(*worker, given);
   worker->footer(worker_footer);
+  call = root.add_subcommand("call", "Send a task, and wait for its result.");
+  format(*call, program + " call [OPTIONS] TASK");
+  add_global_options(*call, given);
+  add_call_options(*call, called);
+  call->footer(call_footer);
   // Only for the help: it has a parser of its own.
   root.add_subcommand("multi", "Start, stop and show several workers.");
   settings =
@@ -164,14 +182,14 @@ std::string parser::complaint() const {
              + (is_option(arg) ? explain_option(*this, root, arg)
                                : explain_command(*this, arg));
   }
-  for (auto command : {worker, settings}) {
+  for (auto command : {worker, call, settings}) {
     if (command == nullptr)
       continue;
     for (auto& arg : command->remaining()) {
       auto name = name_of(*command) + ": ";
       if (is_option(arg))
         return name + explain_option(*this, *command, arg);
-      if (command == settings || !is_assignment(arg))
+      if (command != worker || !is_assignment(arg))
         return unexpected(name_of(*command), arg, command == worker);
     }
   }
@@ -251,6 +269,8 @@ int run_command_line(const std::string& program, std::vector<std::string> argv,
     std::fputs(settings_markdown().c_str(), stdout);
     return exit_ok;
   }
+  if (x.call != nullptr && x.call->parsed())
+    return run_call_command(x.name_of(*x.call), x.given, x.called);
   if (!only_worker && !x.worker->parsed()) {
     std::fputs(x.root.help().c_str(), stdout);
     return exit_ok;

@@ -75,9 +75,10 @@ expected<void> check_url(const std::string& setting, const std::string& text,
   return invalid("the scheme '" + parsed->scheme + "' is not one of " + known);
 }
 
-void fill_broker_options(worker_config& config) {
-  auto& from = config.settings;
-  auto& to = config.broker;
+} // namespace
+
+broker_options to_broker_options(const settings& from) {
+  broker_options to;
   auto& transport = from.broker_transport_options;
   to.visibility_timeout = transport.visibility_timeout;
   to.global_keyprefix = transport.global_keyprefix;
@@ -94,7 +95,10 @@ void fill_broker_options(worker_config& config) {
   to.results.socket_timeout = from.redis_socket_timeout;
   to.results.global_keyprefix =
       from.result_backend_transport_options.global_keyprefix;
+  return to;
 }
+
+namespace {
 
 std::vector<queue_name> chosen_queues(const options& given, const settings& x) {
   std::vector<queue_name> result;
@@ -253,9 +257,9 @@ environment current_environment() {
   return result;
 }
 
-expected<worker_config> configure_worker(const options& given,
-                                         const environment& variables,
-                                         std::vector<std::string>& warnings) {
+expected<settings> configure_settings(const options& given,
+                                      const environment& variables,
+                                      std::vector<std::string>& warnings) {
   settings_sources sources;
   sources.file = given.config.empty() ? variable(variables, "CELERY_CONFIG")
                                       : given.config;
@@ -264,8 +268,7 @@ expected<worker_config> configure_worker(const options& given,
   auto loaded = load_settings(sources, warnings);
   if (!loaded)
     return loaded.error();
-  worker_config config;
-  auto& x = config.settings = std::move(*loaded);
+  auto& x = *loaded;
   if (auto done = check_url("broker_url", x.broker_url,
                             {"redis", "redis+socket", "unix", "amqp", "sqlite",
                              "memory"});
@@ -285,6 +288,18 @@ expected<worker_config> configure_worker(const options& given,
                      "disabled"});
       !done)
     return done.error();
+  return loaded;
+}
+
+expected<worker_config> configure_worker(const options& given,
+                                         const environment& variables,
+                                         std::vector<std::string>& warnings) {
+  auto loaded = configure_settings(given, variables, warnings);
+  if (!loaded)
+    return loaded.error();
+  worker_config config;
+  auto& x = config.settings = std::move(*loaded);
+  config.broker = to_broker_options(x);
   auto node = expand_node_name(given.hostname, host_name());
   if (!node)
     return node.error();
@@ -293,7 +308,6 @@ expected<worker_config> configure_worker(const options& given,
   if (!queues)
     return queues.error();
   config.broker.queues = std::move(*queues);
-  fill_broker_options(config);
   auto pool = parse_pool(x.worker_pool);
   if (!pool)
     return pool.error();

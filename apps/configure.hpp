@@ -17,6 +17,17 @@ using environment = std::map<std::string, std::string>;
 /// The environment of this process.
 environment current_environment();
 
+/// Reads the settings, checks where broker and results are, and chooses the result
+/// store if none is named.
+/// @param warnings lines for the log
+/// @returns an error that says which option, variable or setting is wrong
+expected<settings> configure_settings(const options& given,
+                                      const environment& variables,
+                                      std::vector<std::string>& warnings);
+
+/// What a connection to the broker has to know, but for who it is.
+broker_options to_broker_options(const settings& from);
+
 /// Reads the settings and decides everything that needs no file but --config.
 /// @param warnings lines for the log
 /// @returns an error that says which option, variable or setting is wrong.

@@ -1,0 +1,107 @@
+#include "apps/call_command.hpp"
+
+#include "apps/configure.hpp"
+#include "apps/exit_status.hpp"
+#include "protocol/client/producer.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include <unistd.h>
+
+namespace umbel {
+
+namespace {
+
+/// One line on standard error.
+int refuse(const std::string& name, const std::string& what, int status) {
+  std::fprintf(stderr, "%s: %s\n", name.c_str(), what.c_str());
+  return status;
+}
+
+int status_of(const error& x) {
+  switch (x.code) {
+    case errc::unavailable:
+    case errc::timeout:
+    case errc::refused:
+      return exit_unavailable;
+    case errc::invalid_setting:
+    case errc::unsupported:
+      return exit_usage;
+    default:
+      return exit_failure;
+  }
+}
+
+task_call make_call(const call_options& x, const settings& from) {
+  task_call result;
+  auto time = now();
+  result.task = x.task;
+  result.args = x.args;
+  result.kwargs = x.kwargs;
+  result.queue = x.queue.empty() ? from.task_default_queue : x.queue;
+  result.priority = x.priority.value_or(from.task_default_priority.value_or(0));
+  if (x.countdown)
+    result.eta = time + *x.countdown;
+  else
+    result.eta = x.eta;
+  if (x.expires_in)
+    result.expires = time + *x.expires_in;
+  else
+    result.expires = x.expires;
+  return result;
+}
+
+} // namespace
+
+int run_call_command(const std::string& name, const options& given,
+                     const call_options& call) {
+  if (call.task.empty())
+    return refuse(name, "which task? " + name + " TASK", exit_usage);
+  if (!given.workdir.empty() && chdir(given.workdir.c_str()) != 0)
+    return refuse(name,
+                  "option --workdir: cannot change to '" + given.workdir
+                    + "': " + std::strerror(errno),
+                  exit_usage);
+  std::vector<std::string> warnings;
+  auto loaded = configure_settings(given, current_environment(), warnings);
+  if (!loaded)
+    return refuse(name, loaded.error().what, exit_usage);
+  for (auto& line : warnings)
+    std::fprintf(stderr, "%s: %s\n", name.c_str(), line.c_str());
+  producer_options to;
+  to.broker_url = loaded->broker_url;
+  to.broker = to_broker_options(*loaded);
+  if (call.wait)
+    to.result_url = loaded->result_backend;
+  auto connected = producer::connect(to);
+  if (!connected)
+    return refuse(name, connected.error().what, status_of(connected.error()));
+  auto id = connected->send(make_call(call, *loaded));
+  if (!id)
+    return refuse(name, id.error().what, status_of(id.error()));
+  if (!call.wait) {
+    std::printf("%s\n", id->str().c_str());
+    return exit_ok;
+  }
+  auto result = connected->wait(*id, call.timeout);
+  if (!result)
+    return refuse(name, result.error().what, status_of(result.error()));
+  if (!*result)
+    return refuse(name,
+                  "task " + id->str() + " has not ended within the timeout; it "
+                    "is not withdrawn",
+                  exit_timeout);
+  if (!(*result)->succeeded())
+    return refuse(name,
+                  "task " + id->str()
+                    + ((*result)->status == "REVOKED" ? " was revoked: "
+                                                      : " failed: ")
+                    + (*result)->reason(),
+                  exit_failure);
+  std::printf("%s\n", to_json((*result)->result).c_str());
+  return exit_ok;
+}
+
+} // namespace umbel

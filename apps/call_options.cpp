@@ -1,0 +1,146 @@
+#include "apps/call_options.hpp"
+
+#include <charconv>
+#include <cmath>
+
+namespace umbel {
+
+namespace {
+
+constexpr const char* group = "Options";
+
+std::optional<double> seconds(const std::string& text) {
+  double x = 0;
+  auto end = text.data() + text.size();
+  auto [ptr, ec] = std::from_chars(text.data(), end, x);
+  if (ec != std::errc{} || ptr != end || !(x >= 0 && x <= 1e11))
+    return std::nullopt;
+  return x;
+}
+
+template <class Duration>
+Duration to_duration(double x) {
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>{x});
+}
+
+/// Of a time that no clock reaches, the last one.
+std::chrono::microseconds microseconds_of(const std::string& text) {
+  return to_duration<std::chrono::microseconds>(*seconds(text));
+}
+
+// A check returns what is wrong, or nothing.
+using complaint = std::string;
+
+complaint some_seconds(const std::string& text) {
+  return seconds(text) ? "" : '\'' + text
+                                + "' is not a number of seconds, 0 or more";
+}
+
+complaint a_time(const std::string& text) {
+  return parse_time(text) ? "" : '\'' + text
+                                   + "' is not a time such as "
+                                     "2030-01-31T12:00:00Z";
+}
+
+complaint a_time_or_seconds(const std::string& text) {
+  return seconds(text) || parse_time(text)
+           ? ""
+           : '\'' + text
+               + "' is neither a number of seconds nor a time such as "
+                 "2030-01-31T12:00:00Z";
+}
+
+complaint a_list(const std::string& text) {
+  auto x = parse_json(text);
+  return x && x->is_array() ? "" : '\'' + text
+                                     + "' is not a list in JSON, such as "
+                                       "[4, \"text\"]";
+}
+
+complaint a_mapping(const std::string& text) {
+  auto x = parse_json(text);
+  return x && x->is_object() ? "" : '\'' + text
+                                      + "' is not a mapping in JSON, such as "
+                                        "{\"x\": 4}";
+}
+
+complaint a_priority(const std::string& text) {
+  return text.size() == 1 && text[0] >= '0' && text[0] <= '9'
+           ? ""
+           : '\'' + text + "' is not a whole number from 0 to 9";
+}
+
+void add(CLI::App& command, const char* names, const char* type,
+         std::function<void(const std::string&)> use, const char* meaning,
+         complaint (*check)(const std::string&) = nullptr) {
+  auto option = command.add_option_function<std::string>(names, std::move(use),
+                                                         meaning)
+                  ->type_name(type)
+                  ->group(group)
+                  ->take_last();
+  if (check != nullptr)
+    option->check(CLI::Validator{
+      [check](std::string& text) { return check(text); }, ""});
+}
+
+} // namespace
+
+void add_call_options(CLI::App& command, call_options& x) {
+  // No group: the usage line shows it.
+  command.add_option("task", x.task)->group("");
+  add(
+    command, "-a,--args", "JSON",
+    [&x](const std::string& text) { x.args = parse_json(text)->as_array(); },
+    "Positional arguments, a list [default: []]", a_list);
+  add(
+    command, "-k,--kwargs", "JSON",
+    [&x](const std::string& text) { x.kwargs = parse_json(text)->as_object(); },
+    "Keyword arguments, a mapping [default: {}]", a_mapping);
+  add(
+    command, "-Q,--queue", "NAME",
+    [&x](const std::string& text) { x.queue = text; },
+    "Queue to send it to [default: the setting task_default_queue]");
+  add(
+    command, "--priority", "0-9",
+    [&x](const std::string& text) { x.priority = text[0] - '0'; },
+    "Priority in its queue; which end is urgent depends on the broker [default: "
+    "the setting task_default_priority, or 0]",
+    a_priority);
+  add(
+    command, "--countdown", "SECONDS",
+    [&x](const std::string& text) { x.countdown = microseconds_of(text); },
+    "Run it so much later", some_seconds);
+  add(
+    command, "--eta", "TIME",
+    [&x](const std::string& text) { x.eta = *parse_time(text); },
+    "Run it at this time (ISO 8601), not earlier", a_time);
+  add(
+    command, "--expires", "SECONDS|TIME",
+    [&x](const std::string& text) {
+      if (seconds(text))
+        x.expires_in = microseconds_of(text);
+      else
+        x.expires = *parse_time(text);
+    },
+    "Do not run it later than that", a_time_or_seconds);
+  command
+    .add_flag_callback(
+      "--wait", [&x] { x.wait = true; },
+      "Wait for the end and print the result as JSON")
+    ->group(group)
+    ->disable_flag_override();
+  command
+    .add_flag_callback(
+      "--no-wait", [&x] { x.wait = false; },
+      "Print the task's id and do not wait [default]")
+    ->group(group)
+    ->disable_flag_override();
+  add(
+    command, "--timeout", "SECONDS",
+    [&x](const std::string& text) {
+      x.timeout = to_duration<std::chrono::milliseconds>(*seconds(text));
+    },
+    "With --wait: give up waiting after that [default: never]", some_seconds);
+}
+
+} // namespace umbel

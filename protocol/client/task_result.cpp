@@ -1,0 +1,46 @@
+#include "protocol/client/task_result.hpp"
+
+namespace umbel {
+
+namespace {
+
+std::string plain(const json::value& x) {
+  return x.is_string() ? std::string{x.get_string()} : to_json(x);
+}
+
+} // namespace
+
+std::string task_result::reason() const {
+  auto* document = result.if_object();
+  auto* type = document ? document->if_contains("exc_type") : nullptr;
+  if (!type)
+    return plain(result);
+  auto text = plain(*type);
+  auto* message = document->if_contains("exc_message");
+  if (!message)
+    return text;
+  std::string arguments;
+  if (auto* list = message->if_array())
+    for (auto& x : *list)
+      arguments += (arguments.empty() ? "" : ", ") + plain(x);
+  else
+    arguments = plain(*message);
+  return arguments.empty() ? text : text + ": " + arguments;
+}
+
+expected<task_result> parse_task_result(std::string_view document) {
+  auto parsed = parse_json(document);
+  if (!parsed)
+    return error{errc::malformed, "a result document: " + parsed.error().what};
+  auto* object = parsed->if_object();
+  auto* status = object ? object->if_contains("status") : nullptr;
+  if (!status || !status->is_string())
+    return error{errc::malformed, "a result document has no status"};
+  task_result result;
+  result.status = status->get_string();
+  if (auto* value = object->if_contains("result"))
+    result.result = *value;
+  return result;
+}
+
+} // namespace umbel

@@ -1,0 +1,31 @@
+// The state of a task as its result document tells it (contract section 6.1).
+#pragma once
+
+#include "protocol/message/json.hpp"
+
+#include <string>
+#include <string_view>
+
+namespace umbel {
+
+struct task_result {
+  std::string status; ///< "SUCCESS", "FAILURE", "REVOKED", "STARTED" ...
+  json::value result; ///< what the task returned, or the exception's document
+
+  /// Whether no other state will follow.
+  bool ended() const {
+    return succeeded() || status == "FAILURE" || status == "REVOKED";
+  }
+
+  bool succeeded() const {
+    return status == "SUCCESS";
+  }
+
+  /// Of a task that did not succeed, the exception: "ValueError: its message".
+  std::string reason() const;
+};
+
+/// @returns `malformed` for what is no result document
+expected<task_result> parse_task_result(std::string_view document);
+
+} // namespace umbel
