@@ -75,6 +75,29 @@ expected<void> check_url(const std::string& setting, const std::string& text,
   return invalid("the scheme '" + parsed->scheme + "' is not one of " + known);
 }
 
+/// What queues are created with, as Celery does by the same settings.
+std::map<std::string, std::string> queue_arguments(const settings& x) {
+  std::map<std::string, std::string> result;
+  auto add = [&](const std::string& name, json::object arguments,
+                 std::optional<int> max_priority) {
+    if (!max_priority)
+      max_priority = x.task_queue_max_priority;
+    if (max_priority && !arguments.contains("x-max-priority"))
+      arguments["x-max-priority"] = *max_priority;
+    result.emplace(name, json::serialize(arguments));
+  };
+  auto of_type = [](const std::string& type) {
+    return type == "classic" ? json::object{}
+                             : json::object{{"x-queue-type", type}};
+  };
+  for (auto& queue : x.task_queues)
+    add(queue.name, json::parse(queue.queue_arguments).as_object(),
+        queue.max_priority);
+  add(x.task_default_queue, of_type(x.task_default_queue_type), {});
+  add("", of_type(x.task_create_missing_queue_type), {});
+  return result;
+}
+
 } // namespace
 
 broker_options to_broker_options(const settings& from) {
@@ -87,6 +110,12 @@ broker_options to_broker_options(const settings& from) {
   to.connect_timeout =
       transport.socket_connect_timeout.value_or(from.broker_connection_timeout);
   to.socket_timeout = transport.socket_timeout.value_or(to.socket_timeout);
+  to.heartbeat = from.broker_heartbeat;
+  to.login_method = from.broker_login_method.value_or("");
+  auto& tls = from.broker_use_ssl;
+  to.tls = {tls.enabled, tls.ca_certs, tls.certfile, tls.keyfile, tls.verify};
+  to.queue_arguments = queue_arguments(from);
+  to.delay_queue_type = from.broker_native_delayed_delivery_queue_type;
   to.result_url = from.result_backend;
   to.results.result_expires =
       from.result_expires.value_or(std::chrono::seconds{0});

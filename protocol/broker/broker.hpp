@@ -20,6 +20,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -108,6 +109,7 @@ struct forward_report {
 
 /// How a server is known to be the one that is meant, and how it knows us.
 struct tls_options {
+  bool enabled = false; ///< also where the URL does not say so
   std::string ca_certs; ///< file; empty: the system's authorities
   std::string certfile; ///< file; empty: none
   std::string keyfile;  ///< of `certfile`
@@ -149,8 +151,9 @@ struct broker_options {
   std::chrono::seconds heartbeat{120}; ///< 0: none
   std::string login_method; ///< PLAIN, EXTERNAL; empty: PLAIN
   tls_options tls;
-  std::string queue_type; ///< of new queues: "classic", "quorum"; empty: classic
-  std::optional<int> max_priority; ///< of new queues
+  /// Of queues that are created: a JSON object for each that is known, and for
+  /// all others what stands under the empty name. Empty: none.
+  std::map<std::string, std::string> queue_arguments;
   std::string delay_queue_type{"quorum"}; ///< of the queues that delay
   /// Shared by all connections of one life of a worker, and by them alone.
   std::shared_ptr<shared_connections> shared

@@ -3,6 +3,9 @@
 #include "protocol/client/nearest.hpp"
 #include "protocol/rate.hpp"
 
+#include <cctype>
+#include <tuple>
+
 namespace umbel::detail {
 
 namespace {
@@ -165,18 +168,66 @@ constexpr std::string_view annotation_members_without_effect[] = {
 template <auto Member>
 constexpr auto queue_member = set_member<queue_setting, Member>;
 
+// Kept as JSON: only the broker knows what it means.
+expected<void> set_queue_arguments(queue_setting& x, const json::value& value,
+                                   const setting_origin& origin) {
+  if (!value.is_null() && !value.is_object())
+    return wrong_value(origin, value, "an object");
+  x.queue_arguments = value.is_null() ? "{}" : json::serialize(value);
+  return {};
+}
+
 constexpr member_info<queue_setting> queue_members[] = {
     {"name", queue_member<&queue_setting::name>},
     {"exchange", queue_member<&queue_setting::exchange>},
     {"exchange_type", queue_member<&queue_setting::exchange_type>},
     {"routing_key", queue_member<&queue_setting::routing_key>},
+    {"max_priority", queue_member<&queue_setting::max_priority>},
+    {"queue_arguments", set_queue_arguments},
 };
 
 constexpr std::string_view queue_members_without_effect[] = {
     "alias",      "auto_delete",      "binding_arguments", "binding_key",
     "bindings",   "durable",          "exclusive",         "expires",
-    "max_length", "max_length_bytes", "max_priority",      "message_ttl",
-    "no_ack",     "no_declare",       "queue_arguments",   "consumer_arguments",
+    "max_length", "max_length_bytes", "message_ttl",       "no_ack",
+    "no_declare", "consumer_arguments",
+};
+
+// Python's ssl.CERT_NONE, CERT_OPTIONAL and CERT_REQUIRED, and their values.
+expected<void> set_cert_reqs(ssl_setting& x, const json::value& value,
+                             const setting_origin& origin) {
+  for (auto& [name, number, verify] :
+       {std::tuple{"none", 0, false}, std::tuple{"optional", 1, true},
+        std::tuple{"required", 2, true}}) {
+    std::string text;
+    if (value.is_string())
+      for (auto c : value.get_string())
+        text += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    if (text == name || text == std::string{"cert_"} + name
+        || (value.is_int64() && value.get_int64() == number)) {
+      x.verify = verify;
+      return {};
+    }
+  }
+  return wrong_value(origin, value,
+                     "one of CERT_REQUIRED, CERT_OPTIONAL, CERT_NONE");
+}
+
+template <auto Member>
+constexpr auto ssl_member = set_member<ssl_setting, Member>;
+
+constexpr member_info<ssl_setting> ssl_members[] = {
+    {"ca_certs", ssl_member<&ssl_setting::ca_certs>},
+    {"certfile", ssl_member<&ssl_setting::certfile>},
+    {"keyfile", ssl_member<&ssl_setting::keyfile>},
+    {"cert_reqs", set_cert_reqs},
+};
+
+// What py-amqp takes besides.
+constexpr std::string_view ssl_members_without_effect[] = {
+    "ciphers",         "context",    "do_handshake_on_connect",
+    "server_hostname", "server_side", "sni",
+    "ssl_version",     "suppress_ragged_eofs",
 };
 
 // Fills what was left out, and checks the name.
@@ -302,7 +353,10 @@ json::value setting_value<queue_setting>::get(const queue_setting& x) {
   return json::object{{"name", x.name},
                       {"exchange", x.exchange},
                       {"exchange_type", x.exchange_type},
-                      {"routing_key", x.routing_key}};
+                      {"routing_key", x.routing_key},
+                      {"max_priority",
+                       setting_value<std::optional<int>>::get(x.max_priority)},
+                      {"queue_arguments", json::parse(x.queue_arguments)}};
 }
 
 expected<void> setting_value<std::vector<queue_setting>>::set(
@@ -347,6 +401,34 @@ json::value setting_value<std::vector<queue_setting>>::get(
   for (auto& x : xs)
     result.push_back(setting_value<queue_setting>::get(x));
   return result;
+}
+
+// -- broker_use_ssl -----------------------------------------------------------
+
+expected<void> setting_value<ssl_setting>::set(ssl_setting& x,
+                                               const json::value& value,
+                                               const setting_origin& origin,
+                                               bounds) {
+  if (value.is_bool()) {
+    x = {};
+    x.enabled = value.get_bool();
+    return {};
+  }
+  if (!value.is_object())
+    return wrong_value(origin, value, "true, false or an object");
+  auto done =
+      set_object(x, value, origin, ssl_members, ssl_members_without_effect);
+  x.enabled = true;
+  return done;
+}
+
+json::value setting_value<ssl_setting>::get(const ssl_setting& x) {
+  if (!x.enabled)
+    return false;
+  return json::object{{"ca_certs", x.ca_certs},
+                      {"certfile", x.certfile},
+                      {"keyfile", x.keyfile},
+                      {"cert_reqs", x.verify ? "CERT_REQUIRED" : "CERT_NONE"}};
 }
 
 // -- task_default_rate_limit, task_annotations --------------------------------

@@ -244,6 +244,17 @@ struct setting_value<std::vector<queue_setting>> {
   static json::value get(const std::vector<queue_setting>& x);
 };
 
+/// True, false, or an object with files and what is verified.
+template <>
+struct setting_value<ssl_setting> {
+  static constexpr auto kind = setting_kind::object;
+
+  static expected<void> set(ssl_setting& x, const json::value& value,
+                            const setting_origin& origin, bounds);
+
+  static json::value get(const ssl_setting& x);
+};
+
 /// Text, or a number per second.
 template <>
 struct setting_value<rate_setting> {

@@ -40,6 +40,17 @@ struct queue_setting {
   std::string exchange;
   std::string exchange_type{"direct"};
   std::string routing_key;
+  std::optional<int> max_priority;
+  std::string queue_arguments{"{}"}; ///< a JSON object
+};
+
+/// `broker_use_ssl`.
+struct ssl_setting {
+  bool enabled = false; ///< also where the URL does not say so
+  std::string ca_certs; ///< file; empty: the system's authorities
+  std::string certfile;
+  std::string keyfile;
+  bool verify = true; ///< cert_reqs is not CERT_NONE
 };
 
 /// A user or a group: "www-data", "33", and in JSON also 33. Empty: none.
@@ -71,6 +82,10 @@ struct settings {
   std::optional<size_t> broker_connection_max_retries;
   std::optional<bool> broker_connection_retry_on_startup;    ///< none: as above
   umbel::broker_transport_options broker_transport_options;
+  std::chrono::seconds broker_heartbeat{120};
+  std::optional<std::string> broker_login_method;
+  ssl_setting broker_use_ssl;
+  std::string broker_native_delayed_delivery_queue_type{"quorum"};
 
   // -- results ----------------------------------------------------------------
 
@@ -96,6 +111,9 @@ struct settings {
   std::optional<rate_setting> task_default_rate_limit;
   std::map<std::string, task_annotation> task_annotations; ///< "*": any task
   std::string task_default_queue{"celery"};
+  std::string task_default_queue_type{"classic"};
+  std::string task_create_missing_queue_type{"classic"};
+  std::optional<int> task_queue_max_priority;
   std::optional<int> task_default_priority;
   std::vector<queue_setting> task_queues;
   std::string task_serializer{"json"};

@@ -153,7 +153,7 @@ connection::open(const std::string& urls, const broker_options& options,
 expected<void> connection::connect(const address& to,
                                    const broker_options& options) {
   amqp_socket_t* socket = nullptr;
-  if (to.tls) {
+  if (to.tls || options.tls.enabled) {
     if (auto fine = check_files(options.tls); !fine)
       return fine;
     socket = amqp_ssl_socket_new(state_);

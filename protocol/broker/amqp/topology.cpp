@@ -45,16 +45,11 @@ private:
 expected<void> topology::declare(const std::string& queue) {
   if (known_.count(queue) > 0)
     return {};
-  arguments how;
-  if (!options_->queue_type.empty() && options_->queue_type != "classic")
-    how.text("x-queue-type", options_->queue_type);
-  if (options_->max_priority)
-    how.number("x-max-priority", *options_->max_priority);
   auto waiting = size(queue);
   if (!waiting)
     return waiting.error();
   if (!*waiting)
-    if (auto done = make_queue(queue, how.table()); !done)
+    if (auto done = make_task_queue(queue); !done)
       return done;
   // Its exchange has its name; if there is one of any type, it is the one.
   auto done = make_exchange(queue, "direct");
@@ -150,6 +145,19 @@ expected<void> topology::declare_levels() {
       return done;
   }
   return {};
+}
+
+expected<void> topology::make_task_queue(const std::string& name) {
+  auto& known = options_->queue_arguments;
+  auto i = known.find(name);
+  if (i == known.end())
+    i = known.find("");
+  pool memory;
+  auto given = parse_json(i == known.end() ? "{}" : i->second);
+  if (!given || !given->is_object())
+    return error{errc::invalid_setting,
+                 "the arguments of queue " + name + " are not an object"};
+  return make_queue(name, to_table(given->get_object(), memory));
 }
 
 expected<void> topology::make_queue(const std::string& name,

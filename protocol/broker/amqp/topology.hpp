@@ -3,8 +3,9 @@
 // What exists is taken as it is: RabbitMQ refuses to declare a queue with other
 // arguments than it has, and peers may have chosen others. So each queue is
 // asked for first, and created if it is missing. Created queues have what
-// Celery gives them by the same settings (task_default_queue_type,
-// task_queue_max_priority), so that Python peers may declare them afterwards.
+// Celery gives them by the same settings (task_queues, task_default_queue_type,
+// task_create_missing_queue_type, task_queue_max_priority), so that Python peers
+// may declare them afterwards.
 #pragma once
 
 #include "protocol/broker/amqp/connection.hpp"
@@ -41,6 +42,7 @@ public:
 
 private:
   expected<void> declare_levels();
+  expected<void> make_task_queue(const std::string& name);
   expected<void> make_queue(const std::string& name, const amqp_table_t& args);
   expected<void> make_exchange(const std::string& name, const char* type);
   expected<void> bind(const std::string& queue, const std::string& exchange,

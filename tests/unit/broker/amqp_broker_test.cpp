@@ -241,11 +241,10 @@ CAF_TEST(as_many_are_sent_ahead_as_are_wanted) {
 
 CAF_TEST(what_exists_is_taken_as_it_is) {
   auto options = w.options("a@h", {"quorum"});
-  options.queue_type = "quorum";
+  options.queue_arguments = {{"", R"({"x-queue-type": "quorum"})"}};
   auto x = w.connect(options);
   x->declare(options.queues).value();
-  options.queue_type = "classic";
-  options.max_priority = 5;
+  options.queue_arguments = {{"quorum", R"({"x-max-priority": 5})"}};
   auto y = w.connect(options);
   y->declare(options.queues).value();
   auto sent = to("quorum", "1");
@@ -260,7 +259,7 @@ CAF_TEST(what_exists_is_taken_as_it_is) {
 
 CAF_TEST(a_queue_with_priorities_gives_the_urgent_ones_first) {
   auto options = w.options("a@h", {"urgent"});
-  options.max_priority = 9;
+  options.queue_arguments = {{"urgent", R"({"x-max-priority": 9})"}};
   auto x = w.connect(options);
   x->declare(options.queues).value();
   std::vector<outgoing_message> batch{to("urgent", "1", 1), to("urgent", "9", 9)};
