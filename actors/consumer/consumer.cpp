@@ -264,8 +264,9 @@ void consumer_state::on_returned(const jobs_returned& x) {
 
 // -- connections come and go ----------------------------------------------------
 
-void consumer_state::on_reader_up(caf::actor x) {
-  reader = std::move(x);
+void consumer_state::on_reader_up(reader_up& x) {
+  reader = std::move(x.reader);
+  terms = std::move(x.terms);
   self->monitor(reader);
   outstanding = 0;
   fetching = true;
@@ -281,6 +282,12 @@ void consumer_state::announce() {
     spdlog::info("{} ready.", options.node.str());
     options.on_running();
   }
+  auto late = [](auto& x) { return *x.second.acks_late; };
+  if (announced && !warned && !terms.limit.empty()
+      && std::any_of(tasks.begin(), tasks.end(), late)) {
+    warned = true;
+    spdlog::warn("tasks with acks_late: {}", terms.limit);
+  }
 }
 
 void consumer_state::on_writer_up(caf::actor x) {
@@ -295,14 +302,23 @@ void consumer_state::on_writer_up(caf::actor x) {
 
 void consumer_state::on_down(const caf::actor_addr& source) {
   if (reader == source) {
-    reader = nullptr;
-    outstanding = 0;
-    fetching = false;
+    on_reader_down();
   } else if (writer == source) {
     writer = nullptr;
     releasing = false;
   }
   check_drained();
+}
+
+void consumer_state::on_reader_down() {
+  reader = nullptr;
+  outstanding = 0;
+  fetching = false;
+  if (!terms.ends_with_connection)
+    return;
+  // What has not begun is somebody else's by now, or goes back.
+  self->send(pool, take_back{0});
+  return_held();
 }
 
 void consumer_state::flush() {
@@ -339,6 +355,10 @@ void consumer_state::on_drain(caf::actor requester) {
     options.interrupt_reader();
   }
   self->send(pool, quiet{});
+  return_held();
+}
+
+void consumer_state::return_held() {
   std::vector<uint64_t> held;
   for (auto i = requests.rbegin(); i != requests.rend(); ++i)
     if (i->second.held || i->second.asking)
@@ -390,7 +410,7 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
   self->delayed_send(self, st.options.lease / 3, renew_atom::value);
   self->delayed_send(self, st.recover_interval, recover_atom::value);
   return {
-    [self](reader_up& x) { self->state.on_reader_up(std::move(x.reader)); },
+    [self](reader_up& x) { self->state.on_reader_up(x); },
     [self](writer_up& x) { self->state.on_writer_up(std::move(x.writer)); },
     [self](deliveries& x) {
       // A reader that was left behind may still get an answer: its successor

@@ -138,7 +138,8 @@ struct consumer_state {
 
   // -- connections come and go --------------------------------------------------
 
-  void on_reader_up(caf::actor x);
+  void on_reader_up(reader_up& x);
+  void on_reader_down();
   void on_writer_up(caf::actor x);
   void on_down(const caf::actor_addr& source);
   void announce();
@@ -156,6 +157,7 @@ struct consumer_state {
   // -- the end ------------------------------------------------------------------
 
   void on_drain(caf::actor requester);
+  void return_held();
   void on_abandon(caf::actor requester);
   void check_drained();
   void on_released();
@@ -185,6 +187,8 @@ struct consumer_state {
   uint64_t delivered = 0; ///< messages so far
   bool surplus_check_pending = false;
   bool announced = false; ///< the log says that it is ready
+  bool warned = false;    ///< the log says what limits late acknowledgement
+  ownership terms;        ///< of what the reader reserves
   caf::actor drain_requester; ///< set while it drains
   bool abandoning = false;
   bool fetching = false; ///< the reader has not answered `pause_reader` yet

@@ -21,6 +21,8 @@ struct incarnation {
   std::string result_url;
   broker_options options; ///< node, incarnation, queues, timeouts
   std::atomic<uint64_t> next_sequence{1};
+  /// The log says that shared rate limits are not shared. Writers', one at a time.
+  bool told_of_turns = false;
   connection_retries retries;
 
   explicit incarnation(connection_retry_limits limits = {}) : retries{limits} {

@@ -22,6 +22,7 @@ namespace umbel {
 /// A reader is connected and waits for credit.
 struct reader_up {
   caf::actor reader;
+  ownership terms = {}; ///< of what it reserves
 };
 
 /// The reader may fetch this many more messages.

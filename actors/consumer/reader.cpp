@@ -42,7 +42,7 @@ void reader_state::connect() {
     return fail_to_connect(declared.error());
   life->retries.succeeded();
   life->set_reader(connection.get());
-  self->send(consumer, reader_up{self});
+  self->send(consumer, reader_up{self, connection->reserved_until()});
 }
 
 void reader_state::fetch() {

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 namespace umbel {
 
@@ -104,6 +105,14 @@ void writer_state::forward(caf::actor whom) {
   self->send(forwarder, forwarded{report->next});
 }
 
+void writer_state::tell_of_turns() {
+  if (connection->shares_turns() || std::exchange(life->told_of_turns, true))
+    return;
+  spdlog::warn("{} cannot count for all workers: rate limits of the cluster "
+               "hold for each worker alone",
+               connection->location());
+}
+
 bool writer_state::check(const expected<void>& x) {
   if (!x)
     fail(x.error());
@@ -177,6 +186,7 @@ caf::behavior writer(caf::stateful_actor<writer_state>* self,
       auto answers = self->state.connection->take_turns(x.requests);
       if (!answers)
         return self->state.fail(answers.error());
+      self->state.tell_of_turns();
       self->send(self->state.consumer, turns{x.ids, std::move(*answers)});
     },
     [self](count_waiting) {

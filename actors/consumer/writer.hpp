@@ -35,6 +35,7 @@ struct writer_state {
   void flush();
   void store_results();
   void forward(caf::actor whom);
+  void tell_of_turns();
   bool check(const expected<void>& x);
   void on_await(caf::actor x);
   void count(const caf::actor& whom);

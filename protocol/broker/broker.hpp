@@ -93,6 +93,14 @@ struct turn {
   bool granted = false; ///< it may begin then; if not, it may ask again
 };
 
+/// How long what was reserved stays with who reserved it.
+struct ownership {
+  /// No longer than the reader's connection. Else as long as the lease.
+  bool ends_with_connection = false;
+  /// Another limit, as a line for an operator; empty: none.
+  std::string limit;
+};
+
 /// What a recovery pass did.
 struct recovery_report {
   size_t restored = 0;   ///< messages put back on their queues
@@ -168,6 +176,11 @@ public:
   /// Where this is, without password, for logs: "redis://localhost:6379/0".
   virtual std::string location() const = 0;
 
+  /// How long what was reserved stays this worker's.
+  virtual ownership reserved_until() const {
+    return {};
+  }
+
   // -- consuming --------------------------------------------------------------
 
   /// Takes up to `max` messages, urgent ones first, round robin between queues.
@@ -234,6 +247,12 @@ public:
   /// the rule of `rate_bucket`. A turn whose answer is lost is wasted.
   virtual expected<std::vector<turn>>
   take_turns(std::span<const turn_request> batch) = 0;
+
+  /// Whether the turns are counted for all nodes together; if not, each node
+  /// counts for itself.
+  virtual bool shares_turns() const {
+    return true;
+  }
 
   // -- producing ----------------------------------------------------------------
 

@@ -10,16 +10,15 @@ using namespace amqp;
 
 // -- constructors, destructors ----------------------------------------------------
 
-amqp_broker::amqp_broker(std::shared_ptr<feed> source,
-                         std::unique_ptr<connection> own,
+amqp_broker::amqp_broker(std::shared_ptr<feed> source, outlet own,
                          wake_event wake, const broker_options& options)
     : options_(options), feed_(std::move(source)), own_(std::move(own)),
-      topology_(*own_, options_), wake_(std::move(wake)) {
+      wake_(std::move(wake)) {
 }
 
 expected<std::unique_ptr<broker>>
 connect_amqp_broker(const std::string& url, const broker_options& options) {
-  auto own = connection::open(url, options, options.node.str() + " publish");
+  auto own = outlet::open(url, options);
   if (!own)
     return own.error();
   auto source = feed::of(url, options);
@@ -35,7 +34,13 @@ connect_amqp_broker(const std::string& url, const broker_options& options) {
 // -- consuming --------------------------------------------------------------------
 
 std::string amqp_broker::location() const {
-  return own_->location();
+  return own_.location();
+}
+
+ownership amqp_broker::reserved_until() const {
+  return {true, "RabbitMQ takes back what is not acknowledged within its "
+                "consumer_timeout (30 minutes unless configured): they must end "
+                "sooner, or that limit must be raised"};
 }
 
 expected<std::vector<delivery>> amqp_broker::reserve(size_t max) {
@@ -44,6 +49,8 @@ expected<std::vector<delivery>> amqp_broker::reserve(size_t max) {
       return done.error();
     if (auto done = declare(options_.queues); !done)
       return done.error();
+    // A reader has no other use for it, and would not look after it.
+    own_.close();
     begun_ = true;
   }
   return feed_->take(max);
@@ -80,14 +87,7 @@ amqp_broker::owned(std::span<const delivery_tag> tags) {
 // for long.
 expected<void> amqp_broker::renew(std::span<const delivery_tag>) {
   feed_->serve();
-  amqp_maybe_release_buffers(own_->handle());
-  for (;;) {
-    auto frame = own_->next(std::chrono::milliseconds{0}, "keep the connection");
-    if (!frame)
-      return frame.error();
-    if (!*frame)
-      return {};
-  }
+  return own_.serve();
 }
 
 expected<void> amqp_broker::release() {
@@ -117,44 +117,48 @@ amqp_broker::take_turns(std::span<const turn_request> batch) {
   return result;
 }
 
+bool amqp_broker::shares_turns() const {
+  return false;
+}
+
 // -- producing --------------------------------------------------------------------
 
 expected<void> amqp_broker::declare(std::span<const queue_name> queues) {
+  if (auto link = own_.link(); !link)
+    return link.error();
   for (auto& queue : queues)
-    if (auto done = topology_.declare(queue.str()); !done)
+    if (auto done = own_.queues().declare(queue.str()); !done)
       return done;
   return {};
 }
 
 expected<void> amqp_broker::publish(std::span<const outgoing_message> batch) {
+  if (auto link = own_.link(); !link)
+    return link.error();
   plan to;
   for (auto& x : batch)
     if (auto done = add_to_queue(to, x); !done)
       return done;
-  return send(to.parcels);
+  return own_.send(to.parcels);
 }
 
 expected<size_t> amqp_broker::publish(const std::string& exchange,
                                       const std::string& routing_key,
                                       const std::string& payload,
                                       int priority) {
-  if (!publisher_) {
-    auto made = publisher::make(*own_);
-    if (!made)
-      return made.error();
-    publisher_ = std::move(*made);
-  }
-  parcel x{exchange, routing_key, payload, priority, false, {}};
-  auto routed = publisher_->publish({&x, 1});
+  auto routed = own_.send_anywhere(
+    {exchange, routing_key, payload, priority, false, {}});
   if (!routed)
     return routed.error();
-  return routed->front() ? 1u : 0u;
+  return *routed ? 1u : 0u;
 }
 
 // -- looking ----------------------------------------------------------------------
 
 expected<size_t> amqp_broker::size(const queue_name& queue) {
-  auto waiting = topology_.size(queue.str());
+  if (auto link = own_.link(); !link)
+    return link.error();
+  auto waiting = own_.queues().size(queue.str());
   if (!waiting)
     return waiting.error();
   return waiting->value_or(0);
@@ -162,15 +166,22 @@ expected<size_t> amqp_broker::size(const queue_name& queue) {
 
 expected<std::vector<dead_letter>>
 amqp_broker::dead_letters(const queue_name& queue, size_t max) {
-  return read_dead_letters(*own_, queue.str(), max);
+  auto link = own_.link();
+  if (!link)
+    return link.error();
+  return read_dead_letters(**link, queue.str(), max);
 }
 
 expected<size_t> amqp_broker::purge(const queue_name& queue) {
-  if (auto done = own_->open_side_channel(); !done)
+  auto link = own_.link();
+  if (!link)
+    return link.error();
+  auto& x = **link;
+  if (auto done = x.open_side_channel(); !done)
     return done.error();
-  auto* ok = amqp_queue_purge(own_->handle(), side_channel, bytes(queue.str()));
-  auto done = own_->check_side(amqp_get_rpc_reply(own_->handle()),
-                               "purge queue " + queue.str());
+  auto* ok = amqp_queue_purge(x.handle(), side_channel, bytes(queue.str()));
+  auto done = x.check_side(amqp_get_rpc_reply(x.handle()),
+                           "purge queue " + queue.str());
   if (done)
     return static_cast<size_t>(ok->message_count);
   if (done.error().code == errc::not_found)

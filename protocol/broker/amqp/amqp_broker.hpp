@@ -1,15 +1,13 @@
 // A broker on RabbitMQ (3.8 or newer), as Celery's peers use it. README.md tells
 // how its delivery differs from a lease.
 //
-// This object has a connection of its own, for publishing with confirms and for
-// all that is asked; what it consumes comes through the feed that it shares
-// with the other objects of one life of a worker. Opened by `connect_broker`.
+// This object has an outlet of its own, for publishing and for all that is
+// asked; what it consumes comes through the feed that it shares with the other
+// objects of one life of a worker. Opened by `connect_broker`.
 #pragma once
 
-#include "protocol/broker/amqp/connection.hpp"
 #include "protocol/broker/amqp/feed.hpp"
-#include "protocol/broker/amqp/publisher.hpp"
-#include "protocol/broker/amqp/topology.hpp"
+#include "protocol/broker/amqp/outlet.hpp"
 #include "protocol/broker/broker.hpp"
 #include "protocol/broker/rate_table.hpp"
 
@@ -30,13 +28,13 @@ class amqp_broker final : public broker {
 public:
   // -- constructors, destructors ----------------------------------------------
 
-  amqp_broker(std::shared_ptr<amqp::feed> source,
-              std::unique_ptr<amqp::connection> own, wake_event wake,
-              const broker_options& options);
+  amqp_broker(std::shared_ptr<amqp::feed> source, amqp::outlet own,
+              wake_event wake, const broker_options& options);
 
   // -- broker -----------------------------------------------------------------
 
   std::string location() const override;
+  ownership reserved_until() const override;
   expected<std::vector<delivery>> reserve(size_t max) override;
   expected<void> wait(std::chrono::milliseconds timeout) override;
   expected<void> pause() override;
@@ -52,6 +50,7 @@ public:
   expected<forward_report> forward() override;
   expected<std::vector<turn>>
   take_turns(std::span<const turn_request> batch) override;
+  bool shares_turns() const override;
   expected<void> declare(std::span<const queue_name> queues) override;
   expected<void> publish(std::span<const outgoing_message> batch) override;
   expected<size_t> publish(const std::string& exchange,
@@ -79,13 +78,10 @@ private:
   expected<void> add_dead_letter(plan& to, const settlement& x);
   expected<void> add_delay(plan& to, const settlement& x, std::string payload);
   expected<void> add_to_queue(plan& to, const outgoing_message& x);
-  expected<void> send(std::span<const amqp::parcel> parcels);
 
   broker_options options_;
   std::shared_ptr<amqp::feed> feed_;
-  std::unique_ptr<amqp::connection> own_;
-  std::unique_ptr<amqp::publisher> publisher_; ///< from the first publish on
-  amqp::topology topology_;
+  amqp::outlet own_;
   wake_event wake_;
   rate_table rates_;
   bool begun_ = false; ///< has reserved

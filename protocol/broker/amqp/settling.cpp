@@ -20,10 +20,12 @@ amqp_broker::settle(std::span<const settlement> batch) {
                  "settle on " + location()
                    + ": results belong into another store, which has to get "
                      "them first"};
+  if (auto link = own_.link(); !link)
+    return link.error();
   auto todo = plan_for(batch);
   if (!todo)
     return todo.error();
-  if (auto done = send(todo->parcels); !done)
+  if (auto done = own_.send(todo->parcels); !done)
     return done.error();
   feed_->settle(todo->verdicts);
   return std::move(todo->effects);
@@ -83,7 +85,7 @@ expected<void> amqp_broker::add(plan& to, const settlement& x) {
 }
 
 expected<void> amqp_broker::add_dead_letter(plan& to, const settlement& x) {
-  if (auto done = topology_.declare_dead(x.queue.str()); !done)
+  if (auto done = own_.queues().declare_dead(x.queue.str()); !done)
     return done;
   to.parcels.push_back({"", dead_queue(x.queue.str()), x.dead->payload,
                         std::nullopt, true, x.dead->reason});
@@ -92,7 +94,7 @@ expected<void> amqp_broker::add_dead_letter(plan& to, const settlement& x) {
 
 expected<void> amqp_broker::add_delay(plan& to, const settlement& x,
                                       std::string payload) {
-  if (auto done = topology_.declare_delay(x.queue.str()); !done)
+  if (auto done = own_.queues().declare_delay(x.queue.str()); !done)
     return done;
   // A little early: what is left, the worker waits for. But not at once, or it
   // would come and go without end.
@@ -107,47 +109,10 @@ expected<void> amqp_broker::add_delay(plan& to, const settlement& x,
 }
 
 expected<void> amqp_broker::add_to_queue(plan& to, const outgoing_message& x) {
-  if (auto done = topology_.declare(x.queue.str()); !done)
+  if (auto done = own_.queues().declare(x.queue.str()); !done)
     return done;
   to.parcels.push_back({"", x.queue.str(), x.payload, x.priority, false, {}});
   return {};
-}
-
-expected<void> amqp_broker::send(std::span<const parcel> parcels) {
-  if (parcels.empty())
-    return {};
-  if (!publisher_) {
-    auto made = publisher::make(*own_);
-    if (!made)
-      return made.error();
-    publisher_ = std::move(*made);
-  }
-  auto routed = publisher_->publish(parcels);
-  if (!routed)
-    return routed.error();
-  // A queue was deleted since it was declared: once more, with a new one.
-  std::vector<parcel> returned;
-  for (size_t i = 0; i < parcels.size(); ++i)
-    if (!(*routed)[i])
-      returned.push_back(parcels[i]);
-  if (returned.empty())
-    return {};
-  for (auto& x : returned) {
-    topology_.forget(x.routing_key);
-    auto done = x.exchange.empty() ? topology_.declare(x.routing_key)
-                                   : expected<void>{};
-    if (!done)
-      return done;
-  }
-  routed = publisher_->publish(returned);
-  if (!routed)
-    return routed.error();
-  auto lost = std::find(routed->begin(), routed->end(), false);
-  if (lost == routed->end())
-    return {};
-  auto& x = returned[static_cast<size_t>(lost - routed->begin())];
-  return own_->failure(errc::not_found, "publish",
-                       "there is no queue for routing key " + x.routing_key);
 }
 
 } // namespace umbel

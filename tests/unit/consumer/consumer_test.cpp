@@ -572,6 +572,39 @@ CAF_TEST(a new reader gets the whole credit again) {
   CAF_CHECK_EQUAL(log.credit, 5u);
 }
 
+CAF_TEST(what has not begun goes back when deliveries end with the reader) {
+  start();
+  auto reader = sys.spawn(recorder, &log);
+  tell(reader_up{reader, {true, ""}});
+  caf::send_as(reader, uut,
+               deliveries{{make("tasks.add"), make("tasks.add"),
+                           make("tasks.add", due_in(1s))}});
+  consume_messages();
+  caf::anon_send_exit(reader, caf::exit_reason::kill);
+  consume_messages();
+  CAF_CHECK_EQUAL(log.taken_back, (std::vector<size_t>{0}));
+  CAF_REQUIRE_EQUAL(log.settled.size(), 1u); // the one with an eta
+  CAF_CHECK(log.settled[0].how == disposition::restore);
+  tell(jobs_returned{{log.jobs.at(1).id}});
+  CAF_REQUIRE_EQUAL(log.settled.size(), 2u);
+  CAF_CHECK(log.settled[1].how == disposition::restore);
+  finish(log.jobs.at(0).id);
+  CAF_CHECK_EQUAL(log.settled.size(), 3u);
+}
+
+CAF_TEST(what has not begun stays when deliveries outlive the reader) {
+  start();
+  auto reader = sys.spawn(recorder, &log);
+  tell(reader_up{reader});
+  caf::send_as(reader, uut,
+               deliveries{{make("tasks.add"), make("tasks.add", due_in(1s))}});
+  consume_messages();
+  caf::anon_send_exit(reader, caf::exit_reason::kill);
+  consume_messages();
+  CAF_CHECK(log.taken_back.empty());
+  CAF_CHECK(log.settled.empty());
+}
+
 CAF_TEST(draining gives back what has not begun and waits for the rest) {
   start();
   deliver("tasks.add", 2);
