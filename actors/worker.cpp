@@ -15,6 +15,7 @@
 #include "actors/pool/autoscaler.hpp"
 #include "actors/pool/child_worker.hpp"
 #include "actors/pool/cooperative_worker.hpp"
+#include "actors/pool/fork_server.hpp"
 #include "actors/pool/pool_supervisor.hpp"
 #include "actors/pool/thread_worker.hpp"
 #include "actors/root.hpp"
@@ -56,16 +57,33 @@ std::shared_ptr<incarnation> begin_incarnation(const worker_config& config) {
   return life;
 }
 
+/// What a child process is to load, and who it is.
+std::string configure_frame(const worker_config& config) {
+  std::string result;
+  frame::append(result, frame::configure{config.libraries,
+                                         config.broker.node.str(),
+                                         to_child_settings(config.settings)});
+  return result;
+}
+
+/// Null if children are not forked.
+std::shared_ptr<fork_lines> make_fork_lines(const worker_config& config) {
+  if (config.pool != pool_kind::prefork || !config.settings.worker_fork_server)
+    return nullptr;
+  return std::make_shared<fork_lines>();
+}
+
 /// What the pool makes its children with. Threads need the task libraries in
 /// this process; a library that cannot be loaded is an error here already.
+/// @param lines where processes come from, or null
 expected<child_factory> make_children(const worker_config& config,
+                                      std::shared_ptr<fork_lines> lines,
                                       std::shared_ptr<call_table> calls) {
   auto node = config.broker.node.str();
   auto settings = to_child_settings(config.settings);
   if (config.pool == pool_kind::prefork) {
-    std::string frame;
-    frame::append(frame, frame::configure{config.libraries, node, settings});
-    return process_children(config.child_executable, std::move(frame),
+    return process_children({config.child_executable, configure_frame(config),
+                             std::move(lines)},
                             config.recycling.watches_memory(),
                             std::move(calls));
   }
@@ -246,8 +264,19 @@ child_spec state_keeper_spec(std::shared_ptr<state_db> file) {
   return result;
 }
 
+child_spec fork_server_spec(const worker_config& config,
+                            std::shared_ptr<fork_lines> lines) {
+  fork_server_options options;
+  options.executable = config.child_executable;
+  options.configure_frame = configure_frame(config);
+  options.lines = std::move(lines);
+  options.alive = config.settings.worker_proc_alive_timeout;
+  return fork_server_spec(options);
+}
+
 std::vector<child_spec> worker_specs(const worker_config& config,
                                      const child_factory& children,
+                                     std::shared_ptr<fork_lines> lines,
                                      std::shared_ptr<call_table> calls,
                                      const worker_memory& memory,
                                      const caf::actor& root) {
@@ -301,7 +330,10 @@ std::vector<child_spec> worker_specs(const worker_config& config,
   };
   // Reader and writer one after another, each with its own time.
   connect.shutdown = 13s;
-  std::vector<child_spec> result{std::move(time), std::move(pool)};
+  std::vector<child_spec> result{std::move(time)};
+  if (lines)
+    result.push_back(fork_server_spec(config, std::move(lines)));
+  result.push_back(std::move(pool));
   if (config.autoscale)
     result.push_back(autoscaler_spec(config));
   if (memory.file)
@@ -313,6 +345,7 @@ std::vector<child_spec> worker_specs(const worker_config& config,
 
 root_options options_of_root(const worker_config& config,
                              const child_factory& children,
+                             std::shared_ptr<fork_lines> lines,
                              std::shared_ptr<call_table> calls,
                              const worker_memory& memory) {
   root_options result;
@@ -325,7 +358,8 @@ root_options options_of_root(const worker_config& config,
     flags.strategy = strategy::one_for_all;
     flags.intensity = {3, 60s};
     return self->spawn(supervisor, "worker", flags,
-                       worker_specs(config, children, calls, memory, self));
+                       worker_specs(config, children, lines, calls, memory,
+                                    self));
   };
   return result;
 }
@@ -334,7 +368,8 @@ root_options options_of_root(const worker_config& config,
 
 worker_end run_worker(const worker_config& config) {
   auto calls = std::make_shared<call_table>();
-  auto made = make_children(config, calls);
+  auto lines = make_fork_lines(config);
+  auto made = make_children(config, lines, calls);
   if (!made) {
     spdlog::critical("{}", made.error().what);
     return {worker_end::finished, 1};
@@ -352,7 +387,7 @@ worker_end run_worker(const worker_config& config) {
   auto system = std::make_unique<caf::actor_system>(*system_config);
   auto result = [&] {
     auto hdl = system->spawn(
-        root, options_of_root(config, *children, calls, *memory));
+        root, options_of_root(config, *children, lines, calls, *memory));
     hdl->attach_functor([main](const caf::error& x) { main->on_end(x); });
     return main->run(*system, hdl);
   }();

@@ -1,5 +1,6 @@
 #include "actors/pool/child_worker.hpp"
 
+#include "actors/pool/process.hpp"
 #include "actors/supervision/supervision_errc.hpp"
 #include "protocol/child/frames.hpp"
 
@@ -12,12 +13,14 @@
 
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 namespace umbel {
 
 namespace {
 
 using reap_atom = caf::atom_constant<caf::atom("reap")>;
+using unborn_atom = caf::atom_constant<caf::atom("unborn")>;
 
 /// Between two looks at a process whose socket is closed but which still ends.
 /// Its successor is not started before that.
@@ -27,11 +30,20 @@ constexpr auto reap_interval = std::chrono::milliseconds{1};
 /// looks.
 constexpr int reap_patience = 200;
 
+/// Its last word.
+void exit_with(child_worker_actor* self, std::string how) {
+  self->send(self->state.pool, child_exited{self->state.id, std::move(how)});
+  self->quit();
+}
+
 void kill_child(child_worker_actor* self, std::string why) {
   auto& st = self->state;
   if (!why.empty())
     st.fault = std::move(why);
-  ::kill(st.process.pid, SIGKILL);
+  if (auto pid = st.pid())
+    ::kill(*pid, SIGKILL);
+  else // it is not wanted any more; the fork server's line collects it
+    exit_with(self, "signal 9 (SIGKILL)");
 }
 
 /// Sends at once what the socket takes, which is nearly always everything; CAF
@@ -79,7 +91,12 @@ struct forwarder {
   child_outcomes done;
 
   void operator()(frame::hello& x) {
-    self->send(self->state.pool, child_hello{done.child, std::move(x.tasks)});
+    auto& st = self->state;
+    if (st.process.ticket && !x.tasks.empty())
+      st.process.ticket->tasks_are_known();
+    if (auto pid = st.pid(); pid && st.watch_memory)
+      st.memory = memory_gauge{*pid};
+    self->send(st.pool, child_hello{done.child, std::move(x.tasks)});
   }
 
   void operator()(frame::failed& x) {
@@ -174,50 +191,93 @@ void on_reap(child_worker_actor* self, int looks) {
   st.process.pid = -1;
   if (!st.fault.empty())
     *how += ": " + st.fault;
-  self->send(st.pool, child_exited{st.id, std::move(*how)});
-  self->quit();
+  exit_with(self, std::move(*how));
+}
+
+void attach(child_worker_actor* self) {
+  auto& st = self->state;
+  st.closed = false;
+  st.unsent = false;
+  st.socket = self->add_scribe(
+    static_cast<caf::io::network::native_socket>(st.process.socket));
+  self->configure_read(st.socket,
+                       caf::io::receive_policy::at_most(256 * 1024));
+  self->ack_writes(st.socket, true);
+  if (!st.process.ticket)
+    send_bytes(self, st.source->configure_frame);
+}
+
+/// Nobody has the other end of the socket, and there is no process: the fork
+/// server is gone or could not make one.
+void on_unborn(child_worker_actor* self) {
+  auto& st = self->state;
+  auto process = st.source->start_by_exec();
+  if (!process)
+    return exit_with(self, process.error().what);
+  st.process = *process;
+  attach(self);
+}
+
+void on_stop(child_worker_actor* self) {
+  if (self->state.pid())
+    send_frame(self, frame::stop{});
+  else // it has nothing to finish; see kill_child
+    exit_with(self, "exit status 0");
 }
 
 } // namespace
 
+std::optional<pid_t> child_worker_state::pid() {
+  auto& [pid, socket, ticket] = process;
+  if (ticket)
+    if (auto taken = ticket->take()) {
+      pid = *taken;
+      ticket = nullptr;
+    }
+  if (pid < 0)
+    return std::nullopt;
+  return pid;
+}
+
 child_worker_state::~child_worker_state() {
   for (auto& [theirs, ours] : calls)
     caller->forget(ours);
-  if (process.pid > 0) {
-    ::kill(process.pid, SIGKILL);
-    waitpid(process.pid, nullptr, 0);
+  if (auto x = pid()) {
+    ::kill(*x, SIGKILL);
+    waitpid(*x, nullptr, 0);
   }
 }
 
 caf::behavior child_worker(child_worker_actor* self, caf::actor pool,
-                           uint64_t id, child_process process,
-                           std::string configure, bool watch_memory,
+                           uint64_t id,
+                           std::shared_ptr<const child_source> source,
+                           child_process process, bool watch_memory,
                            std::shared_ptr<task_caller> calls) {
   auto& st = self->state;
   st.caller = std::move(calls);
   st.id = id;
-  st.process = process;
+  st.source = std::move(source);
+  st.process = std::move(process);
+  st.watch_memory = watch_memory;
   st.pool = std::move(pool);
-  if (watch_memory)
-    st.memory = memory_gauge{process.pid};
-  st.socket = self->add_scribe(
-    static_cast<caf::io::network::native_socket>(process.socket));
-  self->configure_read(st.socket,
-                       caf::io::receive_policy::at_most(256 * 1024));
-  self->ack_writes(st.socket, true);
-  send_bytes(self, configure);
+  attach(self);
   return {
     [=](describe_atom) {
-      auto pid = self->state.process.pid;
-      auto kib = static_cast<double>(memory_gauge{pid}.read());
+      auto pid = self->state.pid();
+      if (!pid)
+        return describe_self(self, "asked the fork server for a process");
+      auto kib = static_cast<double>(memory_gauge{*pid}.read());
       return describe_self(
-          self, fmt::format("process {}, {:.1f} MiB", pid, kib / 1024));
+          self, fmt::format("process {}, {:.1f} MiB", *pid, kib / 1024));
     },
     [=](const child_jobs& x) { send_jobs(self, x.jobs); },
     [=](child_recall) { send_frame(self, frame::recall{}); },
-    [=](child_stop) { send_frame(self, frame::stop{}); },
+    [=](child_stop) { on_stop(self); },
     [=](child_interrupt x) { send_frame(self, frame::interrupt{x.job}); },
-    [=](child_signal x) { ::kill(self->state.process.pid, x.number); },
+    [=](child_signal x) {
+      if (auto pid = self->state.pid())
+        ::kill(*pid, x.number);
+    },
     [=](const child_kill& x) { kill_child(self, x.why); },
     [=](child_sample) {
       auto& st = self->state;
@@ -233,24 +293,57 @@ caf::behavior child_worker(child_worker_actor* self, caf::actor pool,
       self->state.unsent = msg.remaining > 0;
     },
     [=](const caf::io::connection_closed_msg&) {
-      self->state.closed = true;
-      self->send(self, reap_atom::value, 0);
+      auto& st = self->state;
+      st.closed = true;
+      if (st.pid())
+        self->send(self, reap_atom::value, 0);
+      else
+        self->send(self, unborn_atom::value);
     },
+    [=](unborn_atom) { on_unborn(self); },
     [=](reap_atom, int looks) { on_reap(self, looks); },
   };
 }
 
-child_factory process_children(std::string executable,
-                               std::string configure_frame,
-                               bool watch_memory,
+// -- child_source -----------------------------------------------------------------
+
+expected<child_process> child_source::start(fork_line::time_point now) const {
+  if (!lines || !lines->current)
+    return start_by_exec();
+  auto pair = make_socket_pair(SOCK_STREAM);
+  if (!pair)
+    return pair.error();
+  auto ticket = lines->current->request(pair->theirs, now);
+  close(pair->theirs);
+  if (ticket)
+    return child_process{-1, pair->ours, std::move(ticket)};
+  close(pair->ours);
+  return start_by_exec();
+}
+
+expected<child_process> child_source::start_by_exec() const {
+  auto pair = make_socket_pair(SOCK_STREAM);
+  if (!pair)
+    return pair.error();
+  auto pid = start_process({executable}, {pair->theirs});
+  close(pair->theirs);
+  if (!pid) {
+    close(pair->ours);
+    return pid.error();
+  }
+  return child_process{*pid, pair->ours, nullptr};
+}
+
+child_factory process_children(child_source source, bool watch_memory,
                                std::shared_ptr<task_caller> calls) {
+  auto from = std::make_shared<const child_source>(std::move(source));
   return [=](caf::local_actor* parent, const caf::actor& pool,
              uint64_t id) -> caf::expected<caf::actor> {
-    auto process = start_child(executable);
+    auto process = from->start(std::chrono::steady_clock::now());
     if (!process)
       return caf::make_error(supervision_errc::start_failed, process.error().what);
     return parent->system().middleman().spawn_broker(
-      child_worker, pool, id, *process, configure_frame, watch_memory, calls);
+      child_worker, pool, id, from, *process, watch_memory, calls);
   };
 }
 

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstring>
 
+#include <fcntl.h>
 #include <spawn.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -15,16 +16,45 @@ extern char** environ;
 
 namespace umbel {
 
-expected<child_process> start_child(const std::string& executable) {
+expected<socket_pair> make_socket_pair(int type) {
   int fds[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
+  if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds) != 0)
     return error{errc::unavailable,
                  fmt::format("cannot make a socket for a child: {}",
                              strerror(errno))};
+  return socket_pair{fds[0], fds[1]};
+}
+
+expected<pid_t> start_process(const std::vector<std::string>& argv,
+                              const std::vector<int>& inherited) {
+  auto& program = argv.front();
+  auto failed = [&](int number) {
+    return error{errc::unavailable,
+                 fmt::format("cannot start the child program {}: {}", program,
+                             strerror(number))};
+  };
+  // Out of the way first: one may have the number that another is to get.
+  auto end_fd = first_inherited_fd + static_cast<int>(inherited.size());
+  std::vector<int> sources;
+  auto close_sources = [&] {
+    for (auto fd : sources)
+      close(fd);
+  };
+  for (auto fd : inherited) {
+    auto copy = fcntl(fd, F_DUPFD_CLOEXEC, end_fd);
+    if (copy < 0) {
+      auto number = errno;
+      close_sources();
+      return failed(number);
+    }
+    sources.push_back(copy);
+  }
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, fds[1], child_socket_fd);
-  posix_spawn_file_actions_addclosefrom_np(&actions, child_socket_fd + 1);
+  for (size_t i = 0; i < sources.size(); ++i)
+    posix_spawn_file_actions_adddup2(&actions, sources[i],
+                                     first_inherited_fd + static_cast<int>(i));
+  posix_spawn_file_actions_addclosefrom_np(&actions, end_fd);
   // The parent blocks signals in all its threads and masks are inherited.
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
@@ -37,20 +67,19 @@ expected<child_process> start_child(const std::string& executable) {
   posix_spawnattr_setsigdefault(&attributes, &ignored);
   posix_spawnattr_setflags(&attributes,
                            POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  std::vector<char*> arguments;
+  for (auto& x : argv)
+    arguments.push_back(const_cast<char*>(x.c_str()));
+  arguments.push_back(nullptr);
   pid_t pid = -1;
-  char* argv[] = {const_cast<char*>(executable.c_str()), nullptr};
-  auto failure = posix_spawn(&pid, executable.c_str(), &actions, &attributes,
-                             argv, environ);
+  auto number = posix_spawn(&pid, program.c_str(), &actions, &attributes,
+                            arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
-  close(fds[1]);
-  if (failure != 0) {
-    close(fds[0]);
-    return error{errc::unavailable,
-                 fmt::format("cannot start the child program {}: {}",
-                             executable, strerror(failure))};
-  }
-  return child_process{pid, fds[0]};
+  close_sources();
+  if (number != 0)
+    return failed(number);
+  return pid;
 }
 
 std::optional<std::string> reap(pid_t pid) {

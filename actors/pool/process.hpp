@@ -1,5 +1,5 @@
-// Child processes: started by posix_spawn (the parent runs threads, so it must
-// not fork), with one inherited socket and nothing else.
+// Processes: started by posix_spawn (the parent runs threads, so it must not
+// fork), with the descriptors that they are meant to have and no other.
 #pragma once
 
 #include "protocol/error.hpp"
@@ -8,21 +8,26 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace umbel {
 
-/// The descriptor under which a child finds its socket.
-constexpr int child_socket_fd = 3;
+/// The first descriptor that a process inherits besides its standard streams.
+constexpr int first_inherited_fd = 3;
 
-struct child_process {
-  pid_t pid = -1;
-  int socket = -1; ///< the parent's end; the caller owns it
-};
-
-/// Starts `executable`. Its end of a socket pair is descriptor 3, its standard
+/// Starts a program. It has `inherited` as descriptors 3, 4, ..., its standard
 /// streams are the parent's, its signal mask is empty.
+/// @param argv the program's path first
 /// @returns `unavailable` with the reason (no such file, out of processes).
-expected<child_process> start_child(const std::string& executable);
+expected<pid_t> start_process(const std::vector<std::string>& argv,
+                              const std::vector<int>& inherited);
+
+/// Two connected sockets, closed on exec. @param type SOCK_STREAM or another
+struct socket_pair {
+  int ours = -1;
+  int theirs = -1;
+};
+expected<socket_pair> make_socket_pair(int type);
 
 /// Collects a child that has ended, without waiting for it.
 /// @returns "exit status 1" or "signal 9 (SIGKILL)"; nothing while it lives.

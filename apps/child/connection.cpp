@@ -35,9 +35,7 @@ constexpr size_t buffer_bytes_kept = 1024 * 1024;
 
 } // namespace
 
-connection::connection(int socket)
-    : socket_(socket), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      input_(read_bytes) {
+connection::connection(int socket) : socket_(socket), input_(read_bytes) {
 }
 
 // -- main thread --------------------------------------------------------------
@@ -58,7 +56,8 @@ void connection::start_watcher(std::function<void(uint64_t)> interrupt) {
   // Not blocking: the main thread may turn the timer off between the watcher's
   // wake-up and its read.
   timer_ = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-  if (timer_ < 0)
+  wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (timer_ < 0 || wake_ < 0)
     leave_confused(std::string{"cannot make a timer: "} + strerror(errno));
   std::thread{[this] { watch(); }}.detach();
 }
@@ -130,7 +129,17 @@ void connection::send(const frame::from_child& x) {
 void connection::send_locked(const frame::from_child& x) {
   output_.clear();
   std::visit([this](auto& y) { frame::append(output_, y); }, x);
-  std::string_view rest = output_;
+  write_out(output_);
+  if (output_.capacity() > buffer_bytes_kept)
+    std::string{}.swap(output_);
+}
+
+void connection::send_bytes(std::string_view frame) {
+  std::lock_guard guard{mutex_};
+  write_out(frame);
+}
+
+void connection::write_out(std::string_view rest) {
   while (!rest.empty()) {
     auto n = ::send(socket_, rest.data(), rest.size(), MSG_NOSIGNAL);
     if (n >= 0)
@@ -138,8 +147,6 @@ void connection::send_locked(const frame::from_child& x) {
     else if (errno != EINTR)
       leave_orphaned();
   }
-  if (output_.capacity() > buffer_bytes_kept)
-    std::string{}.swap(output_);
 }
 
 // -- input --------------------------------------------------------------------

@@ -50,7 +50,8 @@ public:
   /// Waits for the first frame, which must be this one.
   frame::configure receive_configure();
 
-  /// Starts the watcher. Call it once, before the first `next`.
+  /// Starts the watcher. Call it once, before the first `next`, and not before
+  /// this process is the child: a fork takes no thread along.
   /// @param interrupt asks the run of this job to end; must not block
   void start_watcher(std::function<void(uint64_t)> interrupt);
 
@@ -67,6 +68,9 @@ public:
 
   void send(const frame::from_child& x);
 
+  /// Sends an encoded frame.
+  void send_bytes(std::string_view frame);
+
   void state(uint64_t job, std::string document) override;
 
   void log(uint64_t job, uint8_t level, std::string_view text) override;
@@ -77,6 +81,7 @@ public:
 
 private:
   void send_locked(const frame::from_child& x);
+  void write_out(std::string_view rest);
 
   void receive();
   void handle(frame::configure x);
@@ -91,7 +96,7 @@ private:
   void on_tick();
 
   const int socket_;
-  const int wake_; ///< an eventfd by which a signal handler wakes the watcher
+  int wake_ = -1; ///< an eventfd by which a signal handler wakes the watcher
   int timer_ = -1;
   std::function<void(uint64_t)> interrupt_;
 

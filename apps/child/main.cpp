@@ -1,12 +1,17 @@
 // child: runs tasks for a worker. Started by the worker with a socket as
-// descriptor 3; protocol/child/README.md says what is spoken there.
+// descriptor 3; protocol/child/README.md says what is spoken there. With
+// `--fork-server` it makes children that are further along.
 #include "apps/child/connection.hpp"
+#include "apps/child/fork_server.hpp"
+#include "protocol/child/fork_request.hpp"
 #include "protocol/task/library.hpp"
 #include "protocol/task/runner.hpp"
 
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <string>
+#include <string_view>
 
 #include <fcntl.h>
 #include <sys/prctl.h>
@@ -15,6 +20,9 @@
 namespace {
 
 constexpr int parent_socket = 3;
+
+/// A level of the child protocol.
+constexpr uint8_t warning = 3;
 
 umbel::connection* the_parent = nullptr;
 
@@ -59,9 +67,21 @@ prepare(umbel::registry& tasks, const umbel::frame::configure& from,
   return umbel::parse_runner_settings(from.node, from.settings);
 }
 
+/// Says why it cannot work.
+void fail(umbel::connection& parent, const umbel::error& x) {
+  parent.send(umbel::frame::failed{x.what});
+}
+
+template <class Frame>
+std::string encoded(const Frame& x) {
+  std::string result;
+  umbel::frame::append(result, x);
+  return result;
+}
+
 } // namespace
 
-int main() {
+int main(int argc, char** argv) {
   // Die with the parent, also while a task loops. Should the parent be dead
   // already, the socket is at its end.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -72,22 +92,43 @@ int main() {
                  parent_socket);
     return 2;
   }
+  auto forks = argc == 2
+               && std::string_view{argv[1]} == umbel::fork_server::argument;
+  if (forks)
+    prctl(PR_SET_NAME, "fork server");
   // Never destroyed: the watcher and threads of the tasks may outlive main().
   static auto& parent = *new umbel::connection{parent_socket};
   static auto& tasks = *new umbel::registry;
   the_parent = &parent;
   install_signal_handlers();
-  auto fail = [](const umbel::error& x) {
-    parent.send(umbel::frame::failed{x.what});
-  };
-  auto settings = prepare(tasks, parent.receive_configure(), fail);
-  if (!settings) {
-    fail(settings.error());
+  auto before = umbel::process_census::take();
+  auto configuration = forks ? umbel::receive_fork_configuration()
+                             : parent.receive_configure();
+  if (!configuration) {
+    fail(parent, configuration.error());
     return EXIT_FAILURE;
   }
-  parent.send(umbel::frame::hello{"c++", tasks.options()});
+  auto settings = prepare(tasks, *configuration, [](const umbel::error& x) {
+    fail(parent, x);
+  });
+  if (!settings) {
+    fail(parent, settings.error());
+    return EXIT_FAILURE;
+  }
   static auto& runner = *new umbel::task_runner{tasks, std::move(*settings),
                                                 &parent};
+  auto hello = encoded(umbel::frame::hello{"c++", tasks.options()});
+  if (forks) {
+    if (auto why = umbel::obstacle_to_fork(before); !why.empty()) {
+      parent.log(0, warning, why);
+      return EXIT_SUCCESS;
+    }
+    auto brief = encoded(umbel::frame::hello{"c++", {}});
+    parent.send_bytes(brief);
+    if (umbel::serve_forks(argv))
+      hello = brief;
+  }
+  parent.send_bytes(hello);
   parent.start_watcher([](uint64_t job) { runner.interrupt(job); });
   while (auto job = parent.next())
     parent.finish(runner.run(job->id, job->payload, parent));

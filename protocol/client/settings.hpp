@@ -136,6 +136,7 @@ struct settings {
   std::optional<size_t> worker_eta_task_limit;
   std::string worker_pool{"prefork"};
   /// Not Celery's 4 s: its children are forked with their libraries loaded.
+  bool worker_fork_server = true; ///< ours
   std::chrono::milliseconds worker_proc_alive_timeout{30'000};
   /// None: AUTOSCALE_KEEPALIVE in the environment, or 30 s.
   std::optional<std::chrono::milliseconds> worker_autoscale_keepalive;

@@ -35,6 +35,25 @@ def resident(pid: int) -> float:
     return 0.0
 
 
+def name_of(pid: int) -> str:
+    """As `ps -o comm` shows it; empty for a process that is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def direct_children(pid: int) -> list[int]:
+    """Oldest first."""
+    found: list[int] = []
+    try:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            found += map(int, Path(f"/proc/{pid}/task/{task}/children").read_text().split())
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    return sorted(found)
+
+
 class Worker:
     """One worker in a process group of its own, its output in a file."""
 
@@ -68,15 +87,15 @@ class Worker:
         return self.process.poll() is None
 
     def children(self) -> list[int]:
-        """Pids of the direct children, oldest first."""
-        pids: list[int] = []
-        try:
-            for task in os.listdir(f"/proc/{self.pid}/task"):
-                path = f"/proc/{self.pid}/task/{task}/children"
-                pids += map(int, Path(path).read_text().split())
-        except (FileNotFoundError, ProcessLookupError):
-            pass
-        return sorted(pids)
+        """Pids of the direct children that run tasks, oldest first."""
+        return [x for x in direct_children(self.pid) if name_of(x) != "fork server"]
+
+    def fork_server(self) -> int | None:
+        """Pid of the process that children are forked from."""
+        for pid in direct_children(self.pid):
+            if name_of(pid) == "fork server":
+                return pid
+        return None
 
     def group_alive(self) -> bool:
         """Whether any process of the worker is left."""

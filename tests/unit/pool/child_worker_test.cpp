@@ -71,7 +71,8 @@ CAF_TEST(a closed socket is not written to even if its number is used again) {
   int peer = -1;
   auto process = start(peer);
   auto uut = sys.middleman().spawn_broker(
-    child_worker, caf::actor{self}, uint64_t{1}, process, std::string{}, false,
+    child_worker, caf::actor{self}, uint64_t{1},
+    std::make_shared<const child_source>(), process, false,
     std::shared_ptr<task_caller>{});
   close(peer);
   std::vector<int> opened;
