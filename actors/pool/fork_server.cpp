@@ -200,7 +200,8 @@ start_fork_server(const fork_server_options& options) {
   if (!line)
     return line.error();
   auto pid = start_process({options.executable, fork_server::argument},
-                           {theirs.get(), slots.get()});
+                           {theirs.get(), slots.get()},
+                           {std::string{fork_server::environment} + "=1"});
   if (!pid)
     return pid.error();
   return fork_server_process{*pid, ours.release(), std::move(*line)};

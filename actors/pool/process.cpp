@@ -25,8 +25,22 @@ expected<socket_pair> make_socket_pair(int type) {
   return socket_pair{fds[0], fds[1]};
 }
 
+namespace {
+
+/// As the system wants them: the last one is null.
+std::vector<char*> pointers_to(const std::vector<std::string>& xs) {
+  std::vector<char*> result;
+  for (auto& x : xs)
+    result.push_back(const_cast<char*>(x.c_str()));
+  result.push_back(nullptr);
+  return result;
+}
+
+} // namespace
+
 expected<pid_t> start_process(const std::vector<std::string>& argv,
-                              const std::vector<int>& inherited) {
+                              const std::vector<int>& inherited,
+                              const std::vector<std::string>& more_environment) {
   auto& program = argv.front();
   auto failed = [&](int number) {
     return error{errc::unavailable,
@@ -67,13 +81,13 @@ expected<pid_t> start_process(const std::vector<std::string>& argv,
   posix_spawnattr_setsigdefault(&attributes, &ignored);
   posix_spawnattr_setflags(&attributes,
                            POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-  std::vector<char*> arguments;
-  for (auto& x : argv)
-    arguments.push_back(const_cast<char*>(x.c_str()));
-  arguments.push_back(nullptr);
+  auto arguments = pointers_to(argv);
+  auto environment = pointers_to(more_environment);
+  for (auto x = environ; *x; ++x)
+    environment.insert(environment.end() - 1, *x);
   pid_t pid = -1;
   auto number = posix_spawn(&pid, program.c_str(), &actions, &attributes,
-                            arguments.data(), environ);
+                            arguments.data(), environment.data());
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   close_sources();

@@ -18,9 +18,12 @@ constexpr int first_inherited_fd = 3;
 /// Starts a program. It has `inherited` as descriptors 3, 4, ..., its standard
 /// streams are the parent's, its signal mask is empty.
 /// @param argv the program's path first
+/// @param more_environment "NAME=value", besides this process's own
 /// @returns `unavailable` with the reason (no such file, out of processes).
 expected<pid_t> start_process(const std::vector<std::string>& argv,
-                              const std::vector<int>& inherited);
+                              const std::vector<int>& inherited,
+                              const std::vector<std::string>& more_environment
+                              = {});
 
 /// Two connected sockets, closed on exec. @param type SOCK_STREAM or another
 struct socket_pair {

@@ -88,6 +88,14 @@ int receive_request(request& to) {
   }
 }
 
+/// Ends the process in the middle of exit(): what was made before belongs to the
+/// fork server, and to all its children; what a child has made since has been
+/// destroyed by now.
+void leave(int status, void*) {
+  std::fflush(nullptr);
+  _exit(status);
+}
+
 void become_child(int socket, const robust_list& mutexes, char** arguments) {
   // Should the worker be dead already, the socket is at its end.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -148,9 +156,11 @@ bool serve_forks(char** arguments) {
     _exit(EXIT_FAILURE);
   }
   close(slots_fd);
+  unsetenv(environment);
   auto slots = static_cast<slot*>(memory);
   auto thread = thread_number();
   robust_list mutexes;
+  on_exit(leave, nullptr);
   // What the libraries have printed is printed once.
   std::fflush(nullptr);
   std::cout.flush();

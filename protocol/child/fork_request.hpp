@@ -11,6 +11,10 @@ namespace umbel::fork_server {
 /// The argument that makes the child program a fork server.
 constexpr const char* argument = "--fork-server";
 
+/// Set in its environment, and not in that of its children: the loader looks up
+/// all functions at once. Otherwise each child would have to.
+constexpr const char* environment = "LD_BIND_NOW";
+
 /// Its end of the line to the worker: a SOCK_SEQPACKET socket.
 constexpr int line_fd = 3;
 

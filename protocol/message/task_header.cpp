@@ -30,8 +30,9 @@ expected<task_header> read_from_body(const envelope_view& view) {
 } // namespace
 
 expected<task_header> read_task_header(std::string_view payload) {
-  // Usual messages have 1 to 2 KB: parsed, they fit here without a malloc.
-  alignas(std::max_align_t) thread_local unsigned char scratch[16'384];
+  // Usual messages have 1 to 2 KB: parsed, they fit here without a malloc. Not
+  // thread_local: that has to be cleared for every thread of every process.
+  alignas(std::max_align_t) unsigned char scratch[16'384];
   json::monotonic_resource arena{scratch, sizeof(scratch)};
   auto doc = parse_json(payload, &arena);
   if (!doc)
@@ -52,7 +53,7 @@ expected<task_header> read_task_header(std::string_view payload) {
 }
 
 std::string read_header_text(std::string_view payload, std::string_view name) {
-  alignas(std::max_align_t) thread_local unsigned char scratch[16'384];
+  alignas(std::max_align_t) unsigned char scratch[16'384];
   json::monotonic_resource arena{scratch, sizeof(scratch)};
   auto doc = parse_json(payload, &arena);
   if (!doc)

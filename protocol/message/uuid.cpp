@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 
 namespace umbel {
 
@@ -49,8 +50,11 @@ private:
 } // namespace
 
 std::string make_uuid() {
-  thread_local entropy source;
-  auto bytes = source.take();
+  // Made by threads that need it: most never do.
+  thread_local std::unique_ptr<entropy> source;
+  if (!source)
+    source = std::make_unique<entropy>();
+  auto bytes = source->take();
   bytes[6] = (bytes[6] & 0x0f) | 0x40; // version 4
   bytes[8] = (bytes[8] & 0x3f) | 0x80; // variant of RFC 4122
   constexpr auto digits = "0123456789abcdef";

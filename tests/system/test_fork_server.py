@@ -1,0 +1,212 @@
+"""The process that children are forked from, and what happens without it."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from harness.messages import fill, in_flight, statuses, template
+from harness.waiting import eventually
+from harness.workers import build_dir, direct_children, name_of
+
+RECYCLE = ("-c", "2", "--max-tasks-per-child", "5")
+EXEC = "children are started by exec"
+
+
+def state_of(pid: int) -> tuple[str, int]:
+    """One letter, and the parent's pid."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return "gone", 0
+    return fields[0], int(fields[1])
+
+
+def zombies(parent: int) -> list[int]:
+    return [x for x in direct_children(parent) if state_of(x)[0] == "Z"]
+
+
+def descriptors(pid: int) -> set[str]:
+    return set(os.listdir(f"/proc/{pid}/fd"))
+
+
+def is_forked(pid: int) -> bool:
+    """A child that was started by exec has no argument in its place."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().endswith(b"child\0" + 14 * b"\0")
+
+
+@pytest.fixture
+def build_tasks(tmp_path):
+    """The example tasks behind C++ text that does something at load."""
+
+    def build(text: str) -> str:
+        tasks = build_dir() / "apps" / "libtasks.so"
+        source = tmp_path / "behind.cpp"
+        source.write_text(
+            f"""
+            #include <dlfcn.h>
+            {text}
+            extern "C" void umbel_register_tasks(void* to) {{
+              auto tasks = dlopen("{tasks}", RTLD_NOW | RTLD_LOCAL);
+              auto f = dlsym(tasks, "umbel_register_tasks");
+              reinterpret_cast<void (*)(void*)>(f)(to);
+            }}
+            """
+        )
+        library = tmp_path / "libbehind.so"
+        argv = ["c++", "-std=c++20", "-O1", "-shared", "-fPIC", "-pthread", "-o", library, source]
+        subprocess.run(argv, check=True, timeout=120)
+        return str(library)
+
+    return build
+
+
+# -- what a forked child is ---------------------------------------------------------
+
+
+def test_children_are_the_workers_own(umbel_worker, tasks):
+    running = umbel_worker("-c", "3")
+    server = running.fork_server()
+    children = running.children()
+    assert len(children) == 3 and all(map(is_forked, children))
+    for pid in children:
+        assert state_of(pid)[1] == running.pid
+        assert name_of(pid) == "child"
+        # Standard streams, the socket, a timer and an event: nothing of the server's.
+        assert descriptors(pid) == set("012345")
+    assert direct_children(server) == []
+    assert tasks.add.delay(4, 4).get(timeout=10) == 8
+    running.stop()
+    assert state_of(server)[0] == "gone"
+
+
+def test_it_dies_with_the_worker(umbel_worker):
+    running = umbel_worker("-c", "1")
+    server = running.fork_server()
+    running.kill()
+    assert state_of(server)[0] in ("gone", "Z")
+
+
+def test_nothing_is_left_of_thousands_of_children(umbel_worker, celery, redis_client):
+    running = umbel_worker("-c", "2", "--max-tasks-per-child", "1", loglevel="warning")
+    server = running.fork_server()
+    fill(redis_client, template(celery, "tasks.add", (4, 4)), 10)
+    eventually(lambda: in_flight(redis_client) == (0, 0) and not redis_client.llen("celery"))
+    before = len(descriptors(running.pid)), len(descriptors(server))
+    ids = fill(redis_client, template(celery, "tasks.add", (4, 4)), 3000)
+    eventually(lambda: statuses(redis_client, ids) == {"SUCCESS": 3000}, 60)
+    eventually(lambda: len(running.children()) == 2 and not zombies(running.pid))
+    eventually(
+        lambda: len(descriptors(running.pid)) <= before[0] + 2
+        and len(descriptors(server)) == before[1],
+        what="no descriptor is left",
+    )
+    assert running.fork_server() == server
+    assert "ended with" not in running.log
+
+
+# -- a fork server that dies --------------------------------------------------------
+
+
+def test_killed_under_load(umbel_worker, celery, redis_client):
+    """Again and again, while children are replaced: nobody notices."""
+    running = umbel_worker(*RECYCLE, config={"task_acks_late": True})
+    ids = fill(redis_client, template(celery, "tasks.add", (4, 4)), 4000)
+    kills = 0
+    while statuses(redis_client, ids) != {"SUCCESS": 4000}:
+        if (server := running.fork_server()) is not None:
+            os.kill(server, signal.SIGKILL)
+            kills += 1
+        assert running.running(), running.log[-3000:]
+        time.sleep(0.01)  # of load between two kills
+    assert kills > 3
+    assert len(re.findall("succeeded in", running.log)) == 4000
+    assert not re.search(r"child \d+ ended with", running.log)
+    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: len(running.children()) == 2)
+    eventually(lambda: zombies(running.pid) == [])
+    eventually(running.fork_server, 60, "another one is started")
+    assert "supervisor fork server: process ended" in running.log
+
+
+def test_children_survive_it(umbel_worker, tasks):
+    running = umbel_worker("-c", "1", config={"task_track_started": True})
+    long = tasks.sleep.delay(2)
+    eventually(lambda: long.state == "STARTED")
+    children = running.children()
+    server = running.fork_server()
+    os.kill(server, signal.SIGKILL)
+    eventually(lambda: running.fork_server() not in (None, server))
+    assert long.get(timeout=20) == 2
+    assert running.children() == children
+
+
+def test_one_that_makes_no_children_is_replaced(umbel_worker, tasks):
+    running = umbel_worker("-c", "1", "--max-tasks-per-child", "1")
+    server = running.fork_server()
+    os.kill(server, signal.SIGSTOP)
+    assert [tasks.add.delay(i, 0).get(timeout=20) for i in range(4)] == [0, 1, 2, 3]
+    assert "it makes no children" in running.log
+    eventually(lambda: running.fork_server() not in (None, server))
+    eventually(lambda: zombies(running.pid) == [])
+
+
+# -- where there can be none --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text, why",
+    [
+        (
+            "#include <thread>\n#include <unistd.h>\n"
+            "static std::thread& x = *new std::thread{[] { for (;;) pause(); }};",
+            "a task library starts a thread while it is loaded",
+        ),
+        (
+            '#include <fcntl.h>\nstatic int x = open("/dev/zero", O_RDONLY);',
+            "a task library opens a file or a connection while it is loaded",
+        ),
+    ],
+    ids=["thread", "file"],
+)
+def test_a_library_that_cannot_be_forked(umbel_worker, tasks, build_tasks, text, why):
+    running = umbel_worker("-c", "1", "--max-tasks-per-child", "2", app=build_tasks(text))
+    assert [tasks.add.delay(i, 0).get(timeout=20) for i in range(5)] == [0, 1, 2, 3, 4]
+    assert running.log.count(f"{EXEC}: {why}") == 1
+    assert running.log.count(EXEC) == 1
+    assert running.fork_server() is None
+    assert not any(map(is_forked, running.children()))
+    eventually(lambda: zombies(running.pid) == [])
+
+
+def test_none_if_it_is_not_wanted(umbel_worker, tasks):
+    running = umbel_worker("-c", "1", config={"worker_fork_server": False})
+    assert tasks.add.delay(4, 4).get(timeout=10) == 8
+    assert running.fork_server() is None
+    assert not any(map(is_forked, running.children()))
+
+
+def test_what_a_library_prints_is_printed_once(umbel_worker, tasks, build_tasks):
+    text = '#include <cstdio>\nstatic int x = std::printf("loaded\\n");'
+    running = umbel_worker("-c", "1", "--max-tasks-per-child", "1", app=build_tasks(text))
+    assert [tasks.add.delay(i, 0).get(timeout=20) for i in range(5)] == [0, 1, 2, 3, 4]
+    running.stop()
+    assert running.log.splitlines().count("loaded") == 1
+
+
+def test_what_takes_long_to_load_is_loaded_once(umbel_worker, tasks, build_tasks):
+    """A child that crashes is succeeded at once all the same."""
+    text = "#include <unistd.h>\nstatic int x = usleep(1500000);"
+    running = umbel_worker("-c", "1", app=build_tasks(text), config={"task_track_started": True})
+    for _ in range(5):
+        lost = tasks.sleep.delay(60)
+        eventually(lambda: lost.state == "STARTED")
+        next_one = tasks.add.delay(4, 4)
+        begin = time.monotonic()
+        os.kill(lost.info["pid"], signal.SIGKILL)
+        assert next_one.get(timeout=20) == 8
+        assert time.monotonic() - begin < 1.5
