@@ -26,6 +26,9 @@ using unborn_atom = caf::atom_constant<caf::atom("unborn")>;
 /// Its successor is not started before that.
 constexpr auto reap_interval = std::chrono::milliseconds{1};
 
+/// What is read at once. CAF clears so much memory for each new child.
+constexpr size_t read_max = 64 * 1024;
+
 /// A child that closed its socket and does not end is killed after this many
 /// looks.
 constexpr int reap_patience = 200;
@@ -201,7 +204,7 @@ void attach(child_worker_actor* self) {
   st.socket = self->add_scribe(
     static_cast<caf::io::network::native_socket>(st.process.socket));
   self->configure_read(st.socket,
-                       caf::io::receive_policy::at_most(256 * 1024));
+                       caf::io::receive_policy::at_most(read_max));
   self->ack_writes(st.socket, true);
   if (!st.process.ticket)
     send_bytes(self, st.source->configure_frame);

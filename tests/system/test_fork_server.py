@@ -92,7 +92,7 @@ def test_it_dies_with_the_worker(umbel_worker):
 
 
 def test_nothing_is_left_of_thousands_of_children(umbel_worker, celery, redis_client):
-    running = umbel_worker("-c", "2", "--max-tasks-per-child", "1", loglevel="warning")
+    running = umbel_worker("-c", "2", "--max-tasks-per-child", "1")
     server = running.fork_server()
     fill(redis_client, template(celery, "tasks.add", (4, 4)), 10)
     eventually(lambda: in_flight(redis_client) == (0, 0) and not redis_client.llen("celery"))

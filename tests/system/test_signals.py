@@ -14,7 +14,7 @@ import pytest
 
 from harness.messages import in_flight
 from harness.waiting import eventually
-from harness.workers import umbel_binary
+from harness.workers import direct_children, name_of, umbel_binary
 from test_daemon import alive
 
 LATE = {"task_acks_late": True, "task_track_started": True}
@@ -340,9 +340,8 @@ def test_as_process_1(redis_server, tasks, tmp_path, number, status):
         assert orphan.returncode == 0
         eventually(lambda: children(first) == [worker])
         # The worker's own children are replaced as ever.
-        child, *_ = [c for t in os.listdir(f"/proc/{worker}/task") for c in
-                     Path(f"/proc/{worker}/task/{t}/children").read_text().split()]
-        os.kill(int(child), signal.SIGKILL)
+        child, = [c for c in direct_children(worker) if name_of(c) == "child"]
+        os.kill(child, signal.SIGKILL)
         eventually(lambda: "signal 9 (SIGKILL)" in log.read_text())
         os.kill(first, number)
         assert outside.wait(20) == status, log.read_text()
