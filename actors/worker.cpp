@@ -32,6 +32,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <thread>
 
 namespace umbel {
 
@@ -364,6 +365,18 @@ root_options options_of_root(const worker_config& config,
   return result;
 }
 
+/// Whether all actors end soon after the root. One that its supervisor had to leave
+/// behind does not, until the broker answers or a time limit of minutes is over.
+bool all_end(caf::actor_system& system) {
+  auto deadline = std::chrono::steady_clock::now() + 1s;
+  while (system.registry().running() > 0) {
+    if (std::chrono::steady_clock::now() > deadline)
+      return false;
+    std::this_thread::sleep_for(1ms);
+  }
+  return true;
+}
+
 } // namespace
 
 worker_end run_worker(const worker_config& config) {
@@ -391,8 +404,11 @@ worker_end run_worker(const worker_config& config) {
     hdl->attach_functor([main](const caf::error& x) { main->on_end(x); });
     return main->run(*system, hdl);
   }();
+  auto leave = result.how == worker_end::at_once || !all_end(*system);
+  if (leave && result.how == worker_end::finished)
+    result.how = worker_end::at_once;
   // They would wait for every actor and thread to end. The process is about to.
-  if (result.how == worker_end::at_once) {
+  if (leave) {
     [[maybe_unused]] auto threads = children.release();
     [[maybe_unused]] auto leaked = system.release();
     [[maybe_unused]] auto too = system_config.release();

@@ -5,13 +5,16 @@ that `--worker` names, so that a test's expectations can be held against Celery
 itself: what passes with `--worker python` is what Celery does.
 """
 
+import inspect
 from pathlib import Path
 from typing import Callable, Iterator
 
 import pytest
 from celery import Celery
 
+from harness.brokers import AmqpBroker, Broker, RedisBroker, SqliteBroker, why_not
 from harness.celery_tasks import close_app, make_app
+from harness.rabbitmq_server import RabbitMQServer
 from harness.redis_server import RedisServer
 from harness.workers import PythonWorker, UmbelWorker, Worker
 
@@ -25,13 +28,35 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="umbel",
         help="kind of worker that the fixture `worker` starts",
     )
+    parser.addoption(
+        "--broker",
+        choices=["redis", "amqp", "sqlite"],
+        default="redis",
+        help="kind of broker that the fixture `broker` is",
+    )
+
+
+def _why_skipped(config: pytest.Config, item) -> str:
+    """The reason why a test does not run with these options; empty: it does."""
+    fixtures = item.fixturenames
+    if config.getoption("--worker") == "python" and "umbel_worker" in fixtures:
+        return "needs Umbel's worker"
+    broker = config.getoption("--broker")
+    if broker == "redis":
+        return ""
+    # `redis_server` comes with `broker`; who names it himself looks into it.
+    named = inspect.signature(item.function).parameters
+    if {"make_redis", "redis_server", "redis_client"} & set(named):
+        return "is about Redis"
+    if broker == "sqlite" and "python_worker" in fixtures:
+        return "Python has no worker for sqlite://"
+    return why_not(broker, f"{item.path.stem}::{item.name}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list) -> None:
-    if config.getoption("--worker") == "python":
-        for item in items:
-            if "umbel_worker" in item.fixturenames:
-                item.add_marker(pytest.mark.skip(reason="needs Umbel's worker"))
+    for item in items:
+        if why := _why_skipped(config, item):
+            item.add_marker(pytest.mark.skip(reason=why))
 
 
 @pytest.fixture
@@ -63,14 +88,40 @@ def redis_client(redis_server: RedisServer):
     return redis_server.client()
 
 
+@pytest.fixture(scope="session")
+def rabbitmq_server(tmp_path_factory) -> Iterator[RabbitMQServer]:
+    """One for all tests of a file: it takes seconds to start."""
+    server = RabbitMQServer(tmp_path_factory.mktemp("rabbitmq"))
+    yield server.start()
+    server.kill()
+
+
 @pytest.fixture
-def make_celery(redis_server: RedisServer) -> Iterator[Callable[..., Celery]]:
+def broker(request, tmp_path) -> Broker:
+    """An empty broker, with a result store, of the kind that `--broker` names."""
+    kind = request.config.getoption("--broker")
+    if kind == "sqlite":
+        return SqliteBroker(tmp_path / "umbel.db")
+    if request.node.get_closest_marker("durable") and kind == "redis":
+        make_redis = request.getfixturevalue("make_redis")
+        return RedisBroker(make_redis(appendonly=True))
+    redis_server = request.getfixturevalue("redis_server")
+    if kind == "redis":
+        return RedisBroker(redis_server)
+    return AmqpBroker(request.getfixturevalue("rabbitmq_server"), redis_server)
+
+
+@pytest.fixture
+def make_celery(broker: Broker) -> Iterator[Callable[..., Celery]]:
     """A Celery client: make_celery(task_protocol=1, url="redis://...")."""
     apps: list[Celery] = []
 
     def make(url: str = "", backend: str | None = None, **settings) -> Celery:
-        url = url or redis_server.url()
-        app = make_app(url, url if backend is None else backend, **settings)
+        if backend is None:
+            backend = url or broker.result_url
+        if not url:
+            settings = {**broker.client_settings, **settings}
+        app = make_app(url or broker.url, backend, **settings)
         apps.append(app)
         return app
 
@@ -81,7 +132,7 @@ def make_celery(redis_server: RedisServer) -> Iterator[Callable[..., Celery]]:
 
 @pytest.fixture
 def celery(make_celery) -> Celery:
-    """A Celery client of `redis_server`; call tasks as celery.tasks["tasks.add"]."""
+    """A Celery client of `broker`; call tasks as celery.tasks["tasks.add"]."""
     return make_celery()
 
 
@@ -100,18 +151,19 @@ def tasks(celery: Celery) -> Tasks:
     return Tasks(celery)
 
 
-def _factory(kind: type[Worker], server: RedisServer, directory: Path):
+def _factory(kind: type[Worker], broker: Broker, directory: Path):
     """A function that starts workers of `kind`, and the list of them.
 
     worker("-c", "1", config={...}) takes command line arguments and settings.
-    The broker and the result store are `server` unless `broker` or `backend`
-    say otherwise. It returns when the worker is ready, unless ready=False.
+    The broker and the result store are those of the test unless the options
+    `broker` or `backend` say otherwise. It returns when the worker is ready,
+    unless ready=False.
     """
     started: list[Worker] = []
 
     def start(*args: str, ready: bool = True, **options) -> Worker:
-        options.setdefault("broker", server.url())
-        options.setdefault("backend", options["broker"])
+        options.setdefault("backend", options.get("broker", broker.result_url))
+        options.setdefault("broker", broker.url)
         log = directory / f"{kind.kind}{len(started)}.log"
         if "-c" not in args and not any(a.startswith("--autoscale") for a in args):
             args = ("-c", "2", *args)
@@ -141,24 +193,24 @@ def _finish(started: list[Worker]) -> None:
 
 
 @pytest.fixture
-def umbel_worker(redis_server, tmp_path) -> Iterator[WorkerFactory]:
-    start, started = _factory(UmbelWorker, redis_server, tmp_path)
+def umbel_worker(broker, tmp_path) -> Iterator[WorkerFactory]:
+    start, started = _factory(UmbelWorker, broker, tmp_path)
     yield start
     _finish(started)
 
 
 @pytest.fixture
-def python_worker(redis_server, tmp_path) -> Iterator[WorkerFactory]:
-    start, started = _factory(PythonWorker, redis_server, tmp_path)
+def python_worker(broker, tmp_path) -> Iterator[WorkerFactory]:
+    start, started = _factory(PythonWorker, broker, tmp_path)
     yield start
     _finish(started)
 
 
 @pytest.fixture
-def worker(request, redis_server, tmp_path) -> Iterator[WorkerFactory]:
+def worker(request, broker, tmp_path) -> Iterator[WorkerFactory]:
     """Starts workers of the kind that `--worker` names."""
     kinds = {"umbel": UmbelWorker, "python": PythonWorker}
     kind = kinds[request.config.getoption("--worker")]
-    start, started = _factory(kind, redis_server, tmp_path)
+    start, started = _factory(kind, broker, tmp_path)
     yield start
     _finish(started)

@@ -19,7 +19,8 @@ unfinished_tasks consumer_state::unfinished_now() const {
 }
 
 appetite consumer_state::appetite_now() const {
-  return {reader && outstanding > 0 && !drain_requester, delivered, writer};
+  return {reader && outstanding > 0 && !drain_requester, delivered, reader,
+          writer};
 }
 
 description consumer_state::own_description() const {

@@ -130,8 +130,14 @@ struct list_appetite {};
 struct appetite {
   bool hungry = false;    ///< the reader has credit
   uint64_t delivered = 0; ///< messages since the consumer started
+  caf::actor reader;      ///< null: not connected
   caf::actor writer;      ///< null: not connected
 };
+
+/// Are you there? The reader answers with `reader_alive`, between two waits.
+struct call_reader {};
+
+struct reader_alive {};
 
 // -- consumer -------------------------------------------------------------------
 
@@ -194,6 +200,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::count_waiting)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::waiting_messages)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::list_appetite)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::appetite)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::call_reader)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::reader_alive)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::release_lease)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::released)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::wake_at)

@@ -133,6 +133,10 @@ caf::behavior reader(caf::stateful_actor<reader_state>* self,
     },
     [self](fetch_atom) { self->state.fetch(); },
     [self](idle_atom, uint64_t fetches) { self->state.on_idle(fetches); },
+    [self](call_reader) {
+      self->send(caf::actor_cast<caf::actor>(self->current_sender()),
+                 reader_alive{});
+    },
     [self](pause_reader) {
       auto& st = self->state;
       st.credit = 0;

@@ -5,8 +5,6 @@
 #include <caf/all.hpp>
 
 #include <fmt/format.h>
-#include <spdlog/spdlog.h>
-
 namespace umbel {
 
 namespace {
@@ -25,43 +23,48 @@ void watchdog_state::on_appetite(const appetite& x) {
   auto quiet = before && before->hungry && x.hungry
                && before->delivered == x.delivered;
   before = x;
-  // A writer that has ended in the meantime is nobody's silence.
+  // Who has ended in the meantime need not answer.
   if (asked && asked == x.writer)
     return self->quit(caf::make_error(
       supervision_errc::connection_lost,
       fmt::format("the broker has not said for {} s what waits in the queues; "
                   "connecting anew",
                   seconds(interval))));
+  if (called && called == x.reader)
+    return bite(fmt::format("the reader does not answer, it has waited for the "
+                            "broker for more than {} s",
+                            seconds(interval)));
   asked = quiet ? x.writer : caf::actor{};
-  if (asked)
-    self->send(asked, count_waiting{});
-  else
+  called = asked ? x.reader : caf::actor{};
+  if (!asked) {
     suspicious = false;
+    return;
+  }
+  self->send(asked, count_waiting{});
+  self->send(called, call_reader{});
 }
 
 void watchdog_state::on_waiting(const waiting_messages& x) {
   asked = nullptr;
   if (x.count > 0 && suspicious)
-    return bite(x);
+    return bite(fmt::format("there is room for more, {} message{} in queue {}, "
+                            "and none has come for {} s",
+                            x.count, x.count == 1 ? " waits" : "s wait",
+                            x.queue.str(), seconds(2 * interval)));
   suspicious = x.count > 0;
-  if (suspicious)
-    spdlog::debug("{} messages wait in queue {} and none has come for {} s",
-                  x.count, x.queue.str(), seconds(interval));
 }
 
-void watchdog_state::bite(const waiting_messages& x) {
-  auto seen = fmt::format("this worker is deaf: there is room for more, {} "
-                          "message{} in queue {}, and none has come for {} s",
-                          x.count, x.count == 1 ? " waits" : "s wait",
-                          x.queue.str(), seconds(2 * interval));
+void watchdog_state::bite(const std::string& seen) {
   if (memory->rebuilds == rebuilds_max)
-    return self->quit(make_fatal(fmt::format(
-      "{}; to connect anew has not helped {} times", seen, rebuilds_max)));
+    return self->quit(make_fatal(
+      fmt::format("this worker is deaf: {}; to connect anew has not helped {} "
+                  "times",
+                  seen, rebuilds_max)));
   ++memory->rebuilds;
-  self->quit(caf::make_error(supervision_errc::connection_lost,
-                             fmt::format("{}; connecting anew, {} of {} times",
-                                         seen, memory->rebuilds,
-                                         rebuilds_max)));
+  self->quit(caf::make_error(
+    supervision_errc::connection_lost,
+    fmt::format("this worker is deaf: {}; connecting anew, {} of {} times", seen,
+                memory->rebuilds, rebuilds_max)));
 }
 
 std::string watchdog_state::describe() const {
@@ -89,6 +92,7 @@ caf::behavior watchdog(caf::stateful_actor<watchdog_state>* self,
     },
     [self](const appetite& x) { self->state.on_appetite(x); },
     [self](const waiting_messages& x) { self->state.on_waiting(x); },
+    [self](reader_alive) { self->state.called = nullptr; },
     [self](describe_atom) {
       return describe_self(self, self->state.describe());
     },

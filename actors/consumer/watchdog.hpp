@@ -2,11 +2,12 @@
 //
 //  1. asks the consumer, once in an interval, whether there has been room all the
 //     time and nothing came;
-//  2. if so, has the writer count what waits in the queues;
+//  2. if so, has the writer count what waits in the queues, and calls the reader;
 //  3. ends if messages waited at two looks in a row and none came in between, or
-//     if the writer does not answer: it is the first child of `connections`, so
+//     if one of them does not answer: it is the first child of `connections`, so
 //     that all of them are built anew behind it;
-//  4. ends the worker if that has not helped several times in a row.
+//  4. ends the worker if that has not helped several times in a row. Not for a
+//     silent writer: then the broker is away, and may be for as long as it likes.
 //
 // An idle worker costs one look in an interval, a busy one nothing. What a lost
 // connection says itself is not its business.
@@ -22,6 +23,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 namespace umbel {
 
@@ -39,7 +41,7 @@ struct watchdog_state {
 
   void on_appetite(const appetite& x);
   void on_waiting(const waiting_messages& x);
-  void bite(const waiting_messages& x);
+  void bite(const std::string& seen);
   std::string describe() const;
 
   caf::event_based_actor* self = nullptr;
@@ -47,8 +49,9 @@ struct watchdog_state {
   caf::actor consumer;
   std::shared_ptr<watchdog_memory> memory;
   std::optional<appetite> before; ///< one interval ago
-  caf::actor asked;               ///< the writer that has not answered yet
-  bool suspicious = false;        ///< messages waited at the last look
+  caf::actor asked;  ///< the writer that has not answered yet
+  caf::actor called; ///< the reader that has not answered yet
+  bool suspicious = false; ///< messages waited at the last look
 };
 
 /// @param interval how long nothing may come while messages wait; it takes up to

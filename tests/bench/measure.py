@@ -15,8 +15,9 @@ from statistics import median, quantiles
 from typing import Iterator
 
 import bare_client
+from harness.brokers import RedisBroker
 from harness.celery_tasks import make_app
-from harness.messages import fill, statuses, template
+from harness.messages import template
 from harness.ports import free_port
 from harness.redis_server import RedisServer
 from harness.waiting import eventually
@@ -56,7 +57,8 @@ class Bench:
     memory: dict[str, dict] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.client = self.server.client()
+        self.broker = RedisBroker(self.server)
+        self.client = self.broker.client
         self.app = make_app(self.server.url(), self.server.url())
 
     # -- workers ---------------------------------------------------------------
@@ -115,7 +117,7 @@ class Bench:
         any case; the last id is that one's."""
         self.client.flushall()
         text = template(self.app, task, args, ignore_result=not results)
-        ids = fill(self.client, text, count)
+        ids = self.broker.fill(text, count)
         last = template(self.app, TASK, ARGS)
         self.client.lpush("celery", last)
         return [*ids, json.loads(last)["headers"]["id"]]
@@ -160,7 +162,7 @@ class Bench:
             if results and not port:
                 self.memory[kind] = resident_memory(worker)
         if results:
-            found = statuses(self.client, ids)
+            found = self.broker.statuses(ids)
             assert found == {"SUCCESS": len(ids)}, found
         return begin_left / (now - begin)
 
@@ -188,7 +190,7 @@ class Bench:
     def short_coroutines(self, count: int) -> float:
         self.client.flushall()
         text = template(self.app, "tasks.asleep", [0], ignore_result=True)
-        fill(self.client, text, count)
+        self.broker.fill(text, count)
         begin = begin_left = 0.0
         with self.worker("umbel gevent") as worker:
             while (left := self.unsettled()) > 0:
@@ -208,7 +210,7 @@ class Bench:
             worker.wait_ready()
             before = _status(worker.pid, "VmRSS")
             begin = time.perf_counter()
-            fill(self.client, text, count)
+            self.broker.fill(text, count)
             eventually(lambda: self.client.llen("celery") == 0, seconds)
             asleep, most = time.perf_counter() - begin, 0.0
             while self.unsettled() > 0 or worker.log.count("succeeded") < count:

@@ -7,7 +7,7 @@ import uuid
 from datetime import datetime, timedelta, timezone
 from statistics import median, quantiles
 
-from harness.messages import fill, result_keys, template
+from harness.messages import result_keys, template
 from harness.waiting import eventually
 from measure import ARGS, TASK, Bench, resident_memory
 
@@ -59,7 +59,7 @@ def crowd(bench: Bench, kind: str, count: int, calls: int) -> dict[str, float]:
         before = bench.round_trips(calls)
         found = {"parent before": resident_memory(worker)["parent"]}
         begin = time.perf_counter()
-        fill(bench.client, text, count)
+        bench.broker.fill(text, count)
         eventually(
             lambda: bench.client.llen("celery") == 0
             and bench.client.zcard("umbel.delayed") == count,

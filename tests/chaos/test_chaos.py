@@ -1,7 +1,8 @@
 """Whatever is killed while tasks run, no accepted task is lost.
 
-UMBEL_CHAOS_TASKS sets how many tasks each test runs, UMBEL_CHAOS_SEED replays
-the same sequence of strikes (their moments still depend on the machine).
+On every broker, by `--broker`. UMBEL_CHAOS_TASKS sets how many tasks each test
+runs, UMBEL_CHAOS_SEED replays the same sequence of strikes (their moments still
+depend on the machine).
 """
 
 import os
@@ -14,11 +15,13 @@ from typing import Callable
 
 import pytest
 
-from harness.messages import fill, in_flight, statuses, template
-from harness.waiting import eventually
+from harness.brokers import Broker
+from harness.messages import template
+from harness.proxy import Proxy
+from harness.waiting import PATIENCE, eventually
 from harness.workers import Worker
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.durable]
 
 TASKS = int(os.environ.get("UMBEL_CHAOS_TASKS", "20000"))
 SEED = int(os.environ.get("UMBEL_CHAOS_SEED", time.time_ns() % 1_000_000))
@@ -30,11 +33,13 @@ LATE = {"task_acks_late": True, "task_reject_on_worker_lost": True}
 class Chaos:
     """A worker under fire: strikes at random until every task has a result."""
 
-    def __init__(self, start: Callable[[], Worker], client):
+    def __init__(self, start: Callable[[], Worker], broker: Broker, proxy: Proxy | None):
         self.start = start
-        self.client = client
+        self.broker = broker
+        self.proxy = proxy
         self.random = random.Random(SEED)
         self.strikes: Counter[str] = Counter()
+        self.resumed: list[float] = []  # seconds from a cut to the next message
         self.workers = [start()]
 
     @property
@@ -56,8 +61,28 @@ class Chaos:
         self.workers.append(self.start())
 
     def cut_connections(self) -> None:
-        if self.worker.cut_connections(self.client):
-            self.strikes["connections cut"] += 1
+        self._until_it_goes_on(self.proxy.cut, "connections cut")
+
+    def restart_server(self) -> None:
+        """Consumption has to go on when the server is there again."""
+        self.broker.kill()
+        self._until_it_goes_on(self.broker.start, "servers restarted")
+
+    def _until_it_goes_on(self, strike: Callable[[], None], name: str) -> None:
+        """Measures how long after the strike the next message comes."""
+        strike()
+        self.strikes[name] += 1
+        begin = time.monotonic()
+        with open(self.worker.log_path, "rb") as log:
+            log.seek(0, os.SEEK_END)
+            # What is in hand is finished first, and nothing comes once all is done.
+            eventually(
+                lambda: b"] received" in log.read() or self.broker.queued() == 0,
+                60,
+                "consumption goes on",
+                interval=0.01,
+            )
+        self.resumed.append(time.monotonic() - begin)
 
     def run(
         self,
@@ -74,7 +99,7 @@ class Chaos:
         def drained() -> bool:
             nonlocal next_strike
             assert self.worker.running(), f"worker gave up:\n{self.worker.log[-3000:]}"
-            if self.client.llen("celery") == 0:
+            if self.broker.queued() == 0:
                 return True
             if time.monotonic() >= next_strike:
                 self.random.choice(strikes)(self)
@@ -85,72 +110,113 @@ class Chaos:
         self.random.choice(strikes)(self)
         eventually(done, 120, "everything is settled", interval=0.2)
 
-    def report(self, ids: list[str], begin: float) -> dict[str, int]:
-        runs: Counter[str] = Counter()
+    def runs(self) -> Counter[str]:
+        """How often each task has run to its end."""
+        result: Counter[str] = Counter()
         for worker in self.workers:
-            runs.update(re.findall(r"\[(\S+)\] succeeded in ", worker.log))
-        found = statuses(self.client, ids)
-        doubles = sum(n - 1 for n in runs.values())
+            result.update(re.findall(r"\[(\S+)\] succeeded in ", worker.log))
+        return result
+
+    def report(self, ids: list[str], begin: float) -> dict[str, int]:
+        found = self.broker.statuses(ids)
+        doubles = sum(n - 1 for n in self.runs().values())
+        resumed = f", went on within {max(self.resumed):.2f} s" if self.resumed else ""
         print(
-            f"\nseed {SEED}: {len(ids)} tasks in {time.monotonic() - begin:.1f} s, "
-            f"{dict(self.strikes)}, results {found}, run more than once {doubles}"
+            f"\n{self.broker.name}, seed {SEED}: {len(ids)} tasks in "
+            f"{time.monotonic() - begin:.1f} s, {dict(self.strikes)}{resumed}, "
+            f"results {found}, run more than once {doubles}"
         )
         return found
 
 
 @pytest.fixture
-def chaos(umbel_worker, redis_client):
-    def make(config: dict) -> Chaos:
+def chaos(umbel_worker, broker):
+    def make(config: dict, proxy: Proxy | None = None) -> Chaos:
+        options = {"config": config}
+        if proxy:
+            options.update(broker=broker.url_by(proxy.port), backend=broker.result_url)
         return Chaos(
-            lambda: umbel_worker("-c", str(CHILDREN), config=config), redis_client
+            lambda: umbel_worker("-c", str(CHILDREN), **options), broker, proxy
         )
 
     return make
 
 
-#: What is struck, and about how often within one run.
-PLANS: dict[str, tuple[list[Callable[[Chaos], None]], int]] = {
-    "kill children": ([Chaos.kill_child], 40),
-    "kill workers": ([Chaos.kill_worker], 6),
-    "cut connections": ([Chaos.cut_connections], 12),
-    "everything": ([Chaos.kill_child, Chaos.kill_worker, Chaos.cut_connections], 20),
+#: What is struck, about how often within one run, and where there is such a thing.
+EVERYWHERE = {"redis", "amqp", "sqlite"}
+SERVERS = {"redis", "amqp"}
+PLANS: dict[str, tuple[list[Callable[[Chaos], None]], int, set[str]]] = {
+    "kill children": ([Chaos.kill_child], 40, EVERYWHERE),
+    "kill workers": ([Chaos.kill_worker], 6, EVERYWHERE),
+    "restart the server": ([Chaos.restart_server], 4, SERVERS),
+    "everything": (
+        [Chaos.kill_child, Chaos.kill_worker, Chaos.cut_connections],
+        20,
+        SERVERS,
+    ),
 }
 
 
 @pytest.mark.parametrize("plan", PLANS)
-def test_no_task_is_lost(chaos, celery, redis_client, plan, capsys):
+def test_no_task_is_lost(chaos, celery, broker, plan, capsys):
+    strikes, often, where = PLANS[plan]
+    if broker.name not in where:
+        pytest.skip("there is no server")
     begin = time.monotonic()
-    ids = fill(redis_client, template(celery, "tasks.sleep", (SECONDS,)), TASKS)
-    under_fire = chaos(LATE)
+    ids = broker.fill(template(celery, "tasks.sleep", (SECONDS,)), TASKS)
 
     def settled() -> bool:
-        return (
-            in_flight(redis_client) == (0, 0)
-            and redis_client.llen("celery") == 0
-            and statuses(redis_client, ids).get("missing", 0) == 0
-        )
+        return broker.idle() and broker.statuses(ids).get("missing", 0) == 0
 
-    under_fire.run(*PLANS[plan], settled)
-    with capsys.disabled():
-        found = under_fire.report(ids, begin)
+    with broker.proxy() as proxy:
+        under_fire = chaos(LATE, proxy)
+        under_fire.run(strikes, often, settled)
+        with capsys.disabled():
+            found = under_fire.report(ids, begin)
+        under_fire.worker.stop()
     assert found == {"SUCCESS": TASKS}
     assert sum(under_fire.strikes.values()) > 1
-    assert redis_client.llen("umbel.dead.celery") == 0
+    assert broker.dead_letters() == []
+
+
+def test_a_hundred_cuts(chaos, celery, broker, capsys):
+    """Connections are aborted again and again, without a word to either side.
+    Nothing is lost, consumption goes on at once, and nothing runs twice but what
+    was in the worker's hands at the moment of a cut."""
+    if broker.name not in SERVERS:
+        pytest.skip("there is no server")
+    cuts = 100
+    begin = time.monotonic()
+    ids = broker.fill(template(celery, "tasks.sleep", (2 * SECONDS,)), TASKS)
+
+    def settled() -> bool:
+        return broker.idle() and broker.statuses(ids).get("missing", 0) == 0
+
+    with broker.proxy() as proxy:
+        under_fire = chaos(LATE, proxy)
+        while under_fire.strikes["connections cut"] < cuts:
+            under_fire.cut_connections()
+            # Between two cuts the worker has to have got somewhere.
+            time.sleep(under_fire.random.uniform(0, 2 * TASKS * SECONDS / CHILDREN / cuts))
+        eventually(settled, 120, "everything is settled", interval=0.2)
+        with capsys.disabled():
+            found = under_fire.report(ids, begin)
+        under_fire.worker.stop()
+    assert found == {"SUCCESS": TASKS}
+    assert len(under_fire.workers) == 1
+    assert max(under_fire.resumed) < 5 * PATIENCE
+    assert broker.dead_letters() == []
 
 
 def test_early_acknowledgement_loses_only_what_had_started(
-    chaos, celery, redis_client, capsys
+    chaos, celery, broker, capsys
 ):
     """A killed child takes one task with it, a killed worker those that its
     children ran or had just ended; all the others have their result."""
     begin = time.monotonic()
-    ids = fill(redis_client, template(celery, "tasks.sleep", (SECONDS,)), TASKS)
+    ids = broker.fill(template(celery, "tasks.sleep", (SECONDS,)), TASKS)
     under_fire = chaos({})
-
-    def settled() -> bool:
-        return in_flight(redis_client) == (0, 0) and redis_client.llen("celery") == 0
-
-    under_fire.run([Chaos.kill_child, Chaos.kill_worker], 12, settled)
+    under_fire.run([Chaos.kill_child, Chaos.kill_worker], 12, broker.idle)
     for worker in under_fire.workers:
         if worker.running():
             worker.stop()

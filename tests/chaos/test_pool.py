@@ -18,7 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.messages import in_flight, result_keys, template
+from harness.brokers import Broker
+from harness.messages import template
 from harness.waiting import eventually
 from harness.workers import Worker
 
@@ -92,13 +93,13 @@ def messages(celery, dice: random.Random) -> list[tuple[str, str, str]]:
     return result
 
 
-def ends(client, ids: list[str]) -> dict[str, str]:
+def ends(broker: Broker, ids: list[str]) -> dict[str, str]:
     """How each task ended: SUCCESS, or the type of its exception."""
     result = {}
     for start in range(0, len(ids), 1000):
         part = ids[start : start + 1000]
-        for key, text in zip(part, client.mget(result_keys(part))):
-            document = json.loads(text) if text else {"status": "missing"}
+        for key, found in zip(part, broker.documents(part)):
+            document = found or {"status": "missing"}
             status = document["status"]
             result[key] = document["result"]["exc_type"] if status == "FAILURE" else status
     return result
@@ -120,7 +121,7 @@ def descriptors(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
-def test_the_pool_keeps_its_promises(umbel_worker, celery, redis_client, capsys):
+def test_the_pool_keeps_its_promises(umbel_worker, celery, broker, redis_client, capsys):
     dice = random.Random(SEED)
     tasks = messages(celery, dice)
     worker = umbel_worker(
@@ -137,7 +138,7 @@ def test_the_pool_keeps_its_promises(umbel_worker, celery, redis_client, capsys)
     def settled() -> bool:
         assert worker.running(), f"worker gave up:\n{worker.log[-3000:]}"
         strikes.tick()
-        return redis_client.llen("celery") == 0 and in_flight(redis_client) == (0, 0)
+        return broker.idle()
 
     def at_minimum() -> bool:
         strikes.stop()
@@ -151,7 +152,7 @@ def test_the_pool_keeps_its_promises(umbel_worker, celery, redis_client, capsys)
         eventually(settled, 240, "a wave is settled", interval=0.02)
         eventually(at_minimum, 30, "the pool is at its minimum")
 
-    found = ends(redis_client, [key for key, _, _ in tasks])
+    found = ends(broker, [key for key, _, _ in tasks])
     runs = Counter(re.findall(r"\[(\S+)\] succeeded in ", worker.log))
     log = worker.log
     with capsys.disabled():
@@ -163,7 +164,7 @@ def test_the_pool_keeps_its_promises(umbel_worker, celery, redis_client, capsys)
     assert {key: end for key, end, _ in tasks if found[key] != end} == {}
     # Only what did not end is run again: nothing has succeeded twice.
     assert [key for key, n in runs.items() if n != 1] == []
-    assert redis_client.llen("umbel.dead.celery") == 0
+    assert broker.dead_letters() == []
     assert "Scaling up" in log and "Scaling down" in log
     assert sum(strikes.count.values()) > 10
     assert zombies(worker.pid) == []

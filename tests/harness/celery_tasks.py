@@ -15,6 +15,8 @@ from celery import Celery
 from celery.exceptions import SoftTimeLimitExceeded
 from celery.result import allow_join_result
 
+from harness.sqlite_client import BACKENDS
+
 
 leaked: list[bytes] = []
 
@@ -22,6 +24,7 @@ leaked: list[bytes] = []
 def make_app(broker: str = "", backend: str = "", **settings) -> Celery:
     """A Celery app that knows the example tasks by name."""
     app = Celery("tasks", broker=broker, backend=backend, set_as_current=False)
+    app.loader.override_backends = BACKENDS
     app.conf.update(settings)
 
     @app.task(name="tasks.add")

@@ -1,9 +1,11 @@
 """Task messages made without the client's cost, from one that it did make."""
 
+import base64
 import json
 import uuid
+from typing import Iterator
 
-import redis
+import amqp
 from celery import Celery
 
 _QUEUE = "harness-template"
@@ -11,50 +13,59 @@ _QUEUE = "harness-template"
 
 def template(app: Celery, task: str, args=(), **options) -> str:
     """The envelope that the real client sends for this call, as JSON text."""
-    app.send_task(task, args, queue=_QUEUE, **options)
-    with app.connection_for_write() as connection:
-        client = connection.default_channel.client
-        text = client.rpop(_QUEUE).decode()
-        client.delete(_QUEUE, f"_kombu.binding.{_QUEUE}")
-    envelope = json.loads(text)
-    envelope["properties"]["delivery_info"]["routing_key"] = "celery"
+    with app.connection_for_write(url="memory://") as connection:
+        with connection.channel() as channel:
+            producer = app.amqp.Producer(channel, auto_declare=False)
+            channel.queue_declare(_QUEUE)
+            app.send_task(task, args, producer=producer, queue=_QUEUE, **options)
+            envelope = channel._get(_QUEUE)
+    # Some of it is of the transport and not sent by the others.
+    envelope["properties"]["delivery_info"] = {"exchange": "", "routing_key": "celery"}
     return json.dumps(envelope)
 
 
-def fill(
-    client: redis.Redis, text: str, count: int, queue: str = "celery"
-) -> list[str]:
-    """Puts `count` messages like `text` on a queue, each with an id and a
-    delivery tag of its own. @returns the ids in order."""
+def spread(text: str, count: int) -> Iterator[tuple[str, str]]:
+    """(id, message) of `count` messages like `text`, each with an id and a
+    delivery tag of its own."""
     envelope = json.loads(text)
     old_id = envelope["headers"]["id"]
     old_tag = envelope["properties"]["delivery_tag"]
-    ids = [str(uuid.UUID(int=(0x4000_8000 << 64) + i)) for i in range(count)]
-    with client.pipeline(transaction=False) as pipe:
-        for start in range(0, count, 500):
-            batch = [
-                text.replace(old_id, i).replace(old_tag, "t" + i[1:])
-                for i in ids[start : start + 500]
-            ]
-            pipe.lpush(queue, *batch)
-            pipe.execute()
-    return ids
+    for i in range(count):
+        new_id = str(uuid.UUID(int=(0x4000_8000 << 64) + i))
+        yield new_id, text.replace(old_id, new_id).replace(old_tag, "t" + new_id[1:])
+
+
+def as_amqp(payload: str) -> amqp.Message | None:
+    """The message of an envelope as py-amqp sends it, or none if AMQP cannot say
+    that. What is no envelope becomes a message without properties."""
+    try:
+        envelope = json.loads(payload)
+    except (ValueError, RecursionError):
+        envelope = None
+    if not isinstance(envelope, dict):
+        return amqp.Message(payload)
+    headers = envelope.get("headers", {})
+    properties = envelope.get("properties", {})
+    body = envelope.get("body")
+    if not isinstance(body, str) or not isinstance(headers, dict):
+        return None
+    if properties.get("body_encoding") == "base64":
+        try:
+            body = base64.b64decode(body, validate=True)
+        except ValueError:
+            return None
+    names = {"content-type": "content_type", "content-encoding": "content_encoding"}
+    return amqp.Message(
+        body,
+        application_headers=headers,
+        **{ours: envelope[theirs] for theirs, ours in names.items() if theirs in envelope},
+        **{
+            name: properties[name]
+            for name in ("correlation_id", "reply_to", "delivery_mode", "priority")
+            if name in properties
+        },
+    )
 
 
 def result_keys(ids: list[str]) -> list[str]:
     return [f"celery-task-meta-{i}" for i in ids]
-
-
-def statuses(client: redis.Redis, ids: list[str]) -> dict[str, int]:
-    """How many of the tasks are in which state; "missing" has no result."""
-    counts: dict[str, int] = {}
-    for start in range(0, len(ids), 1000):
-        for text in client.mget(result_keys(ids[start : start + 1000])):
-            status = json.loads(text)["status"] if text else "missing"
-            counts[status] = counts.get(status, 0) + 1
-    return counts
-
-
-def in_flight(client: redis.Redis, prefix: str = "") -> tuple[int, int]:
-    """Lengths of `unacked` and `unacked_index`."""
-    return client.hlen(prefix + "unacked"), client.zcard(prefix + "unacked_index")

@@ -1,5 +1,6 @@
-# umbel_pytest(<prefix of names> <label> <timeout in seconds> <file>...): one
-# CTest entry for each file of pytest. Debian's interpreter, because that is the
+# umbel_pytest(<prefix of names> <label> <timeout in seconds> [BROKER <name>]
+# <file>...): one CTest entry for each file of pytest, called <prefix>.<file>, and
+# <prefix>.<file>.<name> if it runs on another broker than Redis. Debian's interpreter, because that is the
 # one that python3-celery belongs to. pytest's exit status is 5, hence a
 # failure, when a file holds no test.
 function(umbel_pytest prefix label timeout)
@@ -9,12 +10,20 @@ function(umbel_pytest prefix label timeout)
     set(patience 4)
   endif()
   math(EXPR timeout "${timeout} * ${patience}")
-  foreach(file IN LISTS ARGN)
+  cmake_parse_arguments(arg "" "BROKER" "" ${ARGN})
+  set(suffix "")
+  set(options "")
+  if(arg_BROKER)
+    set(suffix .${arg_BROKER})
+    set(options --broker ${arg_BROKER})
+  endif()
+  foreach(file IN LISTS arg_UNPARSED_ARGUMENTS)
     get_filename_component(name ${file} NAME_WE)
     string(REGEX REPLACE "^test_" "" name ${name})
+    string(APPEND name ${suffix})
     add_test(NAME ${prefix}.${name}
       COMMAND /usr/bin/python3 -B -m pytest -q
-              -c ${PROJECT_SOURCE_DIR}/tests/pytest.ini ${file})
+              -c ${PROJECT_SOURCE_DIR}/tests/pytest.ini ${options} ${file})
     set_tests_properties(${prefix}.${name} PROPERTIES
       LABELS ${label} TIMEOUT ${timeout} ENVIRONMENT
       "UMBEL_BUILD_DIR=${PROJECT_BINARY_DIR};UMBEL_TEST_PATIENCE=${patience}")

@@ -36,6 +36,7 @@ class RabbitMQServer:
         self.directory = directory
         self.port = free_port()
         self.process: subprocess.Popen | None = None
+        self._questions = 0
         self._epmd: subprocess.Popen | None = None
         self._epmd_port = free_port()
         self._environment = {
@@ -106,9 +107,46 @@ class RabbitMQServer:
         eventually(lambda: self.answers(name), what=f"virtual host {name} is there")
         return self.url(name)
 
+    def queues(self, virtual_host: str) -> dict[str, tuple[int, int]]:
+        """Messages that are ready and unacknowledged, for each queue."""
+        text = self._ask(
+            '[io_lib:format("~s\\t~b\\t~b~n", [element(4, Name), Ready, Unacked]) || '
+            "[{name, Name}, {messages_ready, Ready}, {messages_unacknowledged, Unacked}] "
+            f'<- rabbit_amqqueue:info_all(<<"{virtual_host}">>, '
+            "[name, messages_ready, messages_unacknowledged])]"
+        )
+        rows = (line.split("\t") for line in text.splitlines())
+        return {name: (int(ready), int(unacked)) for name, ready, unacked in rows}
+
+    def cut_connections(self, virtual_host: str, addresses: set[str]) -> int:
+        """Closes the sockets of clients at these addresses ("host:port"), without
+        a word. @returns how many."""
+        ports = ", ".join(x.rpartition(":")[2] for x in addresses)
+        text = self._ask(
+            'io_lib:format("~b", [length([exit(Pid, kill) || '
+            "Pid <- rabbit_networking:connections(), "
+            "[{peer_port, Port}, {vhost, Host}] <- "
+            "[catch rabbit_networking:connection_info(Pid, [peer_port, vhost])], "
+            f'Host == <<"{virtual_host}">>, lists:member(Port, [{ports}])])])'
+        )
+        return int(text)
+
     def _evaluate(self, expression: str) -> None:
         self.process.stdin.write(f"{expression}.\n".encode())
         self.process.stdin.flush()
+
+    def _ask(self, text: str) -> str:
+        """What an expression evaluates to, which is text."""
+        self._questions += 1
+        answer = self.directory / f"answer{self._questions}"
+        self._evaluate(
+            f'ok = file:write_file("{answer}.part", {text}), '
+            f'file:rename("{answer}.part", "{answer}")'
+        )
+        eventually(answer.exists, what=f"an answer to {text}", interval=0.002)
+        found = answer.read_text()
+        answer.unlink()
+        return found
 
     def stop(self) -> None:
         """In order, so that everything durable is on the disk."""

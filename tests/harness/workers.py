@@ -105,7 +105,7 @@ class Worker:
         except ProcessLookupError:
             return False
 
-    def redis_addresses(self) -> set[str]:
+    def tcp_addresses(self) -> set[str]:
         """The worker's TCP connections as `CLIENT LIST` names them."""
         fds = Path(f"/proc/{self.pid}/fd")
         links = set()
@@ -168,7 +168,7 @@ class Worker:
 
     def cut_connections(self, server: redis.Redis) -> int:
         """CLIENT KILL of every connection that the worker has."""
-        mine = self.redis_addresses()
+        mine = self.tcp_addresses()
         clients = [c for c in server.client_list() if c["addr"] in mine]
         for client in clients:
             try:

@@ -4,7 +4,6 @@ import re
 
 import pytest
 
-from harness.messages import in_flight
 from harness.waiting import eventually
 
 SOON = {"AUTOSCALE_KEEPALIVE": "0.5"}
@@ -50,14 +49,14 @@ def test_busy_children_are_left_alone(umbel_worker, tasks):
     assert long.get(timeout=10) == 4
 
 
-def test_nothing_is_lost_while_it_grows_and_shrinks(umbel_worker, tasks, redis_client):
+def test_nothing_is_lost_while_it_grows_and_shrinks(umbel_worker, tasks, broker):
     """The keepalive is so short that it shrinks in each pause."""
     running = umbel_worker("--autoscale=4,0", env={"AUTOSCALE_KEEPALIVE": "0.02"})
     for wave in range(15):
         results = [tasks.add.delay(i, wave) for i in range(12)]
         assert [r.get(timeout=10) for r in results] == [i + wave for i in range(12)]
         eventually(lambda: size(running) == 0, what="nobody is left")
-    assert in_flight(redis_client) == (0, 0)
+    assert broker.in_flight() == 0
     assert len(decisions(running.log)) >= 30
 
 

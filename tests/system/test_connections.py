@@ -78,7 +78,7 @@ def test_unix_socket(worker, make_celery, make_redis):
     assert app.tasks["tasks.add"].delay(4, 4).get(timeout=10) == 8
 
 
-def test_other_queues(worker, make_celery, redis_client):
+def test_other_queues(worker, make_celery, broker):
     worker("-Q", "mail,video")
     app = make_celery()
     add = app.tasks["tasks.add"]
@@ -86,7 +86,7 @@ def test_other_queues(worker, make_celery, redis_client):
     video = add.apply_async((2, 2), queue="video")
     other = add.apply_async((3, 3))
     assert (mail.get(timeout=10), video.get(timeout=10)) == (2, 4)
-    assert redis_client.llen("celery") == 1
+    assert broker.queued() == 1
     assert other.state == "PENDING"
 
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded
 
-from harness.messages import fill, in_flight, statuses, template
+from harness.messages import template
 from harness.waiting import PATIENCE, eventually
 
 LATE = {"task_acks_late": True, "task_track_started": True}
@@ -20,12 +20,12 @@ def is_started(result):
     return lambda: result.state == "STARTED"
 
 
-def all_done(client, ids):
-    return lambda: statuses(client, ids) == {"SUCCESS": len(ids)}
+def all_done(broker, ids):
+    return lambda: broker.statuses(ids) == {"SUCCESS": len(ids)}
 
 
 @pytest.mark.parametrize("pool", ["gevent", "eventlet"])
-def test_it_runs_tasks(umbel_worker, tasks, redis_client, pool):
+def test_it_runs_tasks(umbel_worker, tasks, broker, pool):
     running = umbel_worker("-P", pool, "-c", "10")
     results = [tasks.add.delay(i, 1) for i in range(100)]
     results += [tasks.asleep.delay(0.01) for _ in range(100)]
@@ -34,23 +34,23 @@ def test_it_runs_tasks(umbel_worker, tasks, redis_client, pool):
         tasks.fail.delay("x").get(timeout=10)
     assert tasks.flaky.delay(1).get(timeout=20) == 1
     assert f"10 ({pool})" in running.log
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
 
 
-def test_thousands_sleep_at_once(umbel_worker, celery, redis_client):
+def test_thousands_sleep_at_once(umbel_worker, celery, broker):
     count, seconds = 5_000, 3
-    ids = fill(redis_client, template(celery, "tasks.asleep", [seconds]), count)
+    ids = broker.fill(template(celery, "tasks.asleep", [seconds]), count)
     running = umbel_worker("-P", "gevent", "-c", str(count), loglevel="warning",
                            ready=False)
-    eventually(lambda: redis_client.llen("celery") < count, what="it has begun")
+    eventually(lambda: broker.queued() < count, what="it has begun")
     begin = time.monotonic()
-    eventually(lambda: redis_client.llen("celery") == 0, what="all are taken")
+    eventually(lambda: broker.queued() == 0, what="all are taken")
     threads = len(os.listdir(f"/proc/{running.pid}/task"))
-    eventually(all_done(redis_client, ids), 60, what="all have ended")
+    eventually(all_done(broker, ids), 60, what="all have ended")
     took = time.monotonic() - begin
     assert took < 2 * seconds * PATIENCE, f"one after another? {took:.1f} s"
     assert threads < 15, "not a thread for each"
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
 
 
 def test_a_plain_function_holds_up_the_others_but_not_the_worker(
@@ -90,7 +90,7 @@ def test_other_pools_run_coroutines(umbel_worker, tasks, pool):
     assert tasks.asleep.delay(0.1).get(timeout=10) == 0.1
 
 
-def test_warm_shutdown_waits_for_what_sleeps(umbel_worker, tasks, redis_client):
+def test_warm_shutdown_waits_for_what_sleeps(umbel_worker, tasks, broker):
     running = umbel_worker("-P", "gevent", "-c", "2", config=LATE)
     results = [tasks.asleep.delay(2) for _ in range(2)]
     for result in results:
@@ -98,11 +98,11 @@ def test_warm_shutdown_waits_for_what_sleeps(umbel_worker, tasks, redis_client):
     waiting = tasks.add.delay(1, 1)
     running.stop()
     assert [r.get(timeout=1) for r in results] == [2, 2]
-    assert not waiting.ready() and redis_client.llen("celery") == 1
-    assert in_flight(redis_client) == (0, 0)
+    assert not waiting.ready() and broker.queued() == 1
+    assert broker.in_flight() == 0
 
 
-def test_cold_shutdown_gives_up_what_sleeps(umbel_worker, tasks, redis_client):
+def test_cold_shutdown_gives_up_what_sleeps(umbel_worker, tasks, broker):
     running = umbel_worker("-P", "gevent", "-c", "50", config=LATE)
     results = [tasks.asleep.delay(60) for _ in range(50)]
     for result in results:
@@ -111,19 +111,19 @@ def test_cold_shutdown_gives_up_what_sleeps(umbel_worker, tasks, redis_client):
     running.signal(signal.SIGQUIT)
     assert running.wait_exit(10) == 1
     assert time.monotonic() - begin < 8 * PATIENCE
-    assert in_flight(redis_client) == (0, 0)
-    assert redis_client.llen("celery") == 50, "each is put back"
+    assert broker.in_flight() == 0
+    assert broker.queued() == 50, "each is put back"
 
 
-def test_a_killed_worker_loses_nothing(umbel_worker, celery, redis_client):
-    ids = fill(redis_client, template(celery, "tasks.asleep", [1]), 500)
+def test_a_killed_worker_loses_nothing(umbel_worker, celery, broker):
+    ids = broker.fill(template(celery, "tasks.asleep", [1]), 500)
     first = umbel_worker("-P", "gevent", "-c", "500", config=LATE)
-    eventually(lambda: statuses(redis_client, ids).get("STARTED", 0) > 100)
+    eventually(lambda: broker.statuses(ids).get("STARTED", 0) > 100)
     first.kill()
-    assert redis_client.hlen("unacked") > 0
+    assert broker.in_flight() > 0
     umbel_worker("-P", "gevent", "-c", "500", config=LATE)
-    eventually(all_done(redis_client, ids), 60, what="all have ended")
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(all_done(broker, ids), 60, what="all have ended")
+    eventually(lambda: broker.in_flight() == 0)
 
 
 class Shop(BaseHTTPRequestHandler):
@@ -177,11 +177,11 @@ def test_http(umbel_worker, tasks, shop, pool):
     running.wait_exit(10)
 
 
-def test_a_task_awaits_others(umbel_worker, tasks, redis_client):
+def test_a_task_awaits_others(umbel_worker, tasks, broker):
     umbel_worker("-P", "gevent", "-c", "200")
     assert tasks.total.delay(100).get(timeout=20) == sum(2 * i for i in range(100))
     assert tasks.total.delay(0).get(timeout=20) == 0
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
 
 
 @pytest.mark.parametrize("pool", ["gevent", "threads", "prefork"])

@@ -7,7 +7,6 @@ import signal
 import pytest
 from billiard.exceptions import WorkerLostError
 
-from harness.messages import in_flight
 from harness.waiting import eventually
 
 TRACK = {"task_track_started": True}
@@ -22,7 +21,7 @@ def child_of(result) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
-def test_a_task_lost_with_its_child(umbel_worker, tasks, redis_client, number):
+def test_a_task_lost_with_its_child(umbel_worker, tasks, broker, number):
     running = umbel_worker("-c", "2", config=TRACK)
     before = set(running.children())
     other = tasks.sleep.delay(3)
@@ -38,7 +37,7 @@ def test_a_task_lost_with_its_child(umbel_worker, tasks, redis_client, number):
     assert len(after - before) == 1
     assert other.get(timeout=10) == 3, "the other task is not disturbed"
     assert tasks.add.delay(4, 4).get(timeout=10) == 8
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
 
 
 def test_a_task_that_crashes_its_own_child(umbel_worker, tasks):
@@ -48,17 +47,17 @@ def test_a_task_that_crashes_its_own_child(umbel_worker, tasks):
     assert tasks.add.delay(4, 4).get(timeout=10) == 8
 
 
-def test_late_acknowledgement_alone_does_not_requeue(umbel_worker, tasks, redis_client):
+def test_late_acknowledgement_alone_does_not_requeue(umbel_worker, tasks, broker):
     """As Celery: acks_late without reject_on_worker_lost is a failure."""
     umbel_worker(config=LATE)
     lost = tasks.sleep.delay(60)
     os.kill(child_of(lost), signal.SIGKILL)
     with pytest.raises(WorkerLostError):
         lost.get(timeout=10)
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
 
 
-def test_requeued_when_its_child_is_lost(umbel_worker, tasks, redis_client):
+def test_requeued_when_its_child_is_lost(umbel_worker, tasks, broker):
     running = umbel_worker("-c", "1", config=REQUEUE)
     result = tasks.sleep.delay(1)
     first = child_of(result)
@@ -66,7 +65,7 @@ def test_requeued_when_its_child_is_lost(umbel_worker, tasks, redis_client):
     eventually(lambda: result.ready() or result.info["pid"] != first)
     assert result.get(timeout=10) == 1
     assert first not in running.children()
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
 
 
 def test_jobs_given_ahead_to_a_lost_child_are_not_lost(umbel_worker, tasks):

@@ -2,7 +2,6 @@
 
 import re
 
-from harness.messages import in_flight
 from harness.waiting import eventually
 
 LATE = {"task_acks_late": True, "task_reject_on_worker_lost": True}
@@ -18,7 +17,7 @@ def time_stamp(redis_client) -> float:
     return score
 
 
-def test_both_take_their_share(umbel_worker, python_worker, tasks, redis_client):
+def test_both_take_their_share(umbel_worker, python_worker, tasks, broker):
     umbel = umbel_worker("-n", "umbel@%h")
     python = python_worker("-n", "python@%h")
     results = [tasks.sleep.delay(0.05) for _ in range(100)]
@@ -26,49 +25,42 @@ def test_both_take_their_share(umbel_worker, python_worker, tasks, redis_client)
         assert result.get(timeout=30) == 0.05
     eventually(lambda: finished(umbel) + finished(python) == 100)
     assert finished(umbel) > 10 and finished(python) > 10
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
 
 
 def test_umbel_recovers_what_a_python_worker_left(
-    umbel_worker, python_worker, tasks, redis_client
+    umbel_worker, python_worker, tasks, broker
 ):
     config = {**LATE, "broker_transport_options": {"visibility_timeout": 3}}
     python = python_worker("-c", "2", config=config)
     results = [tasks.sleep.delay(2) for _ in range(4)]
-    eventually(lambda: redis_client.hlen("unacked") == 4)
+    eventually(lambda: broker.in_flight() == 4)
     python.kill()
     umbel_worker(config=config)
     for result in results:
         assert result.get(timeout=60) == 2
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
 
 
 def test_a_python_worker_recovers_what_umbel_left(
-    umbel_worker, python_worker, tasks, redis_client
+    umbel_worker, python_worker, tasks, broker
 ):
     config = {**LATE, "broker_transport_options": {"visibility_timeout": 3}}
     umbel = umbel_worker("-c", "2", config=config)
     results = [tasks.sleep.delay(2) for _ in range(4)]
-    eventually(lambda: redis_client.hlen("unacked") == 4)
+    eventually(lambda: broker.in_flight() == 4)
     umbel.kill()
-    left = redis_client.hlen("unacked")
-    assert left == 4
-    # A Python worker sweeps once when it starts (and then every 100 s): the
-    # entries must be old enough by then.
-    eventually(
-        lambda: all(
-            score < redis_client.time()[0] - 3
-            for _, score in redis_client.zrange("unacked_index", 0, -1, withscores=True)
-        )
-    )
+    # On Redis a Python worker sweeps once when it starts (and then every 100 s):
+    # the entries must be old enough by then.
+    broker.let_age(3)
     python_worker(config=config)
     for result in results:
         assert result.get(timeout=60) == 2
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
 
 
 def test_a_long_task_is_not_delivered_twice(
-    umbel_worker, python_worker, tasks, redis_client
+    umbel_worker, python_worker, tasks, broker, redis_client
 ):
     """Longer than the visibility timeout: its time stamp is refreshed, so a
     Python peer that sweeps meanwhile leaves it alone."""
@@ -83,6 +75,6 @@ def test_a_long_task_is_not_delivered_twice(
     )
     python = python_worker(config=config)  # sweeps as it starts
     assert result.get(timeout=30) == 10
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
     assert "tasks.sleep" not in re.sub(r"(?s)\[tasks\].*?\n\n", "", python.log)
     assert finished(umbel) == 1

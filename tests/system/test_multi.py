@@ -168,10 +168,10 @@ def test_start_restart_stop(multi, tmp_path, tasks):
     assert not list(tmp_path.glob("*.pid"))
 
 
-def test_stop_does_not_wait(multi, tmp_path, tasks, redis_client):
+def test_stop_does_not_wait(multi, tmp_path, tasks, broker):
     multi("start", "1", "-A", "tasks", "--quiet")
     result = tasks.sleep.delay(2)
-    eventually(lambda: redis_client.llen("celery") == 0, what="it is taken")
+    eventually(lambda: broker.queued() == 0, what="it is taken")
     pid = pid_in(tmp_path / "celery1.pid")
     said = multi("stop", "1", "-A", "proj1", "--nosplash")
     assert said == f"> Stopping nodes...\n\t> {node('celery1')}: TERM -> {pid}\n"

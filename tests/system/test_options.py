@@ -143,11 +143,11 @@ def fill(celery, /, **queues):
             celery.send_task("tasks.noop", queue=queue)
 
 
-def test_purge_needs_force_without_a_terminal(redis_server, redis_client, celery):
+def test_purge_needs_force_without_a_terminal(redis_server, broker, celery):
     fill(celery, celery=2)
     line = refused("worker", "-b", redis_server.url(), "--purge")
     assert "there is no terminal to ask on; add --force" in line
-    assert redis_client.llen("celery") == 2
+    assert broker.queued() == 2
 
 
 def test_forced_purge(umbel_worker, redis_client, celery):
@@ -173,7 +173,7 @@ def on_terminal(answer: str, *args: str) -> tuple[subprocess.Popen, int]:
     return process, master
 
 
-def test_purge_asks_on_a_terminal(redis_server, redis_client, celery):
+def test_purge_asks_on_a_terminal(redis_server, broker, celery):
     fill(celery, celery=2)
     args = ["-b", redis_server.url(), "-c", "1", "--discard"]
     process, terminal = on_terminal("", *args)
@@ -182,11 +182,11 @@ def test_purge_asks_on_a_terminal(redis_server, redis_client, celery):
     assert process.returncode == 1
     assert "--purge deletes 2 messages (celery: 2) for good.\n" in text
     assert "nothing was deleted, no worker was started" in text
-    assert redis_client.llen("celery") == 2
+    assert broker.queued() == 2
 
     process, terminal = on_terminal("y", *args)
     try:
-        eventually(lambda: redis_client.llen("celery") == 0)
+        eventually(lambda: broker.queued() == 0)
         assert b"Delete them? [y/N] " in os.read(process.stderr.fileno(), 4096)
     finally:
         process.terminate()

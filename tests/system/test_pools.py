@@ -4,19 +4,18 @@ import time
 
 import pytest
 
-from harness.messages import in_flight
 from harness.waiting import eventually
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
-def test_each_pool_runs_tasks(umbel_worker, tasks, redis_client, pool):
+def test_each_pool_runs_tasks(umbel_worker, tasks, broker, pool):
     umbel_worker("-P", pool)
     results = [tasks.add.delay(i, 1) for i in range(100)]
     assert [r.get(timeout=20) for r in results] == list(range(1, 101))
     with pytest.raises(ValueError, match="x"):
         tasks.fail.delay("x").get(timeout=10)
     assert tasks.flaky.delay(1).get(timeout=20) == 1
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
 
 
 def test_threads_run_at_the_same_time(umbel_worker, tasks):

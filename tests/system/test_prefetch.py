@@ -2,23 +2,22 @@
 
 import pytest
 
-from harness.messages import in_flight
 from harness.waiting import eventually
 
 LATE = {"task_acks_late": True}
 
 
 @pytest.mark.parametrize("option", ["--disable-prefetch", "worker.disable_prefetch=1"])
-def test_nothing_is_taken_ahead(umbel_worker, tasks, redis_client, option):
+def test_nothing_is_taken_ahead(umbel_worker, tasks, broker, option):
     umbel_worker("-c", "2", option, config=LATE)
     results = [tasks.sleep.delay(1) for _ in range(6)]
-    eventually(lambda: (redis_client.llen("celery"), *in_flight(redis_client)) == (4, 2, 2))
+    eventually(lambda: (broker.queued(), broker.in_flight()) == (4, 2))
     assert [r.get(timeout=20) for r in results] == [1] * 6
 
 
-def test_the_multiplier_is_the_law(umbel_worker, tasks, redis_client):
+def test_the_multiplier_is_the_law(umbel_worker, tasks, broker):
     umbel_worker("-c", "1", "--prefetch-multiplier", "3", "-O", "fair", config=LATE)
     results = [tasks.sleep.delay(1) for _ in range(5)]
-    eventually(lambda: in_flight(redis_client) == (3, 3))
-    assert redis_client.llen("celery") == 2
+    eventually(lambda: broker.in_flight() == 3)
+    assert broker.queued() == 2
     assert [r.get(timeout=20) for r in results] == [1] * 5

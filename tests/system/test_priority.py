@@ -1,29 +1,32 @@
-"""Urgent messages first: 0 is the most urgent on Redis."""
+"""Urgent messages first: 0 is the most urgent on Redis, 9 on RabbitMQ."""
+
+import re
 
 from harness.waiting import eventually
 
 
-def test_urgent_tasks_run_first(worker, tasks, redis_server, redis_client):
-    worker("-c", "1", "--prefetch-multiplier", "1", config={"task_track_started": True})
-    plug = tasks.sleep.delay(2)
+def test_urgent_tasks_run_first(worker, make_celery, broker):
+    config = {"task_queue_max_priority": 9} if broker.name == "amqp" else {}
+    tasks = make_celery(**config).tasks
+    # First, so that the queue is there as the client wants it.
+    plug = tasks["tasks.sleep"].delay(2)
+    running = worker(
+        *("-c", "1", "--prefetch-multiplier", "1"),
+        config={"task_track_started": True, **config},
+    )
     eventually(lambda: plug.state == "STARTED", what="the only child is busy")
     # One more may be reserved ahead before the others are there: let it be.
-    tasks.noop.delay()
-    finished = redis_server.client().pubsub()
-    finished.psubscribe("celery-task-meta-*")
+    tasks["tasks.noop"].delay()
+    add = tasks["tasks.add"]
     priorities = [9, 6, 3, 0, 9, 6, 3, 0]
-    sent = {tasks.add.apply_async((p, 0), priority=p).id: p for p in priorities}
-    order: list[int] = []
+    sent = {add.apply_async((p, 0), priority=p).id: p for p in priorities}
 
-    def all_done():
-        while message := finished.get_message(ignore_subscribe_messages=True):
-            task_id = message["channel"].removeprefix("celery-task-meta-")
-            if task_id in sent and '"SUCCESS"' in message["data"]:
-                order.append(sent[task_id])
-        return len(order) == len(priorities)
+    def order():
+        ended = re.findall(r"Task tasks.add\[(\S+)\] succeeded", running.log)
+        return [sent[x] for x in ended]
 
-    eventually(all_done)
-    assert order == sorted(priorities), order
+    eventually(lambda: len(order()) == len(priorities))
+    assert order() == sorted(priorities, reverse=not broker.zero_is_urgent)
 
 
 def test_priorities_between_the_steps(worker, tasks, redis_client):

@@ -7,7 +7,6 @@ from datetime import timezone
 
 import pytest
 
-from harness.messages import in_flight
 from harness.waiting import PATIENCE, eventually
 from harness.workers import umbel_binary
 
@@ -40,14 +39,14 @@ def check_kept(begin, times: list[float], per_second: float, at_once: int = 1) -
         assert t - begin >= (n - at_once) / per_second, (n, t - begin)
 
 
-def test_two_workers_share_a_limit(umbel_worker, tasks, redis_client):
+def test_two_workers_share_a_limit(umbel_worker, tasks, broker):
     config = annotated("10/s", rate_limit_scope="cluster")
     workers = [umbel_worker("-n", f"w{i}@%h", config=config) for i in range(2)]
     begin, results = send(tasks, range(40))
     check_kept(begin, ends(results), 10)
     for worker in workers:
         assert "succeeded in" in worker.log
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
 
 
 def test_each_worker_has_a_limit_of_its_own(umbel_worker, tasks):
@@ -63,19 +62,19 @@ def test_each_worker_has_a_limit_of_its_own(umbel_worker, tasks):
 
 @pytest.mark.parametrize("scope", ["worker", "cluster"])
 def test_a_long_line_waits_in_the_broker_in_order(
-    umbel_worker, tasks, redis_client, scope
+    umbel_worker, tasks, broker, scope
 ):
     umbel_worker(config=annotated("4/s", rate_limit_scope=scope))
     begin, results = send(tasks, range(32))
-    eventually(lambda: redis_client.llen("celery") == 0)
-    assert redis_client.zcard("umbel.delayed") > 0
+    eventually(lambda: broker.queued() == 0)
+    assert broker.delayed() > 0
     # No child is held, nor the place of another task in the window.
     assert tasks.add.delay(1, 1).get(timeout=10) == 2
     assert not results[-1].ready()
     times = ends(results)
     check_kept(begin, times, 4)
     assert times == sorted(times)
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
 
 
 def test_each_value_of_a_header_has_a_limit_of_its_own(umbel_worker, tasks):
@@ -90,17 +89,17 @@ def test_each_value_of_a_header_has_a_limit_of_its_own(umbel_worker, tasks):
 
 
 def test_a_worker_that_dies_takes_no_task_of_the_line_with_it(
-    umbel_worker, tasks, redis_client
+    umbel_worker, tasks, broker
 ):
     config = {**annotated("10/s", rate_limit_scope="cluster"), "task_acks_late": True}
     first = umbel_worker("-n", "first@%h", config=config)
     begin, results = send(tasks, range(70))
-    eventually(lambda: redis_client.zcard("umbel.delayed") > 0)
+    eventually(lambda: broker.delayed() > 0)
     eventually(lambda: results[5].ready())
     first.kill()
     umbel_worker("-n", "second@%h", config=config)
     check_kept(begin, ends(results), 10)
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
 
 
 def test_limits_can_be_switched_off(umbel_worker, tasks):

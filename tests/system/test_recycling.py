@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from billiard.exceptions import WorkerLostError
 
-from harness.messages import fill, in_flight, statuses, template
+from harness.messages import template
 from harness.waiting import eventually
 
 TRACK = {"task_track_started": True}
@@ -65,14 +65,14 @@ def test_each_child_runs_so_many_tasks(umbel_worker, tasks, tasks_per_child):
 
 
 def test_nothing_is_lost_or_doubled_on_the_boundary(
-    umbel_worker, celery, redis_client
+    umbel_worker, celery, broker
 ):
     """Short tasks, given to the children in runs, and early acknowledgement:
     what is lost would stay lost."""
-    ids = fill(redis_client, template(celery, "tasks.add", (4, 4)), 5000)
+    ids = broker.fill(template(celery, "tasks.add", (4, 4)), 5000)
     running = umbel_worker("-c", "2", "--max-tasks-per-child", "100")
-    eventually(lambda: in_flight(redis_client) == (0, 0), what="all are settled")
-    eventually(lambda: statuses(redis_client, ids) == {"SUCCESS": 5000})
+    eventually(lambda: broker.in_flight() == 0, what="all are settled")
+    eventually(lambda: broker.statuses(ids) == {"SUCCESS": 5000})
     assert len(re.findall("succeeded in", running.log)) == 5000
     assert len(runs(running.log)) >= 48
     assert set(runs(running.log).values()) == {100}
@@ -147,12 +147,12 @@ def test_a_peak_costs_nothing(umbel_worker, tasks):
     assert "takes over" not in running.log
 
 
-def test_the_hard_limit_ends_the_task(umbel_worker, tasks, redis_client):
+def test_the_hard_limit_ends_the_task(umbel_worker, tasks, broker):
     running = umbel_worker("-c", "1", "--hard-max-memory-per-child", "100000")
     with pytest.raises(WorkerLostError, match="more than worker_hard_max_memory"):
         tasks.allocate.delay(2000).get(timeout=20)
     assert tasks.allocate.delay(10).get(timeout=20) == 10
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
     assert len(running.children()) == 1
 
 

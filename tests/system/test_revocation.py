@@ -8,7 +8,6 @@ import subprocess
 import pytest
 from celery.exceptions import TaskRevokedError
 
-from harness.messages import in_flight
 from harness.waiting import eventually
 from harness.workers import umbel_binary
 
@@ -31,7 +30,7 @@ def discarded(result) -> str:
     return rf"INFO/.*Discarding revoked task: tasks.\w+\[{result.id}\]"
 
 
-def test_before_it_comes(worker, celery, tasks, redis_client):
+def test_before_it_comes(worker, celery, tasks, broker):
     running = worker("-c", "1")
     celery.control.revoke("my-id")
     running.wait_for_log("Tasks flagged as revoked: my-id")
@@ -39,20 +38,20 @@ def test_before_it_comes(worker, celery, tasks, redis_client):
     assert why_revoked(result) == ("revoked",)
     running.wait_for_log(discarded(result))
     assert tasks.add.delay(4, 4).get(timeout=10) == 8
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
 
 
-def test_while_it_waits_for_its_time(worker, celery, tasks, redis_client):
+def test_while_it_waits_for_its_time(worker, celery, tasks, broker):
     running = worker("-c", "1")
     result = tasks.add.apply_async((4, 4), countdown=2)
     running.wait_for_log(rf"{result.id}\] received")
     celery.control.revoke([result.id, "other"])
     assert why_revoked(result) == ("revoked",)
     running.wait_for_log(discarded(result))
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
 
 
-def test_what_waits_behind_a_long_task(umbel_worker, celery, tasks, redis_client):
+def test_what_waits_behind_a_long_task(umbel_worker, celery, tasks, broker):
     """Also what its child holds already."""
     running = umbel_worker("-c", "1", config=TRACK)
     for _ in range(50):
@@ -68,7 +67,7 @@ def test_what_waits_behind_a_long_task(umbel_worker, celery, tasks, redis_client
     for result in behind[1::2]:
         assert result.get(timeout=10) is None
     assert len(re.findall("Discarding revoked task", running.log)) == 3
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
 
 
 def test_what_runs_goes_on(worker, celery, tasks):
@@ -82,7 +81,7 @@ def test_what_runs_goes_on(worker, celery, tasks):
 
 @pytest.mark.parametrize("options", [{}, {"signal": "KILL"}])
 @pytest.mark.parametrize("late", [False, True])
-def test_terminate(worker, celery, tasks, redis_client, options, late):
+def test_terminate(worker, celery, tasks, broker, options, late):
     running = worker("-c", "1", config={**TRACK, "task_acks_late": late})
     result = tasks.sleep.delay(60)
     behind = tasks.add.delay(4, 4)
@@ -92,7 +91,7 @@ def test_terminate(worker, celery, tasks, redis_client, options, late):
     assert why_revoked(result) == ("terminated",)
     assert behind.get(timeout=10) == 8
     eventually(lambda: victim not in running.children(), what="the child is replaced")
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
 
 
 def test_terminate_by_number(umbel_worker, celery, tasks):

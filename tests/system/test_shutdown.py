@@ -5,7 +5,6 @@ import time
 
 import pytest
 
-from harness.messages import in_flight
 from harness.waiting import eventually
 
 LATE = {"task_acks_late": True, "task_track_started": True}
@@ -21,7 +20,7 @@ def is_started(result):
     ids=["SIGTERM", "SIGINT"],  # exit statuses as Celery's
 )
 def test_warm_shutdown_finishes_what_runs(
-    umbel_worker, tasks, redis_client, number, status
+    umbel_worker, tasks, broker, number, status
 ):
     running = umbel_worker("-c", "1", config=LATE)
     result = tasks.sleep.delay(2)
@@ -31,9 +30,9 @@ def test_warm_shutdown_finishes_what_runs(
     assert running.wait_exit() == status, running.log
     assert result.get(timeout=1) == 2
     eventually(lambda: not running.group_alive())
-    assert in_flight(redis_client) == (0, 0), "what had not started is put back"
+    assert broker.in_flight() == 0, "what had not started is put back"
     left = [r for r in waiting if not r.ready()]
-    assert redis_client.llen("celery") == len(left) == 10
+    assert broker.queued() == len(left) == 10
     umbel_worker()
     assert [r.get(timeout=10) for r in waiting] == [2 * i for i in range(10)]
 
@@ -53,7 +52,7 @@ def test_warm_shutdown_of_other_pools(umbel_worker, tasks, pool):
     ids=["second SIGINT", "SIGQUIT"],
 )
 def test_cold_shutdown_restores_at_once(
-    umbel_worker, tasks, redis_client, signals
+    umbel_worker, tasks, broker, signals
 ):
     running = umbel_worker("-c", "1", config=LATE)
     result = tasks.sleep.delay(20)
@@ -67,8 +66,8 @@ def test_cold_shutdown_restores_at_once(
     running.wait_exit(10)
     assert time.monotonic() - begin < 8, "does not wait for the task"
     eventually(lambda: not running.group_alive())
-    assert in_flight(redis_client) == (0, 0)
-    assert redis_client.llen("celery") == 2
+    assert broker.in_flight() == 0
+    assert broker.queued() == 2
     next_worker = umbel_worker("-c", "2", config=LATE)
     assert waiting.get(timeout=10) == 2
     eventually(is_started(result))
@@ -77,23 +76,23 @@ def test_cold_shutdown_restores_at_once(
 
 
 def test_a_killed_worker_is_recovered_by_the_next(
-    umbel_worker, tasks, redis_client
+    umbel_worker, tasks, broker
 ):
     """Within seconds, by its lease, not after the visibility timeout of 1 h."""
     first = umbel_worker("-c", "2", config=LATE)
     results = [tasks.sleep.delay(3) for _ in range(4)]
     eventually(is_started(results[0]))
-    eventually(lambda: redis_client.hlen("unacked") >= 2)
+    eventually(lambda: broker.in_flight() >= 2)
     first.kill()
     second = umbel_worker("-c", "2", config=LATE)
     for result in results:
         assert result.get(timeout=60) == 3
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
     second.stop()
 
 
 def test_a_killed_worker_is_recovered_by_a_neighbour(
-    umbel_worker, tasks, redis_client
+    umbel_worker, tasks, broker
 ):
     first = umbel_worker("-c", "1", "-n", "one@%h", config=LATE)
     result = tasks.sleep.delay(2)
@@ -102,7 +101,7 @@ def test_a_killed_worker_is_recovered_by_a_neighbour(
     first.kill()
     eventually(lambda: result.ready() or result.info["hostname"].startswith("two@"), 60)
     assert result.get(timeout=30) == 2
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
 
 
 def test_stopping_an_idle_worker_is_quick(umbel_worker):

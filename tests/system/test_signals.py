@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.messages import in_flight
 from harness.waiting import eventually
 from harness.workers import direct_children, name_of, umbel_binary
 from test_daemon import alive
@@ -31,7 +30,7 @@ def soft(seconds: float, **more) -> dict:
 # -- the ladder --------------------------------------------------------------------
 
 
-def test_soft_shutdown_lets_short_tasks_finish(umbel_worker, tasks, redis_client):
+def test_soft_shutdown_lets_short_tasks_finish(umbel_worker, tasks, broker):
     running = umbel_worker("-c", "2", config=soft(4))
     short, long = tasks.sleep.delay(1.5), tasks.sleep.delay(60)
     eventually(is_started(short))
@@ -41,8 +40,8 @@ def test_soft_shutdown_lets_short_tasks_finish(umbel_worker, tasks, redis_client
     running.wait_for_log("Cold shutdown: giving up what runs")
     assert running.wait_exit() == 1
     assert short.get(timeout=1) == 1.5
-    assert in_flight(redis_client) == (0, 0)
-    assert redis_client.llen("celery") == 1, "the long one is put back"
+    assert broker.in_flight() == 0
+    assert broker.queued() == 1, "the long one is put back"
 
 
 def test_soft_shutdown_of_an_idle_worker(umbel_worker):

@@ -1,15 +1,8 @@
 """States and result documents as Celery's clients read them."""
 
-import json
-
 import pytest
 
 from harness.waiting import eventually
-
-
-def document(redis_client, task_id: str) -> dict:
-    text = redis_client.get(f"celery-task-meta-{task_id}")
-    return json.loads(text) if text else {}
 
 
 def test_pending_started_success(worker, tasks):
@@ -22,10 +15,10 @@ def test_pending_started_success(worker, tasks):
     assert result.state == "SUCCESS"
 
 
-def test_not_started_unless_tracked(worker, tasks, redis_client):
+def test_not_started_unless_tracked(worker, tasks, broker):
     worker()
     result = tasks.sleep.delay(0.5)
-    eventually(lambda: redis_client.llen("celery") == 0)
+    eventually(lambda: broker.queued() == 0)
     seen = set()
     eventually(lambda: seen.add(result.state) or result.ready())
     assert seen <= {"PENDING", "SUCCESS"}
@@ -40,11 +33,11 @@ def test_custom_state_with_progress(worker, tasks):
     assert result.state == "SUCCESS"
 
 
-def test_the_document(worker, tasks, redis_client):
+def test_the_document(worker, tasks, broker):
     worker()
     result = tasks.add.delay(4, 4)
     result.get(timeout=10)
-    found = document(redis_client, result.id)
+    found = broker.document(result.id)
     assert found["date_done"]
     assert {**found, "date_done": "then"} == {
         "status": "SUCCESS",
@@ -56,11 +49,11 @@ def test_the_document(worker, tasks, redis_client):
     }
 
 
-def test_the_document_of_a_failure(worker, tasks, redis_client):
+def test_the_document_of_a_failure(worker, tasks, broker):
     worker()
     result = tasks.fail.delay("why")
     result.get(timeout=10, propagate=False)
-    found = document(redis_client, result.id)
+    found = broker.document(result.id)
     assert found["status"] == "FAILURE"
     assert found["result"] == {
         "exc_type": "ValueError",
@@ -69,11 +62,11 @@ def test_the_document_of_a_failure(worker, tasks, redis_client):
     }
 
 
-def test_result_extended(worker, tasks, redis_client):
+def test_result_extended(worker, tasks, broker):
     worker("-n", "w1@%h", config={"result_extended": True})
     result = tasks.add.apply_async((4,), {"y": 4})
     result.get(timeout=10)
-    found = document(redis_client, result.id)
+    found = broker.document(result.id)
     assert found["name"] == "tasks.add"
     assert found["args"] == [4]
     assert found["kwargs"] == {"y": 4}
@@ -82,7 +75,7 @@ def test_result_extended(worker, tasks, redis_client):
     assert found["worker"].startswith("w1@")
 
 
-def test_ignore_result_leaves_no_key(worker, tasks, redis_client):
+def test_ignore_result_leaves_no_key(worker, tasks, broker):
     worker()
     ignored = tasks.add.apply_async((1, 1), ignore_result=True)
     failed = tasks.fail.apply_async(("x",), ignore_result=True)
@@ -90,46 +83,46 @@ def test_ignore_result_leaves_no_key(worker, tasks, redis_client):
     # and both children have been seen idle.
     for _ in range(4):
         tasks.add.delay(1, 1).get(timeout=10)
-    eventually(lambda: redis_client.hlen("unacked") == 0)
-    assert not redis_client.exists(f"celery-task-meta-{ignored.id}")
-    assert not redis_client.exists(f"celery-task-meta-{failed.id}")
+    eventually(lambda: broker.in_flight() == 0)
+    assert not broker.document(ignored.id)
+    assert not broker.document(failed.id)
 
 
-def test_store_errors_even_if_ignored(worker, tasks, redis_client):
+def test_store_errors_even_if_ignored(worker, tasks, broker):
     worker(config={"task_store_errors_even_if_ignored": True})
     failed = tasks.fail.apply_async(("x",), ignore_result=True)
-    eventually(lambda: redis_client.exists(f"celery-task-meta-{failed.id}"))
-    assert document(redis_client, failed.id)["status"] == "FAILURE"
+    eventually(lambda: broker.document(failed.id))
+    assert broker.document(failed.id)["status"] == "FAILURE"
 
 
-def test_task_ignore_result_as_a_setting(worker, tasks, redis_client):
+def test_task_ignore_result_as_a_setting(worker, tasks, broker):
     running = worker("-c", "1", config={"task_ignore_result": True})
-    tasks.add.delay(1, 1)
+    result = tasks.add.delay(1, 1)
     running.wait_for_log(r"tasks\.add\[.*succeeded")
-    assert redis_client.keys("celery-task-meta-*") == []
+    assert not broker.document(result.id)
 
 
 @pytest.mark.parametrize("seconds", [60, 7200])
-def test_results_expire(worker, tasks, redis_client, seconds):
+def test_results_expire(worker, tasks, broker, seconds):
     worker(config={"result_expires": seconds})
     result = tasks.add.delay(1, 1)
     result.get(timeout=10)
-    ttl = redis_client.ttl(f"celery-task-meta-{result.id}")
+    ttl = broker.expires_in(result.id)
     assert seconds - 20 < ttl <= seconds
 
 
-def test_results_expire_after_a_day_by_default(worker, tasks, redis_client):
+def test_results_expire_after_a_day_by_default(worker, tasks, broker):
     worker()
     result = tasks.add.delay(1, 1)
     result.get(timeout=10)
-    assert 86_300 < redis_client.ttl(f"celery-task-meta-{result.id}") <= 86_400
+    assert 86_300 < broker.expires_in(result.id) <= 86_400
 
 
-def test_results_never_expire(worker, tasks, redis_client):
+def test_results_never_expire(worker, tasks, broker):
     worker(config={"result_expires": 0})
     result = tasks.add.delay(1, 1)
     result.get(timeout=10)
-    assert redis_client.ttl(f"celery-task-meta-{result.id}") == -1
+    assert broker.expires_in(result.id) is None
 
 
 def test_waiting_clients_are_woken_by_pubsub(worker, tasks, redis_server):
@@ -148,12 +141,12 @@ def test_waiting_clients_are_woken_by_pubsub(worker, tasks, redis_server):
     assert published["data"] == redis_server.client().get(key)
 
 
-def test_success_is_never_overwritten(worker, celery, tasks, redis_client):
+def test_success_is_never_overwritten(worker, celery, tasks, broker):
     worker()
     result = tasks.add.delay(4, 4)
     assert result.get(timeout=10) == 8
     again = celery.send_task("tasks.fail", ("late",), task_id=result.id)
     for _ in range(4):
         tasks.add.delay(1, 1).get(timeout=10)
-    eventually(lambda: redis_client.llen("celery") == 0)
-    assert document(redis_client, again.id)["status"] == "SUCCESS"
+    eventually(lambda: broker.queued() == 0)
+    assert broker.document(again.id)["status"] == "SUCCESS"

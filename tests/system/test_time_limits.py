@@ -7,7 +7,6 @@ import subprocess
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded, TimeLimitExceeded
 
-from harness.messages import in_flight
 from harness.waiting import eventually
 from harness.workers import umbel_binary
 
@@ -27,7 +26,7 @@ def failure_of(result, kind):
     return caught.value
 
 
-def test_soft_limit(worker, tasks, redis_client):
+def test_soft_limit(worker, tasks, broker):
     running = worker("-c", "1")
     result = tasks.sleep.apply_async((60,), soft_time_limit=0.5)
     assert failure_of(result, SoftTimeLimitExceeded).args == ()
@@ -38,7 +37,7 @@ def test_soft_limit(worker, tasks, redis_client):
     running.wait_for_log(rf"Task tasks.sleep\[{result.id}\] raised unexpected")
     # The child lives on.
     assert tasks.add.delay(4, 4).get(timeout=10) == 8
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
 
 
 def test_a_task_may_catch_its_soft_limit(worker, tasks):
@@ -49,7 +48,7 @@ def test_a_task_may_catch_its_soft_limit(worker, tasks):
 
 
 @pytest.mark.parametrize("limit", [1, 0.5])
-def test_hard_limit(worker, tasks, redis_client, limit):
+def test_hard_limit(worker, tasks, broker, limit):
     running = worker("-c", "1")
     result = tasks.sleep.apply_async((60,), time_limit=limit)
     behind = tasks.add.delay(4, 4)
@@ -58,7 +57,7 @@ def test_hard_limit(worker, tasks, redis_client, limit):
         rf"ERROR/.*Hard time limit \({limit}s\) exceeded for tasks.sleep\[{result.id}\]"
     )
     assert behind.get(timeout=10) == 8
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
 
 
 def test_the_settings_are_defaults(worker, tasks):
@@ -90,14 +89,14 @@ def test_a_child_that_does_nothing_any_more_is_killed(umbel_worker, tasks):
     eventually(lambda: len(running.children()) == 1 and running.children() != [stuck])
 
 
-def test_a_failure_that_is_not_acknowledged_runs_again(umbel_worker, tasks, redis_client):
+def test_a_failure_that_is_not_acknowledged_runs_again(umbel_worker, tasks, broker):
     config = {"task_acks_late": True, "task_acks_on_failure_or_timeout": False, **TRACK}
     running = umbel_worker("-c", "1", config=config)
     result = tasks.sleep.apply_async((60,), time_limit=0.5)
     first = child_of(result)
     eventually(lambda: result.info.get("pid") not in (None, first), what="it runs again")
     assert result.state == "STARTED"
-    assert in_flight(redis_client) == (1, 1)
+    assert broker.in_flight() == 1
     running.kill()
 
 
@@ -130,7 +129,7 @@ def test_threads_are_asked_to_end(umbel_worker, tasks, pool):
     assert tasks.patient_sleep.delay(0).get(timeout=10) == "done"
 
 
-def test_coroutines(umbel_worker, tasks, redis_client):
+def test_coroutines(umbel_worker, tasks, broker):
     running = umbel_worker("-P", "gevent", "-c", "2")
     result = tasks.asleep.apply_async((60,), soft_time_limit=0.3)
     assert failure_of(result, SoftTimeLimitExceeded).args == ()
@@ -139,7 +138,7 @@ def test_coroutines(umbel_worker, tasks, redis_client):
     running.wait_for_log(r"ERROR/.*Hard time limit \(0\.3s\) exceeded for tasks.asleep")
     results = [tasks.asleep.delay(0.1) for _ in range(4)]
     assert [r.get(timeout=10) for r in results] == [0.1] * 4
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
 
 
 def test_sigusr1_to_a_child_is_the_soft_limit(worker, tasks):

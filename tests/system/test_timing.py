@@ -6,7 +6,6 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from celery.exceptions import TaskRevokedError
 
-from harness.messages import in_flight
 from harness.waiting import eventually
 
 
@@ -21,10 +20,10 @@ def seconds_until_done(result, timeout=20) -> float:
     return time.monotonic() - begin
 
 
-def test_countdown(tasks, redis_client):
+def test_countdown(tasks, broker):
     result = tasks.add.apply_async((2, 2), countdown=1)
     assert 0.9 < seconds_until_done(result) < 4
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
 
 
 def test_eta_with_a_time_zone(tasks):
@@ -46,7 +45,7 @@ def test_a_task_due_later_does_not_hold_up_others(tasks):
     assert {r.state for r in later} == {"PENDING"}
 
 
-def test_due_tasks_run_in_order_of_their_eta(tasks, redis_client):
+def test_due_tasks_run_in_order_of_their_eta(tasks):
     late = tasks.add.apply_async((1, 1), countdown=1.5)
     early = tasks.add.apply_async((2, 2), countdown=0.5)
     assert early.get(timeout=10) == 4
@@ -54,12 +53,12 @@ def test_due_tasks_run_in_order_of_their_eta(tasks, redis_client):
     assert late.get(timeout=10) == 2
 
 
-def test_expired_before_it_arrives(tasks, redis_client):
+def test_expired_before_it_arrives(tasks, broker):
     result = tasks.add.apply_async((1, 1), expires=-5)
     with pytest.raises(TaskRevokedError, match="expired"):
         result.get(timeout=10)
     assert result.state == "REVOKED"
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
 
 
 def test_expires_later_runs(tasks):
@@ -75,11 +74,11 @@ def test_expired_while_it_waited_for_a_child(tasks):
         r.get(timeout=10)
 
 
-def test_a_flaky_task_is_retried_until_it_succeeds(tasks, redis_client):
+def test_a_flaky_task_is_retried_until_it_succeeds(tasks, broker):
     result = tasks.flaky.delay(3)
     assert result.get(timeout=30) == 3
     assert result.state == "SUCCESS"
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
 
 
 def test_retries_keep_the_id_and_count(redis_server, make_celery):

@@ -214,6 +214,7 @@ CAF_TEST(it says whether it is hungry) {
     return log.appetites.back().hungry;
   };
   CAF_CHECK(hungry());
+  CAF_CHECK(log.appetites.back().reader == other);
   CAF_CHECK(log.appetites.back().writer == other);
   deliver("tasks.add", 2);
   CAF_CHECK(!hungry());

@@ -17,6 +17,7 @@ struct world {
   uint64_t delivered = 0;
   size_t waiting = 0;
   bool mute = false; ///< the writer does not answer
+  bool stuck = false; ///< nor does the reader
   size_t questions = 0;
   size_t looks = 0;
 };
@@ -30,12 +31,20 @@ caf::behavior fake_writer(caf::event_based_actor* self, world* w) {
   }};
 }
 
+caf::behavior fake_reader(caf::event_based_actor* self, world* w) {
+  return {[=](call_reader) {
+    if (!w->stuck)
+      self->send(caf::actor_cast<caf::actor>(self->current_sender()),
+                 reader_alive{});
+  }};
+}
+
 caf::behavior fake_consumer(caf::event_based_actor* self, world* w,
-                            caf::actor* writer) {
+                            caf::actor* reader, caf::actor* writer) {
   return {[=](list_appetite) {
     ++w->questions;
     self->send(caf::actor_cast<caf::actor>(self->current_sender()),
-               appetite{w->hungry, w->delivered, *writer});
+               appetite{w->hungry, w->delivered, *reader, *writer});
   }};
 }
 
@@ -43,6 +52,7 @@ struct fixture : test_coordinator_fixture<> {
   static constexpr auto interval = 10s;
 
   world w;
+  caf::actor reader;
   caf::actor writer;
   caf::actor consumer;
   caf::actor uut;
@@ -50,13 +60,14 @@ struct fixture : test_coordinator_fixture<> {
   std::optional<caf::error> end; ///< why it ended
 
   fixture() {
+    reader = sys.spawn(fake_reader, &w);
     writer = sys.spawn(fake_writer, &w);
-    consumer = sys.spawn(fake_consumer, &w, &writer);
+    consumer = sys.spawn(fake_consumer, &w, &reader, &writer);
     start();
   }
 
   ~fixture() {
-    for (auto& hdl : {uut, consumer, writer})
+    for (auto& hdl : {uut, consumer, reader, writer})
       caf::anon_send_exit(hdl, caf::exit_reason::kill);
     consume_messages();
   }
@@ -170,6 +181,21 @@ CAF_TEST(what has helped is forgotten) {
     ++w.delivered;
     start();
   }
+}
+
+CAF_TEST(a reader that does not answer ends it and in the end the worker) {
+  w.stuck = true;
+  for (size_t i = 0; i < watchdog_state::rebuilds_max; ++i) {
+    pass(3);
+    CAF_REQUIRE(ended_for(supervision_errc::connection_lost));
+    start();
+  }
+  pass(3);
+  CAF_REQUIRE(ended_for(supervision_errc::fatal));
+  CAF_CHECK_EQUAL(describe(*end),
+                  "this worker is deaf: the reader does not answer, it has waited "
+                  "for the broker for more than 10 s; to connect anew has not "
+                  "helped 3 times");
 }
 
 CAF_TEST(a writer that does not answer ends it but never the worker) {

@@ -1,0 +1,373 @@
+"""The brokers that the system tests run on, alike to look at.
+
+`pytest --broker amqp` runs a test on RabbitMQ, `--broker sqlite` on a file. What
+such a test needs of its broker is in `Broker`; a test that is about Redis itself
+uses the fixtures of conftest.py that say so, and runs on Redis only.
+"""
+
+import contextlib
+import itertools
+import json
+import time
+from pathlib import Path
+from typing import ContextManager, Iterator
+
+import amqp
+import redis
+
+from harness import sqlite_client
+from harness.messages import as_amqp, result_keys, spread
+from harness.proxy import Proxy
+from harness.rabbitmq_server import RabbitMQServer
+from harness.redis_server import RedisServer
+from harness.waiting import eventually
+from harness.workers import Worker
+
+Letter = dict[str, str]
+
+
+class Broker:
+    """An empty broker and result store of one test."""
+
+    name = "?"
+    url = ""  #: as both workers and Celery's client spell it
+    result_url = ""
+    #: Whether the most urgent priority is 0 (as on Redis) or the highest number.
+    zero_is_urgent = True
+    #: Whether dead letters keep payloads byte for byte.
+    exact = True
+    #: Whether a server that is killed remembers what was acknowledged just before.
+    keeps_acknowledgements = True
+    #: What Celery's client needs to lose nothing.
+    client_settings: dict = {}
+
+    # -- looking ---------------------------------------------------------------
+
+    def queued(self, queue: str = "celery") -> int:
+        """Messages that wait in a queue."""
+        raise NotImplementedError
+
+    def in_flight(self) -> int:
+        """Messages that workers have and have not settled."""
+        raise NotImplementedError
+
+    def delayed(self) -> int:
+        """Messages that wait in the broker until they are due."""
+        raise NotImplementedError
+
+    def idle(self) -> bool:
+        """Nothing is queued and nothing in flight."""
+        return self.in_flight() == 0 and self.queued() == 0
+
+    def dead_letters(self, queue: str = "celery") -> list[Letter]:
+        """The newest first."""
+        raise NotImplementedError
+
+    def documents(self, ids: list[str]) -> list[dict | None]:
+        """What the result store has of each task."""
+        raise NotImplementedError
+
+    def document(self, task_id: str) -> dict:
+        return self.documents([task_id])[0] or {}
+
+    def expires_in(self, task_id: str) -> float | None:
+        """Seconds until a result expires; none: never."""
+        raise NotImplementedError
+
+    def statuses(self, ids: list[str]) -> dict[str, int]:
+        """How many of the tasks are in which state; "missing" has no result."""
+        counts: dict[str, int] = {}
+        for start in range(0, len(ids), 1000):
+            for found in self.documents(ids[start : start + 1000]):
+                status = found["status"] if found else "missing"
+                counts[status] = counts.get(status, 0) + 1
+        return counts
+
+    # -- doing -----------------------------------------------------------------
+
+    def put(self, payload: str, queue: str = "celery") -> bool:
+        """Publishes this envelope, or whatever it is, without Celery. @returns
+        whether there is such a thing on this broker."""
+        raise NotImplementedError
+
+    def fill(self, text: str, count: int, queue: str = "celery") -> list[str]:
+        """Puts `count` messages like the envelope `text` on a queue, each with an
+        id of its own. @returns the ids in order."""
+        raise NotImplementedError
+
+    def cut_connections(self, worker: Worker) -> int:
+        """Closes the worker's connections from the outside. @returns how many."""
+        raise NotImplementedError
+
+    def proxy(self) -> ContextManager[Proxy | None]:
+        """Stands before the server, if there is one."""
+        return contextlib.nullcontext()
+
+    def url_by(self, port: int) -> str:
+        """The URL for those who come through a proxy."""
+        raise NotImplementedError
+
+    def kill(self) -> None:
+        """kill -9 of the server."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Again, on the same port and with what it had on the disk."""
+        raise NotImplementedError
+
+    def let_age(self, seconds: float) -> None:
+        """Waits until what is in flight is so old, where that plays a part."""
+
+
+class RedisBroker(Broker):
+    name = "redis"
+
+    def __init__(self, server: RedisServer):
+        self.server = server
+        self.url = self.result_url = server.url()
+        self.client = server.client()
+
+    def queued(self, queue: str = "celery") -> int:
+        steps = [queue, *(f"{queue}\x06\x16{step}" for step in (3, 6, 9))]
+        return sum(self.client.llen(x) for x in steps)
+
+    def in_flight(self) -> int:
+        tags = {*self.client.hkeys("unacked"), *self.client.zrange("unacked_index", 0, -1)}
+        return len(tags.difference(self.client.zrange("umbel.delayed", 0, -1)))
+
+    def delayed(self) -> int:
+        return self.client.zcard("umbel.delayed")
+
+    def dead_letters(self, queue: str = "celery") -> list[Letter]:
+        found = self.client.lrange(f"umbel.dead.{queue}", 0, -1)
+        return [json.loads(x) for x in found]
+
+    def documents(self, ids: list[str]) -> list[dict | None]:
+        return documents_in_redis(self.client, ids)
+
+    def expires_in(self, task_id: str) -> float | None:
+        return ttl_in_redis(self.client, task_id)
+
+    def put(self, payload: str, queue: str = "celery") -> bool:
+        self.client.lpush(queue, payload)
+        return True
+
+    def fill(self, text: str, count: int, queue: str = "celery") -> list[str]:
+        ids = []
+        with self.client.pipeline(transaction=False) as pipe:
+            for batch in batches(spread(text, count)):
+                ids += [task_id for task_id, _ in batch]
+                pipe.lpush(queue, *(payload for _, payload in batch))
+                pipe.execute()
+        return ids
+
+    def cut_connections(self, worker: Worker) -> int:
+        return worker.cut_connections(self.client)
+
+    def kill(self) -> None:
+        self.server.kill()
+
+    def start(self) -> None:
+        self.server.start()
+
+    def proxy(self) -> Proxy:
+        return Proxy(self.server.port)
+
+    def url_by(self, port: int) -> str:
+        return self.server.url(port=port)
+
+    def let_age(self, seconds: float) -> None:
+        def stamps() -> list[float]:
+            entries = self.client.zrange("unacked_index", 0, -1, withscores=True)
+            return [stamp for _, stamp in entries]
+
+        eventually(lambda: all(x < time.time() - seconds for x in stamps()))
+
+
+class AmqpBroker(Broker):
+    """RabbitMQ, a virtual host of its own; results are in a Redis."""
+
+    name = "amqp"
+    zero_is_urgent = False
+    exact = False
+    keeps_acknowledgements = False
+    # Without it what was published may be lost when RabbitMQ is killed.
+    client_settings = {"broker_transport_options": {"confirm_publish": True}}
+
+    _hosts = itertools.count()
+
+    def __init__(self, server: RabbitMQServer, results: RedisServer):
+        self.server = server
+        self.virtual_host = f"test{next(self._hosts)}"
+        self.url = server.virtual_host(self.virtual_host)
+        self.result_url = results.url()
+        self.results = results.client()
+
+    def queues(self) -> dict[str, tuple[int, int]]:
+        """Messages that are ready and unacknowledged, for each queue."""
+        return self.server.queues(self.virtual_host)
+
+    def queued(self, queue: str = "celery") -> int:
+        return self.queues().get(queue, (0, 0))[0]
+
+    def in_flight(self) -> int:
+        return sum(unacked for _, unacked in self.queues().values())
+
+    def delayed(self) -> int:
+        return sum(
+            ready
+            for name, (ready, _) in self.queues().items()
+            if name.startswith("celery_delayed_")
+        )
+
+    def dead_letters(self, queue: str = "celery") -> list[Letter]:
+        letters = []
+        with self.server.connect(self.virtual_host) as connection:
+            channel = connection.channel()
+            name = f"umbel.dead.{queue}"
+            if name not in self.queues():
+                return []
+            while message := channel.basic_get(name):
+                reason = message.headers["umbel_dead_reason"]
+                letters.append({"reason": reason, "payload": message.body, "at": "?"})
+            # What was not acknowledged goes back, in its order.
+        return letters[::-1]
+
+    def documents(self, ids: list[str]) -> list[dict | None]:
+        return documents_in_redis(self.results, ids)
+
+    def expires_in(self, task_id: str) -> float | None:
+        return ttl_in_redis(self.results, task_id)
+
+    def put(self, payload: str, queue: str = "celery") -> bool:
+        message = as_amqp(payload)
+        if message is None:
+            return False
+        self._publish([message], queue)
+        return True
+
+    def fill(self, text: str, count: int, queue: str = "celery") -> list[str]:
+        ids = []
+        for batch in batches(spread(text, count)):
+            ids += [task_id for task_id, _ in batch]
+            self._publish([as_amqp(payload) for _, payload in batch], queue)
+        return ids
+
+    def _publish(self, messages: list[amqp.Message], queue: str) -> None:
+        with self.server.connect(self.virtual_host) as connection:
+            channel = connection.channel()
+            channel.queue_declare(queue, durable=True, auto_delete=False)
+            channel.exchange_declare(queue, "direct", durable=True, auto_delete=False)
+            channel.queue_bind(queue, queue, queue)
+            channel.confirm_select()
+            for message in messages[:-1]:
+                channel.basic_publish(message, "", queue)
+            channel.basic_publish_confirm(messages[-1], "", queue)
+
+    def cut_connections(self, worker: Worker) -> int:
+        return self.server.cut_connections(self.virtual_host, worker.tcp_addresses())
+
+    def proxy(self) -> Proxy:
+        return Proxy(self.server.port)
+
+    def url_by(self, port: int) -> str:
+        return self.server.url(self.virtual_host, port)
+
+    def kill(self) -> None:
+        self.server.kill()
+
+    def start(self) -> None:
+        self.server.start()
+
+
+class SqliteBroker(Broker):
+    """A file. Celery's client takes part through `sqlite_client`."""
+
+    name = "sqlite"
+
+    def __init__(self, path: Path):
+        self.path = str(path)
+        self.url = self.result_url = f"sqlite:///{self.path}"
+        self.database = sqlite_client.Database(self.path)
+
+    def _number(self, sql: str, *values) -> int:
+        return self.database.rows(sql, *values)[0][0]
+
+    def queued(self, queue: str = "celery") -> int:
+        return self._number("SELECT count(*) FROM waiting WHERE queue = ?", queue)
+
+    def in_flight(self) -> int:
+        return self._number("SELECT count(*) FROM reserved")
+
+    def delayed(self) -> int:
+        return self._number("SELECT count(*) FROM delayed")
+
+    def dead_letters(self, queue: str = "celery") -> list[Letter]:
+        rows = self.database.rows(
+            "SELECT reason, payload, at FROM dead WHERE queue = ? ORDER BY number DESC",
+            queue,
+        )
+        return [
+            {"reason": reason, "payload": payload.decode(), "at": str(at)}
+            for reason, payload, at in rows
+        ]
+
+    def documents(self, ids: list[str]) -> list[dict | None]:
+        return [self.database.document(task_id) for task_id in ids]
+
+    def expires_in(self, task_id: str) -> float | None:
+        sql = "SELECT expires FROM result WHERE id = ?"
+        expires = self._number(sql, task_id)
+        return None if expires is None else expires / 1e6 - time.time()
+
+    def put(self, payload: str, queue: str = "celery") -> bool:
+        self.database.put([(queue, 0, payload)])
+        return True
+
+    def fill(self, text: str, count: int, queue: str = "celery") -> list[str]:
+        ids = []
+        for batch in batches(spread(text, count)):
+            ids += [task_id for task_id, _ in batch]
+            self.database.put([(queue, 0, payload) for _, payload in batch])
+        return ids
+
+
+# -- what a broker cannot do ---------------------------------------------------------
+
+#: Why a test does not run on a broker. By the beginning of "<file>::<test>".
+CANNOT = {
+    "amqp": {
+        "test_malformed::test_what_is_readable_runs[no properties]": "AMQP's "
+        "properties are there always",
+    },
+    "sqlite": {
+        "test_broker_loss": "there is no server that could be away",
+        "test_eta::test_a_lost_server": "there is no server that could be away",
+    },
+}
+
+
+def why_not(broker: str, test: str) -> str:
+    """The reason why this broker cannot run the test; empty: it can."""
+    for beginning, reason in CANNOT.get(broker, {}).items():
+        if test.startswith(beginning):
+            return reason
+    return ""
+
+
+# -- parts ---------------------------------------------------------------------------
+
+
+def documents_in_redis(client: redis.Redis, ids: list[str]) -> list[dict | None]:
+    return [json.loads(x) if x else None for x in client.mget(result_keys(ids))]
+
+
+def ttl_in_redis(client: redis.Redis, task_id: str) -> int | None:
+    (key,) = result_keys([task_id])
+    ttl = client.ttl(key)
+    return None if ttl == -1 else ttl
+
+
+def batches(items: Iterator, size: int = 500) -> Iterator[list]:
+    while batch := list(itertools.islice(items, size)):
+        yield batch
