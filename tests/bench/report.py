@@ -49,6 +49,9 @@ GOALS: dict[str, tuple[str, float]] = {
     "due tasks late, p99, ms": ("<=", 100),
     "memory of the parent while a crowd waits, MiB": ("<=", 30),
     "latency p50 while a crowd waits / before": ("<=", 1.5),
+    "rabbitmq, drained, umbel prefork / celery prefork": (">=", 6),
+    "sqlite, drained a second, umbel prefork": (">=", 10_000),
+    "sqlite, drained, umbel prefork / floor": (">=", 0.5),
 }
 
 
@@ -120,6 +123,15 @@ def ratios(found: dict[str, Any]) -> dict[str, float]:
         result["latency p50 while a crowd waits / before"] = (
             crowd["p50"] / crowd["p50 before"]
         )
+    for broker in ("rabbitmq", "sqlite"):
+        rows = found.get(broker, {})
+        for what in ("drained", "published"):
+            mine = rows.get(umbel, {}).get(what)
+            if mine:
+                result[f"{broker}, {what} a second, {umbel}"] = mine
+            for other in ("celery prefork", "floor"):
+                name = f"{broker}, {what}, {umbel} / {other}"
+                compare(name, mine, rows.get(other, {}).get(what))
     return result
 
 
@@ -227,6 +239,13 @@ def text(found: dict[str, Any]) -> str:
         },
         ",.1f",
     )
+    for broker in ("rabbitmq", "sqlite"):
+        lines += _section(
+            found.get(broker, {}),
+            f"{broker}, a second",
+            {"drained": "drained", "published": "published"},
+            ",.0f",
+        )
     compared = ratios(found)
     if compared:
         lines += ["", f"{'compared':<66}{'':>10}  goal"]

@@ -1,0 +1,108 @@
+"""The other brokers: how quickly a full queue is drained and messages are
+published, beside Celery on the same broker and beside the broker's own limit."""
+
+import subprocess
+import time
+from pathlib import Path
+
+from harness.brokers import AmqpBroker, Broker, SqliteBroker
+from harness.celery_tasks import close_app, make_app
+from harness.messages import template
+from harness.rabbitmq_server import RabbitMQServer
+from harness.redis_server import RedisServer
+from measure import ARGS, KINDS, TASK, helper
+
+#: Seconds between two looks at the broker while a worker works.
+LOOK = 0.05
+
+
+def drain(broker: Broker, kind: str, payload: str, count: int, directory: Path) -> float:
+    """Tasks per second, without results, from when a twentieth is done."""
+    broker.fill(payload, count)
+    worker_class, args = KINDS[kind]
+    worker = worker_class(
+        *args,
+        log=directory / "worker.log",
+        broker=broker.url,
+        backend=broker.result_url,
+        loglevel="warning",
+    )
+    begin = begin_left = 0.0
+    try:
+        while (left := broker.queued() + broker.in_flight()) > 0:
+            if not begin and left <= 0.95 * count:
+                begin, begin_left = time.perf_counter(), left
+            assert worker.running(), worker.log
+            time.sleep(LOOK)
+        rate = begin_left / (time.perf_counter() - begin)
+        worker.stop()
+    finally:
+        worker.clean_up()
+    return rate
+
+
+def run(*argv: object) -> float:
+    """The seconds that one of the C++ programs prints."""
+    out = subprocess.run(
+        list(map(str, argv)), check=True, capture_output=True, text=True
+    )
+    return float(out.stdout)
+
+
+def publish(broker: Broker, payload: str, count: int, directory: Path) -> float:
+    file = directory / "payload"
+    file.write_text(payload)
+    return count / run(helper("publisher"), broker.url, count, file)
+
+
+def rabbitmq(tasks: int, directory: Path) -> dict[str, dict[str, float]]:
+    """Messages are persistent, queues durable, and publishing is confirmed."""
+    places = [directory / name for name in ("rabbitmq", "results")]
+    for place in places:
+        place.mkdir()
+    server, results = RabbitMQServer(places[0]), RedisServer(places[1])
+    found: dict[str, dict[str, float]] = {}
+    try:
+        server.start(), results.start()
+        broker = AmqpBroker(server, results)
+        app = make_app(broker.url, broker.result_url, **broker.client_settings)
+        payload = template(app, TASK, ARGS, ignore_result=True)
+
+        def floor(what: str) -> float:
+            argv = (server.port, broker.virtual_host, tasks, what)
+            return tasks / run(helper("amqp_floor"), *argv)
+
+        broker.fill(payload, tasks)
+        found["floor"] = {"drained": floor("consume"), "published": floor("publish")}
+        with server.connect(broker.virtual_host) as connection:
+            connection.channel().queue_purge("celery")
+        for kind in ("umbel prefork", "umbel threads", "celery prefork"):
+            count = tasks if kind.startswith("umbel") else tasks // 10
+            rate = drain(broker, kind, payload, count, directory)
+            found[kind] = {"drained": rate}
+        found["umbel prefork"]["published"] = publish(broker, payload, tasks, directory)
+        count, begin = max(200, tasks // 50), time.perf_counter()
+        for _ in range(count):
+            app.send_task(TASK, ARGS, ignore_result=True)
+        found["celery prefork"]["published"] = count / (time.perf_counter() - begin)
+        close_app(app)
+    finally:
+        server.kill()
+        results.stop()
+    return found
+
+
+def sqlite(tasks: int, directory: Path) -> dict[str, dict[str, float]]:
+    broker = SqliteBroker(directory / "umbel.db")
+    app = make_app(broker.url, broker.result_url)
+    payload = template(app, TASK, ARGS, ignore_result=True)
+    argv = (helper("sqlite_floor"), directory / "floor.db", tasks, len(payload), "ack")
+    found = {"floor": {"drained": tasks / run(*argv)}}
+    for kind in ("umbel prefork", "umbel threads"):
+        found[kind] = {"drained": drain(broker, kind, payload, tasks, directory)}
+    found["umbel prefork"]["published"] = publish(broker, payload, tasks, directory)
+    close_app(app)
+    return found
+
+
+BROKERS = {"rabbitmq": rabbitmq, "sqlite": sqlite}
