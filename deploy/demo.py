@@ -1,10 +1,15 @@
-"""What deploy/quickstart shows once everything is built: a Redis server, a
-worker, tasks sent by the stock Celery client, and a child that is killed."""
+"""What deploy/quickstart shows once everything is built: a worker, tasks and their
+results, and a child that is killed. The broker is a file, used from the command
+line; with `--broker redis` a Redis server, used by the stock Celery client."""
 
+import argparse
 import atexit
 import gc
+import json
 import os
 import re
+import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,9 +18,6 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-
-import redis
-from celery import Celery
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 UMBEL = REPOSITORY / "build" / "apps" / "umbel"
@@ -26,9 +28,11 @@ BOLD, DIM, GREEN, PLAIN = (
     ("\33[1m", "\33[2m", "\33[32m", "\33[0m") if COLOURS else ("", "", "", "")
 )
 
+steps = iter(range(3, 100))  # deploy/quickstart has shown two
+
 
 def step(text: str) -> None:
-    print(f"\n{BOLD}{text}{PLAIN}", flush=True)
+    print(f"\n{BOLD}{next(steps)}. {text}{PLAIN}", flush=True)
 
 
 def say(text: str) -> None:
@@ -44,29 +48,111 @@ def wait_for(condition, what: str, seconds: float = 20):
     return value
 
 
-def answers(port: int) -> bool:
-    try:
-        return redis.Redis("127.0.0.1", port, socket_timeout=2).ping()
-    except redis.RedisError:
-        return False
+# -- two ways to send tasks ----------------------------------------------------
 
 
-def start_redis() -> int:
-    """The port of a server; one that had to be started ends with this program."""
-    if answers(6379):
-        say("there is one at 127.0.0.1:6379")
-        return 6379
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    argv = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-    server = subprocess.Popen(
-        argv, stdout=subprocess.DEVNULL, cwd=tempfile.gettempdir(), process_group=0
-    )
-    atexit.register(server.terminate)  # whatever happens next
-    wait_for(lambda: answers(port), "answer from redis-server")
-    say(f"started one at 127.0.0.1:{port}")
-    return port
+class File:
+    """The embedded broker, a file that goes in the end, and `umbel call`."""
+
+    title = "Tasks, sent from the command line"
+
+    def __init__(self):
+        folder = tempfile.mkdtemp(prefix="umbel-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        self.url = f"sqlite://{folder}/quickstart.db"
+
+    def options(self, task: str, *args) -> list[str]:
+        return ["call", task, "--args", json.dumps(args), "--wait",
+                "-Q", QUEUE, "-b", self.url]
+
+    def command(self, task: str, *args) -> str:
+        return "$ build/apps/umbel " + shlex.join(self.options(task, *args))
+
+    def begin(self, task: str, *args) -> subprocess.Popen:
+        return subprocess.Popen(
+            [UMBEL, *self.options(task, *args), "--timeout", "20"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def end(self, running: subprocess.Popen) -> str:
+        return running.communicate()[0].rstrip()
+
+    def invite(self) -> None:
+        say(self.command("tasks.add", 4, 4))
+
+    def close(self) -> None:
+        pass
+
+
+class Redis:
+    """A Redis server, and Python's own Celery client."""
+
+    title = "Tasks, sent by the stock Python Celery client"
+
+    def __init__(self):
+        step("A Redis server")
+        self.url = f"redis://127.0.0.1:{self._port()}/0"
+        from celery import Celery
+
+        self.app = Celery("quickstart", broker=self.url, backend=self.url)
+        self.app.conf.task_default_queue = QUEUE
+        self.app.conf.result_expires = 600
+
+    @staticmethod
+    def _answers(port: int) -> bool:
+        import redis
+
+        try:
+            return redis.Redis("127.0.0.1", port, socket_timeout=2).ping()
+        except redis.RedisError:
+            return False
+
+    def _port(self) -> int:
+        """Of a server; one that had to be started ends with this program."""
+        if self._answers(6379):
+            say("there is one at 127.0.0.1:6379")
+            return 6379
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        argv = ["redis-server", "--port", str(port), "--bind", "127.0.0.1"]
+        server = subprocess.Popen(
+            [*argv, "--save", ""],
+            stdout=subprocess.DEVNULL,
+            cwd=tempfile.gettempdir(),
+            process_group=0,
+        )
+        atexit.register(server.terminate)  # whatever happens next
+        wait_for(lambda: self._answers(port), "answer from redis-server")
+        say(f"started one at 127.0.0.1:{port}")
+        return port
+
+    def command(self, task: str, *args) -> str:
+        return f'>>> app.send_task("{task}", {args!r}).get()'
+
+    def begin(self, task: str, *args):
+        return self.app.send_task(task, args)
+
+    def end(self, running) -> str:
+        try:
+            return repr(running.get(timeout=20))
+        except Exception as error:  # whatever the task raised, as Python sees it
+            return f"raises {error!r}"
+
+    def invite(self) -> None:
+        say("/usr/bin/python3")
+        say(">>> from celery import Celery")
+        say(f">>> app = Celery(broker={self.url!r}, backend={self.url!r})")
+        say(f'>>> app.send_task("tasks.add", (4, 4), queue="{QUEUE}").get()')
+
+    def close(self) -> None:
+        gc.collect()  # results unsubscribe as they go: while the server is there
+        self.app.close()
+
+
+# -- the worker ----------------------------------------------------------------
 
 
 class Worker:
@@ -75,8 +161,7 @@ class Worker:
     def __init__(self, url: str):
         argv = [str(UMBEL), "worker", "-A", "tasks", "-l", "info", "-c", "2"]
         argv += ["-n", "quickstart@%h", "-Q", QUEUE, "-b", url]
-        argv += ["--result-backend", url]
-        say(" ".join(["build/apps/umbel", *argv[1:]]))
+        say("$ build/apps/umbel " + shlex.join(argv[1:]))
         self.process = subprocess.Popen(
             argv,
             stdout=subprocess.PIPE,
@@ -86,6 +171,7 @@ class Worker:
             process_group=0,  # Ctrl-C is for this program to pass on
         )
         self.ready = False
+        self.received = 0
         self.reader = threading.Thread(target=self._show, daemon=True)
         self.reader.start()
         wait_for(lambda: self.ready or self.process.poll() is not None, "ready worker")
@@ -96,6 +182,7 @@ class Worker:
         for line in self.process.stdout:
             print(f"{DIM}   | {line.rstrip()}{PLAIN}", flush=True)
             self.ready = self.ready or bool(re.search(r"\S+@\S+ ready", line))
+            self.received += line.rstrip().endswith(" received")
 
     def children(self) -> list[int]:
         tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")
@@ -107,22 +194,18 @@ class Worker:
         self.reader.join(5)
 
 
-def show(app: Celery, task: str, *args) -> None:
-    """Sends one task and prints what `get` returned or raised."""
-    call = f'app.send_task("{task}", {args!r}).get()'
-    try:
-        outcome = repr(app.send_task(task, args).get(timeout=20))
-    except Exception as error:  # whatever the task raised, as Python sees it
-        outcome = f"raises {error!r}"
-    say(f">>> {call}\n   {GREEN}{outcome}{PLAIN}")
+def show(sender, task: str, *args) -> None:
+    """Sends one task and prints what came of it."""
+    say(sender.command(task, *args))
+    say(f"{GREEN}{sender.end(sender.begin(task, *args))}{PLAIN}")
 
 
-def show_a_crash(app: Celery, worker: Worker) -> None:
+def show_a_crash(sender, worker: Worker) -> None:
     before = worker.children()
     say(f"its children are {before}; each now runs a task of two seconds")
-    running = [app.send_task("tasks.sleep", (2,)) for _ in range(2)]
-    client = app.backend.client
-    wait_for(lambda: client.llen(QUEUE) == 0, "start of the tasks")
+    received = worker.received
+    running = [sender.begin("tasks.sleep", 2) for _ in range(2)]
+    wait_for(lambda: worker.received == received + 2, "start of the tasks")
     time.sleep(0.5)  # let a person see that they run
     say(f"kill -9 {before[0]}")
     os.kill(before[0], signal.SIGKILL)
@@ -131,50 +214,43 @@ def show_a_crash(app: Celery, worker: Worker) -> None:
         "new child",
     )
     say(f"its children are {worker.children()}: the lost one has been replaced")
-    for result in running:
-        outcome = result.get(timeout=20, propagate=False)
-        say(f"task {result.id[:8]}: {GREEN}{result.state} {outcome!r}{PLAIN}")
-    show(app, "tasks.add", 20, 22)
+    for task in running:
+        say(f"one task: {GREEN}{sender.end(task)}{PLAIN}")
+    show(sender, "tasks.add", 20, 22)
 
 
 def main() -> None:
-    keep = "--keep" in sys.argv[1:]
+    parser = argparse.ArgumentParser(prog="deploy/quickstart")
+    parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--broker", choices=["sqlite", "redis"], default="sqlite")
+    given = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
-    step("3. A Redis server")
-    port = start_redis()
-    url = f"redis://127.0.0.1:{port}/0"
+    sender = Redis() if given.broker == "redis" else File()
     worker = None
-    app = Celery("quickstart", broker=url, backend=url)
-    app.conf.task_default_queue = QUEUE
-    app.conf.result_expires = 600
     try:
-        step("4. A worker with two child processes")
-        worker = Worker(url)
-        step("5. Tasks, sent by the stock Python Celery client")
-        show(app, "tasks.add", 4, 4)
-        show(app, "tasks.mul", 6, 7)
-        show(app, "tasks.xsum", [1, 2, 3, 4])
-        show(app, "tasks.fail", "this error was thrown in C++")
-        step("6. A child process is killed")
-        show_a_crash(app, worker)
-        if keep:
+        step("A worker with two child processes")
+        worker = Worker(sender.url)
+        step(sender.title)
+        show(sender, "tasks.add", 4, 4)
+        show(sender, "tasks.mul", 6, 7)
+        show(sender, "tasks.xsum", [1, 2, 3, 4])
+        show(sender, "tasks.fail", "this error was thrown in C++")
+        step("A child process is killed")
+        show_a_crash(sender, worker)
+        if given.keep:
             step("The worker stays. Ctrl-C ends it; from another terminal:")
-            say("/usr/bin/python3")
-            say(">>> from celery import Celery")
-            say(f">>> app = Celery(broker={url!r}, backend={url!r})")
-            say(f'>>> app.send_task("tasks.add", (4, 4), queue="{QUEUE}").get()')
+            sender.invite()
             signal.pause()
     except KeyboardInterrupt:
         print()
     finally:
-        step("7. Warm shutdown" if not keep else "Warm shutdown")
+        step("Warm shutdown")
         if worker:
             worker.stop()
-        gc.collect()  # results unsubscribe as they go: while the server is there
-        app.close()
+        sender.close()
     if worker.process.returncode != 0:
         sys.exit(f"quickstart: the worker ended with {worker.process.returncode}")
-    if not keep:
+    if not given.keep:
         print("\nRun it again with --keep to play with the worker.")
 
 
