@@ -85,7 +85,7 @@ struct consumer_state {
   /// Settlements that the broker has not confirmed, past which nothing more is
   /// fetched: a worker that is quicker than its broker would fill its memory
   /// with results. Far more than are ever on their way to a broker that keeps up.
-  static constexpr size_t unconfirmed_max = 2'048;
+  static constexpr size_t unconfirmed_max = 1'024;
 
   /// Between two looks at what dead owners left.
   static constexpr auto recover_interval = std::chrono::seconds{5};
