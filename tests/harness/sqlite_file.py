@@ -1,85 +1,65 @@
-"""The file of the embedded broker, used as a program in another language would:
-with SQL, and a touch of the bell (protocol/broker/sqlite/README.md)."""
+"""The file of the embedded broker, looked at from outside."""
 
 import base64
 import json
-import os
-import sqlite3
 import uuid
+from contextlib import closing
 from pathlib import Path
+
+from harness.sqlite_client import Database
 
 
 class SqliteFile:
-    """A file that a worker has made."""
+    """Opened for each look: workers make it, and tests delete it."""
 
     def __init__(self, path: Path):
         self.path = path
         self.url = f"sqlite://{path}"
 
-    def _rows(self, sql: str, *values) -> list[tuple]:
-        db = sqlite3.connect(self.path, timeout=20, isolation_level=None)
-        try:
-            return db.execute(sql, values).fetchall()
-        finally:
-            db.close()
+    def _database(self) -> closing:
+        return closing(Database(str(self.path)))
 
-    def _ring(self, bell: str) -> None:
-        path = f"{self.path}-{bell}"
-        if os.path.exists(path):
-            os.utime(path)
+    def _number(self, sql: str, *values) -> int:
+        with self._database() as db:
+            return db.rows(sql, *values)[0][0]
 
     # -- messages --------------------------------------------------------------
 
     def publish(self, task: str, calls: list[list], queue: str = "celery") -> list[str]:
         """Puts tasks on a queue in one transaction. @returns their ids"""
         ids = [str(uuid.uuid4()) for _ in calls]
-        db = sqlite3.connect(self.path, timeout=20, isolation_level=None)
-        db.execute("BEGIN IMMEDIATE")
-        for id, args in zip(ids, calls):
-            message = db.execute(
-                "INSERT INTO message (queue, step, payload) VALUES (?, 0, ?)",
-                (queue, task_message(task, id, args, queue).encode()),
-            ).lastrowid
-            db.execute(
-                "INSERT INTO waiting SELECT ?1, 0, coalesce(max(position), 0) + 1, ?2"
-                " FROM waiting WHERE queue = ?1 AND step = 0",
-                (queue, message),
+        with self._database() as db:
+            db.put(
+                (queue, 0, task_message(task, id, args, queue))
+                for id, args in zip(ids, calls)
             )
-        db.execute("COMMIT")
-        db.close()
-        self._ring("messages")
         return ids
 
+    def broadcast(self, exchange: str, body: dict) -> None:
+        with self._database() as db:
+            db.broadcast(exchange, envelope(body, {}, ""))
+
     def size(self, queue: str = "celery") -> int:
-        return self._rows("SELECT count(*) FROM waiting WHERE queue = ?", queue)[0][0]
+        return self._number("SELECT count(*) FROM waiting WHERE queue = ?", queue)
 
     def in_flight(self) -> int:
-        return self._rows("SELECT count(*) FROM reserved")[0][0]
+        return self._number("SELECT count(*) FROM reserved")
 
     def holders(self) -> int:
         """How many lives of workers hold something."""
-        return self._rows("SELECT count(DISTINCT owner) FROM reserved")[0][0]
-
-    def broadcast(self, exchange: str, body: dict) -> None:
-        self._rows(
-            "INSERT INTO broadcast SELECT ?1, coalesce(max(number), 0) + 1, ?2"
-            " FROM broadcast WHERE exchange = ?1",
-            exchange,
-            envelope(body, {}, "").encode(),
-        )
-        self._ring("broadcasts")
+        return self._number("SELECT count(DISTINCT owner) FROM reserved")
 
     # -- results ---------------------------------------------------------------
 
     def result(self, id: str) -> dict | None:
-        rows = self._rows("SELECT document FROM result WHERE id = ?", id)
-        return json.loads(rows[0][0]) if rows else None
+        with self._database() as db:
+            return db.document(id)
 
     def statuses(self, ids: list[str]) -> dict[str, int]:
         """How many of the tasks are in which state; "missing" has no result."""
-        states = {i: json.loads(d)["status"] for i, d in self._rows(
-            "SELECT id, document FROM result"
-        )}
+        with self._database() as db:
+            rows = db.rows("SELECT id, document FROM result")
+        states = {id: json.loads(document)["status"] for id, document in rows}
         counts: dict[str, int] = {}
         for id in ids:
             status = states.get(id, "missing")
@@ -87,7 +67,8 @@ class SqliteFile:
         return counts
 
     def check(self) -> str:
-        return self._rows("PRAGMA integrity_check")[0][0]
+        with self._database() as db:
+            return db.rows("PRAGMA integrity_check")[0][0]
 
 
 def envelope(body, headers: dict, queue: str) -> str:
