@@ -329,6 +329,9 @@ expected<worker_config> configure_worker(const options& given,
   worker_config config;
   auto& x = config.settings = std::move(*loaded);
   config.broker = to_broker_options(x);
+  if (amqp::is_amqp(x.broker_url.substr(0, x.broker_url.find("://"))))
+    if (auto fine = amqp::check_options(config.broker); !fine)
+      return fine.error();
   auto node = expand_node_name(given.hostname, host_name());
   if (!node)
     return node.error();

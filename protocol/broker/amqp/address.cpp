@@ -2,7 +2,12 @@
 
 #include "protocol/broker/url.hpp"
 
+#include <cerrno>
 #include <charconv>
+#include <cstring>
+#include <utility>
+
+#include <unistd.h>
 
 namespace umbel::amqp {
 
@@ -76,6 +81,29 @@ expected<std::vector<address>> to_addresses(std::string_view urls) {
   if (result.empty())
     return error{errc::invalid_setting, "the broker URL is empty"};
   return result;
+}
+
+expected<void> check_options(const broker_options& options) {
+  auto& method = options.login_method;
+  if (!method.empty() && method != "PLAIN" && method != "EXTERNAL")
+    return error{errc::invalid_setting,
+                 "broker_login_method \"" + method
+                   + "\" is neither PLAIN nor EXTERNAL"};
+  auto& tls = options.tls;
+  using item = std::pair<const char*, const std::string*>;
+  for (auto& [name, file] : {item{"ca_certs", &tls.ca_certs},
+                             item{"certfile", &tls.certfile},
+                             item{"keyfile", &tls.keyfile}}) {
+    if (file->empty() || ::access(file->c_str(), R_OK) == 0)
+      continue;
+    return error{errc::invalid_setting,
+                 std::string{"broker_use_ssl: "} + name + " \"" + *file
+                   + "\": " + std::strerror(errno)};
+  }
+  if (tls.certfile.empty() != tls.keyfile.empty())
+    return error{errc::invalid_setting,
+                 "broker_use_ssl: certfile and keyfile belong together"};
+  return {};
 }
 
 } // namespace umbel::amqp

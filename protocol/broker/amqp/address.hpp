@@ -35,4 +35,8 @@ bool is_amqp(std::string_view scheme);
 /// @returns `invalid_setting` for what cannot be meant.
 expected<std::vector<address>> to_addresses(std::string_view urls);
 
+/// Finds what cannot be meant in the options of every connection: login method
+/// and files of TLS. @returns `invalid_setting`
+expected<void> check_options(const broker_options& options);
+
 } // namespace umbel::amqp

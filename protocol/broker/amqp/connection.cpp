@@ -9,7 +9,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <utility>
 
 #include <sys/socket.h>
@@ -82,26 +81,6 @@ errc code_of_reply(int code) {
   }
 }
 
-bool readable(const std::string& file) {
-  std::error_code ignored;
-  return std::filesystem::exists(file, ignored);
-}
-
-expected<void> check_files(const tls_options& tls) {
-  using item = std::pair<const char*, const std::string*>;
-  for (auto& [name, file] : {item{"ca_certs", &tls.ca_certs},
-                             item{"certfile", &tls.certfile},
-                             item{"keyfile", &tls.keyfile}})
-    if (!file->empty() && !readable(*file))
-      return error{errc::invalid_setting,
-                   std::string{"broker_use_ssl: "} + name + " \"" + *file
-                     + "\": " + std::strerror(ENOENT)};
-  if (tls.certfile.empty() != tls.keyfile.empty())
-    return error{errc::invalid_setting,
-                 "broker_use_ssl: certfile and keyfile belong together"};
-  return {};
-}
-
 } // namespace
 
 // -- constructors, destructors ----------------------------------------------------
@@ -131,6 +110,8 @@ connection::open(const std::string& urls, const broker_options& options,
   auto addresses = to_addresses(urls);
   if (!addresses)
     return addresses.error();
+  if (auto fine = check_options(options); !fine)
+    return fine.error();
   std::optional<error> first;
   for (auto& to : *addresses) {
     auto state = amqp_new_connection();
@@ -154,8 +135,6 @@ expected<void> connection::connect(const address& to,
                                    const broker_options& options) {
   amqp_socket_t* socket = nullptr;
   if (to.tls || options.tls.enabled) {
-    if (auto fine = check_files(options.tls); !fine)
-      return fine;
     socket = amqp_ssl_socket_new(state_);
     if (!socket)
       return failure(errc::unavailable, "connect", "no memory");
@@ -227,21 +206,16 @@ expected<void> connection::log_in(const address& to,
   // could not keep up with a quicker beat.
   if (heartbeat > 0)
     heartbeat = std::max(heartbeat, 10);
-  auto& method = options.login_method;
   amqp_rpc_reply_t reply{};
-  if (method.empty() || method == "PLAIN")
+  if (options.login_method != "EXTERNAL")
     reply = amqp_login_with_properties(
       state_, to.vhost.c_str(), 0, frame_max, heartbeat, &table,
       AMQP_SASL_METHOD_PLAIN, to.user.c_str(), to.password.c_str());
-  else if (method == "EXTERNAL")
+  else
     reply = amqp_login_with_properties(state_, to.vhost.c_str(), 0, frame_max,
                                        heartbeat, &table,
                                        AMQP_SASL_METHOD_EXTERNAL,
                                        to.user.c_str());
-  else
-    return error{errc::invalid_setting,
-                 "broker_login_method \"" + method
-                   + "\" is neither PLAIN nor EXTERNAL"};
   if (auto done = check(reply, "log in"); !done)
     return done;
   logged_in_ = true;

@@ -92,6 +92,24 @@ CAF_TEST(what_cannot_be_meant_is_an_error_without_the_password) {
   }
 }
 
+CAF_TEST(files_and_login_methods_are_looked_at_before_anything_connects) {
+  broker_options x;
+  CAF_CHECK(check_options(x).has_value());
+  x.login_method = "EXTERNAL";
+  CAF_CHECK(check_options(x).has_value());
+  x.login_method = "AMQPLAIN";
+  CAF_CHECK(check_options(x).error().what.find("AMQPLAIN")
+            != std::string::npos);
+  x.login_method.clear();
+  x.tls.ca_certs = "/nowhere/ca.pem";
+  CAF_CHECK_EQUAL(check_options(x).error().what,
+                  "broker_use_ssl: ca_certs \"/nowhere/ca.pem\": No such file "
+                  "or directory");
+  x.tls.ca_certs.clear();
+  x.tls.keyfile = "/dev/null";
+  CAF_CHECK(check_options(x).error().code == errc::invalid_setting);
+}
+
 // -- tables ---------------------------------------------------------------------
 
 CAF_TEST(numbers_have_the_types_that_py_amqp_gives_them) {
