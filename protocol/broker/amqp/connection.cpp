@@ -7,8 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include <sys/socket.h>
@@ -162,7 +160,6 @@ expected<void> connection::connect(const address& to,
       return failure(errc::unavailable, "connect", "no memory");
   }
   auto patience = to_timeval(options.connect_timeout);
-  errno = 0;
   auto status
     = amqp_socket_open_noblock(socket, to.host.c_str(), to.port, &patience);
   if (status == AMQP_STATUS_OK)
@@ -174,10 +171,11 @@ expected<void> connection::connect(const address& to,
   if (status == AMQP_STATUS_SSL_HOSTNAME_VERIFY_FAILED)
     return failure(errc::refused, "connect",
                    "the server's certificate is not for host " + to.host);
-  std::string why = status == AMQP_STATUS_SOCKET_ERROR && errno != 0
-                      ? std::strerror(errno)
-                      : amqp_error_string2(status);
-  return failure(code_of(status), "connect", std::move(why));
+  // The library does not say which error it was.
+  return failure(code_of(status), "connect",
+                 status == AMQP_STATUS_SOCKET_ERROR
+                   ? "nobody accepts the connection"
+                   : amqp_error_string2(status));
 }
 
 expected<void> connection::log_in(const address& to,
