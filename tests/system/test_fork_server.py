@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.messages import fill, in_flight, statuses, template
+from harness.messages import template
 from harness.waiting import eventually
 from harness.workers import build_dir, direct_children, name_of
 
@@ -91,14 +91,14 @@ def test_it_dies_with_the_worker(umbel_worker):
     assert state_of(server)[0] in ("gone", "Z")
 
 
-def test_nothing_is_left_of_thousands_of_children(umbel_worker, celery, redis_client):
+def test_nothing_is_left_of_thousands_of_children(umbel_worker, celery, broker):
     running = umbel_worker("-c", "2", "--max-tasks-per-child", "1")
     server = running.fork_server()
-    fill(redis_client, template(celery, "tasks.add", (4, 4)), 10)
-    eventually(lambda: in_flight(redis_client) == (0, 0) and not redis_client.llen("celery"))
+    broker.fill(template(celery, "tasks.add", (4, 4)), 10)
+    eventually(broker.idle)
     before = len(descriptors(running.pid)), len(descriptors(server))
-    ids = fill(redis_client, template(celery, "tasks.add", (4, 4)), 3000)
-    eventually(lambda: statuses(redis_client, ids) == {"SUCCESS": 3000}, 60)
+    ids = broker.fill(template(celery, "tasks.add", (4, 4)), 3000)
+    eventually(lambda: broker.statuses(ids) == {"SUCCESS": 3000}, 60)
     eventually(lambda: len(running.children()) == 2 and not zombies(running.pid))
     eventually(
         lambda: len(descriptors(running.pid)) <= before[0] + 2
@@ -112,12 +112,12 @@ def test_nothing_is_left_of_thousands_of_children(umbel_worker, celery, redis_cl
 # -- a fork server that dies --------------------------------------------------------
 
 
-def test_killed_under_load(umbel_worker, celery, redis_client):
+def test_killed_under_load(umbel_worker, celery, broker):
     """Again and again, while children are replaced: nobody notices."""
     running = umbel_worker(*RECYCLE, config={"task_acks_late": True})
-    ids = fill(redis_client, template(celery, "tasks.add", (4, 4)), 4000)
+    ids = broker.fill(template(celery, "tasks.add", (4, 4)), 4000)
     kills = 0
-    while statuses(redis_client, ids) != {"SUCCESS": 4000}:
+    while broker.statuses(ids) != {"SUCCESS": 4000}:
         if (server := running.fork_server()) is not None:
             os.kill(server, signal.SIGKILL)
             kills += 1
@@ -126,7 +126,7 @@ def test_killed_under_load(umbel_worker, celery, redis_client):
     assert kills > 3
     assert len(re.findall("succeeded in", running.log)) == 4000
     assert not re.search(r"child \d+ ended with", running.log)
-    eventually(lambda: in_flight(redis_client) == (0, 0))
+    eventually(lambda: broker.in_flight() == 0)
     eventually(lambda: len(running.children()) == 2)
     eventually(lambda: zombies(running.pid) == [])
     eventually(running.fork_server, 60, "another one is started")
