@@ -91,8 +91,8 @@ class Chaos:
         done: Callable[[], bool],
     ) -> None:
         """Strikes at random, about `often` times if the tasks take no longer
-        than they must, until the queue is drained; once more with the last ones
-        in flight; then lets the worker finish in peace."""
+        than they must and twice that at most, until the queue is drained; once
+        more with the last ones in flight; then lets the worker finish in peace."""
         pause = TASKS * SECONDS / CHILDREN / often
         next_strike = time.monotonic() + pause
 
@@ -101,7 +101,7 @@ class Chaos:
             assert self.worker.running(), f"worker gave up:\n{self.worker.log[-3000:]}"
             if self.broker.queued() == 0:
                 return True
-            if time.monotonic() >= next_strike:
+            if self.strikes.total() < 2 * often and time.monotonic() >= next_strike:
                 self.random.choice(strikes)(self)
                 next_strike = time.monotonic() + self.random.uniform(0, 2 * pause)
             return False
