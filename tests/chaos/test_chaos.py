@@ -63,10 +63,15 @@ class Chaos:
     def cut_connections(self) -> None:
         self._until_it_goes_on(self.proxy.cut, "connections cut")
 
-    def restart_server(self) -> None:
+    def stop_server(self) -> None:
         """Consumption has to go on when the server is there again."""
+        self.broker.stop()
+        self._until_it_goes_on(self.broker.start, "servers stopped")
+
+    def kill_server(self) -> None:
+        """RabbitMQ then forgets what was acknowledged in the last seconds."""
         self.broker.kill()
-        self._until_it_goes_on(self.broker.start, "servers restarted")
+        self._until_it_goes_on(self.broker.start, "servers killed")
 
     def _until_it_goes_on(self, strike: Callable[[], None], name: str) -> None:
         """Measures how long after the strike the next message comes."""
@@ -148,7 +153,8 @@ SERVERS = {"redis", "amqp"}
 PLANS: dict[str, tuple[list[Callable[[Chaos], None]], int, set[str]]] = {
     "kill children": ([Chaos.kill_child], 40, EVERYWHERE),
     "kill workers": ([Chaos.kill_worker], 6, EVERYWHERE),
-    "restart the server": ([Chaos.restart_server], 4, SERVERS),
+    "stop the server": ([Chaos.stop_server], 3, SERVERS),
+    "kill the server": ([Chaos.kill_server], 3, SERVERS),
     "everything": (
         [Chaos.kill_child, Chaos.kill_worker, Chaos.cut_connections],
         20,

@@ -107,6 +107,10 @@ class Broker:
         """The URL for those who come through a proxy."""
         raise NotImplementedError
 
+    def stop(self) -> None:
+        """Ends the server in order."""
+        raise NotImplementedError
+
     def kill(self) -> None:
         """kill -9 of the server."""
         raise NotImplementedError
@@ -163,6 +167,9 @@ class RedisBroker(Broker):
 
     def cut_connections(self, worker: Worker) -> int:
         return worker.cut_connections(self.client)
+
+    def stop(self) -> None:
+        self.server.stop()
 
     def kill(self) -> None:
         self.server.kill()
@@ -272,6 +279,9 @@ class AmqpBroker(Broker):
 
     def url_by(self, port: int) -> str:
         return self.server.url(self.virtual_host, port)
+
+    def stop(self) -> None:
+        self.server.stop()
 
     def kill(self) -> None:
         self.server.kill()
