@@ -101,7 +101,7 @@ int main(int argc, char** argv) {
   static auto& tasks = *new umbel::registry;
   the_parent = &parent;
   install_signal_handlers();
-  auto before = umbel::process_census::take();
+  auto before = forks ? umbel::process_census::take() : umbel::process_census{};
   auto configuration = forks ? umbel::receive_fork_configuration()
                              : parent.receive_configure();
   if (!configuration) {

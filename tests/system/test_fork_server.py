@@ -77,7 +77,7 @@ def test_children_are_the_workers_own(umbel_worker, tasks):
         assert state_of(pid)[1] == running.pid
         assert name_of(pid) == "child"
         # Standard streams, the socket, a timer and an event: nothing of the server's.
-        assert descriptors(pid) == set("012345")
+        eventually(lambda: descriptors(pid) == set("012345"))
     assert direct_children(server) == []
     assert tasks.add.delay(4, 4).get(timeout=10) == 8
     running.stop()
