@@ -1,7 +1,9 @@
 #include "apps/configure.hpp"
 
 #include "apps/logging.hpp"
+#include "protocol/backend/file/result_folder.hpp"
 #include "protocol/broker/amqp/address.hpp"
+#include "protocol/broker/filesystem/folders.hpp"
 #include "protocol/broker/redis/address.hpp"
 #include "protocol/broker/sqlite/address.hpp"
 #include "protocol/broker/url.hpp"
@@ -67,8 +69,12 @@ expected<void> check_url(const std::string& setting, const std::string& text,
     auto address = sqlite::to_address(*parsed);
     return address ? expected<void>{} : invalid(address.error().what);
   }
-  if (std::ranges::find(schemes, parsed->scheme) != schemes.end())
-    return {};
+  if (std::ranges::find(schemes, parsed->scheme) != schemes.end()) {
+    if (parsed->scheme != "file")
+      return {};
+    auto folder = file_backend::result_folder::open(text, {});
+    return folder ? expected<void>{} : invalid(folder.error().what);
+  }
   std::string known;
   for (auto scheme : schemes)
     known += (known.empty() ? "" : ", ") + std::string{scheme} + "://";
@@ -107,6 +113,9 @@ broker_options to_broker_options(const settings& from) {
   to.global_keyprefix = transport.global_keyprefix;
   to.priority_steps = transport.priority_steps;
   to.sep = transport.sep;
+  to.filesystem = {transport.data_folder_in, transport.data_folder_out,
+                   transport.control_folder, transport.processed_folder,
+                   transport.store_processed};
   to.connect_timeout =
       transport.socket_connect_timeout.value_or(from.broker_connection_timeout);
   to.socket_timeout = transport.socket_timeout.value_or(to.socket_timeout);
@@ -300,7 +309,7 @@ expected<settings> configure_settings(const options& given,
   auto& x = *loaded;
   if (auto done = check_url("broker_url", x.broker_url,
                             {"redis", "redis+socket", "unix", "amqp", "sqlite",
-                             "memory"});
+                             "filesystem", "memory"});
       !done)
     return done.error();
   if (x.result_backend.empty()
@@ -308,15 +317,28 @@ expected<settings> configure_settings(const options& given,
     x.result_backend = "disabled://";
     warnings.push_back("result_backend is not set, and RabbitMQ keeps no "
                        "results: there will be none");
+  } else if (x.result_backend.empty()
+             && x.broker_url.starts_with("filesystem://")) {
+    x.result_backend = "disabled://";
+    warnings.push_back("result_backend is not set, and filesystem:// keeps no "
+                       "results: there will be none; file:///folder would do");
   } else if (x.result_backend.empty()) {
     x.result_backend = x.broker_url;
   }
   if (auto done =
           check_url("result_backend", x.result_backend,
-                    {"redis", "redis+socket", "unix", "sqlite", "memory",
+                    {"redis", "redis+socket", "unix", "sqlite", "file", "memory",
                      "disabled"});
       !done)
     return done.error();
+  if (x.broker_url.starts_with("filesystem://")) {
+    auto folders
+      = filesystem::open_folders(x.broker_url, to_broker_options(x));
+    if (!folders)
+      return error{folders.error().code, "broker_url: " + folders.error().what};
+    warnings.push_back("filesystem:// broadcasts nothing: there are no remote "
+                       "control commands and no events");
+  }
   return loaded;
 }
 

@@ -1,4 +1,5 @@
 // Chooses a result store by its URL's scheme.
+#include "protocol/backend/file/file_result_store.hpp"
 #include "protocol/backend/memory/disabled_result_store.hpp"
 #include "protocol/backend/memory/memory_result_listener.hpp"
 #include "protocol/backend/memory/memory_result_store.hpp"
@@ -24,8 +25,8 @@ error unknown_scheme(const std::string& url, const std::string& scheme) {
   return {errc::invalid_setting,
           "result backend URL: " + shown
               + " is not a known scheme; use redis://host:port/db, "
-                "redis+socket:///path, sqlite:///path, memory://name or "
-                "disabled://"};
+                "redis+socket:///path, sqlite:///path, file:///folder, "
+                "memory://name or disabled://"};
 }
 
 } // namespace
@@ -43,6 +44,8 @@ connect_result_store(const std::string& url,
     return connect_memory_result_store(url, options);
   if (sqlite::is_sqlite(scheme))
     return connect_sqlite_result_store(url, options);
+  if (scheme == "file")
+    return connect_file_result_store(url, options);
   return unknown_scheme(url, scheme);
 }
 
@@ -59,6 +62,8 @@ connect_result_listener(const std::string& url,
     return connect_redis_result_listener(url, options);
   if (sqlite::is_sqlite(scheme))
     return connect_sqlite_result_listener(url, options);
+  if (scheme == "file")
+    return connect_file_result_listener(url, options);
   return unknown_scheme(url, scheme);
 }
 

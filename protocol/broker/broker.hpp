@@ -144,6 +144,14 @@ struct broker_options {
   std::vector<int> priority_steps{0, 3, 6, 9};
   std::string sep{"\x06\x16"};
   size_t dead_letters_max = 10'000; ///< length bound of a dead-letter list
+  /// Folders of a filesystem broker, as kombu names and presets them.
+  struct filesystem_folders {
+    std::string data_folder_in{"data_in"};   ///< messages to consume
+    std::string data_folder_out{"data_out"}; ///< where messages are published
+    std::string control_folder{"control"};
+    std::string processed_folder{"processed"};
+    bool store_processed = false; ///< keep what is acknowledged in that folder
+  } filesystem;
   std::string result_url; ///< the result store, to see whether it is this server
   result_store_options results;
   /// First sequence number of this connection's tags. A new connection of the

@@ -3,6 +3,7 @@
 #include "protocol/broker/amqp/amqp_broker.hpp"
 #include "protocol/broker/amqp/amqp_subscription.hpp"
 #include "protocol/broker/broker.hpp"
+#include "protocol/broker/filesystem/filesystem_broker.hpp"
 #include "protocol/broker/memory/memory_broker.hpp"
 #include "protocol/broker/redis/redis_broker.hpp"
 #include "protocol/broker/redis/redis_subscription.hpp"
@@ -36,13 +37,15 @@ connect_broker(const std::string& url, const broker_options& options) {
     return connect_memory_broker(url, options);
   if (sqlite::is_sqlite(scheme))
     return connect_sqlite_broker(url, options);
+  if (scheme == "filesystem")
+    return connect_filesystem_broker(url, options);
   // Only the scheme is shown: the rest may hold a password.
   auto shown = scheme == url ? std::string{"no scheme"} : "\"" + scheme + "\"";
   return error{errc::invalid_setting,
                "broker URL: " + shown
                    + " is not a known scheme; use redis://host:port/db, "
                      "redis+socket:///path, amqp://user:password@host:port/vhost, "
-                     "sqlite:///path or memory://name"};
+                     "sqlite:///path, filesystem:// or memory://name"};
 }
 
 expected<std::unique_ptr<subscription>>

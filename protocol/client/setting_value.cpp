@@ -66,6 +66,16 @@ constexpr broker_options_row broker_members[] = {
      broker_member<&broker_transport_options::socket_timeout>},
     {"socket_connect_timeout",
      broker_member<&broker_transport_options::socket_connect_timeout>},
+    {"data_folder_in",
+     broker_member<&broker_transport_options::data_folder_in>},
+    {"data_folder_out",
+     broker_member<&broker_transport_options::data_folder_out>},
+    {"control_folder",
+     broker_member<&broker_transport_options::control_folder>},
+    {"processed_folder",
+     broker_member<&broker_transport_options::processed_folder>},
+    {"store_processed",
+     broker_member<&broker_transport_options::store_processed>},
 };
 
 // What kombu's Redis transport takes besides.
@@ -314,6 +324,11 @@ json::value setting_value<broker_transport_options>::get(
       {"socket_timeout", setting_value<ms>::get(x.socket_timeout)},
       {"socket_connect_timeout",
        setting_value<ms>::get(x.socket_connect_timeout)},
+      {"data_folder_in", x.data_folder_in},
+      {"data_folder_out", x.data_folder_out},
+      {"control_folder", x.control_folder},
+      {"processed_folder", x.processed_folder},
+      {"store_processed", x.store_processed},
   };
 }
 

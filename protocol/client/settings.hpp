@@ -27,6 +27,12 @@ struct broker_transport_options {
   std::string sep{"\x06\x16"};
   std::optional<std::chrono::milliseconds> socket_timeout;
   std::optional<std::chrono::milliseconds> socket_connect_timeout;
+  // Of filesystem://
+  std::string data_folder_in{"data_in"};
+  std::string data_folder_out{"data_out"};
+  std::string control_folder{"control"};
+  std::string processed_folder{"processed"};
+  bool store_processed = false;
 };
 
 /// `result_backend_transport_options`.

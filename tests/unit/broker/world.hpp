@@ -31,6 +31,11 @@ public:
   /// An empty broker of this scenario's own.
   virtual std::string url() const = 0;
 
+  /// A result store on the same server.
+  virtual std::string result_url() const {
+    return url();
+  }
+
   /// A lease whose end a scenario can wait for.
   virtual std::chrono::milliseconds lease() const = 0;
 
@@ -63,7 +68,7 @@ public:
     for (auto& queue : queues)
       result.queues.emplace_back(std::move(queue));
     result.lease = lease();
-    result.result_url = url();
+    result.result_url = result_url();
     return result;
   }
 
@@ -76,7 +81,7 @@ public:
   }
 
   std::unique_ptr<result_store> results() const {
-    return connect_result_store(url(), {}).value();
+    return connect_result_store(result_url(), {}).value();
   }
 
   // -- time -------------------------------------------------------------------

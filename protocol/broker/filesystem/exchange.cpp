@@ -1,0 +1,124 @@
+#include "protocol/broker/filesystem/exchange.hpp"
+
+#include "protocol/broker/fanout.hpp"
+#include "protocol/broker/filesystem/folders.hpp"
+#include "protocol/broker/memory/binding.hpp"
+#include "protocol/message/json.hpp"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+namespace umbel::filesystem {
+
+namespace {
+
+std::string table_path(const std::string& control,
+                       const std::string& exchange) {
+  return control + '/' + escape(exchange) + ".exchange";
+}
+
+expected<json::array> parse_table(const std::string& path,
+                                  const std::string& text) {
+  if (text.empty())
+    return json::array{};
+  boost::system::error_code failed;
+  auto x = json::parse(text, failed);
+  auto ok = !failed && x.is_array();
+  for (size_t i = 0; ok && i < x.get_array().size(); ++i) {
+    auto row = x.get_array()[i].if_array();
+    ok = row && row->size() == 3;
+    for (size_t j = 0; ok && j < 3; ++j)
+      ok = (*row)[j].is_string() || (*row)[j].is_null();
+  }
+  if (!ok)
+    return error{errc::malformed,
+                 "'" + path + "' is no exchange table of kombu's"};
+  return std::move(x.get_array());
+}
+
+std::string text_of(const json::value& x) {
+  auto text = x.if_string();
+  return text ? std::string{*text} : std::string{};
+}
+
+// kombu stores a topic's pattern as a regular expression beside the key that it is
+// made from; the key says it all.
+bool matches(const json::array& row, const std::string& exchange,
+             const std::string& routing_key) {
+  if (is_fanout(exchange))
+    return true;
+  binding x{text_of(row[0]), !text_of(row[1]).empty(), {}};
+  return x.matches(routing_key);
+}
+
+} // namespace
+
+expected<void> bind(const std::string& control, const std::string& exchange,
+                    const std::string& key, const std::string& pattern,
+                    const queue_name& queue) {
+  auto path = table_path(control, exchange);
+  auto fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (fd < 0)
+    return failure("open", path);
+  struct closer {
+    int fd;
+    ~closer() {
+      ::close(fd);
+    }
+  } guard{fd};
+  while (::flock(fd, LOCK_EX) != 0)
+    if (errno != EINTR)
+      return failure("lock", path);
+  auto text = read_file(path);
+  if (!text)
+    return failure("read", path);
+  auto table = parse_table(path, *text);
+  if (!table)
+    return table.error();
+  json::array row{json::string{key}, json::string{pattern},
+                  json::string{queue.str()}};
+  for (auto& x : *table)
+    if (x.get_array() == row)
+      return {};
+  // In place, as kombu does: it holds the file open while it waits for the lock.
+  table->insert(table->begin(), std::move(row));
+  auto bytes = json::serialize(*table);
+  if (::pwrite(fd, bytes.data(), bytes.size(), 0)
+      != static_cast<ssize_t>(bytes.size()))
+    return failure("write", path);
+  return {};
+}
+
+expected<std::set<queue_name>> route(const std::string& control,
+                                     const std::string& exchange,
+                                     const std::string& routing_key) {
+  std::set<queue_name> result; // a queue that is bound twice gets one copy
+  if (exchange.empty()) {
+    result.emplace(routing_key);
+    return result;
+  }
+  auto path = table_path(control, exchange);
+  auto fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0 && errno == ENOENT)
+    return result;
+  if (fd < 0)
+    return failure("open", path);
+  while (::flock(fd, LOCK_SH) != 0 && errno == EINTR)
+    ;
+  auto text = read_file(path);
+  ::close(fd);
+  if (!text)
+    return failure("read", path);
+  auto table = parse_table(path, *text);
+  if (!table)
+    return table.error();
+  for (auto& x : *table)
+    if (matches(x.get_array(), exchange, routing_key))
+      result.emplace(text_of(x.get_array()[2]));
+  return result;
+}
+
+} // namespace umbel::filesystem

@@ -1,0 +1,26 @@
+// kombu's table of an exchange, <control_folder>/<exchange>.exchange: a JSON list of
+// [routing key, pattern, queue] under flock (kombu 5.3 and later; before that each
+// process had its own in memory, and a queue was known where it was declared).
+#pragma once
+
+#include "protocol/error.hpp"
+#include "protocol/names.hpp"
+
+#include <set>
+#include <string>
+#include <vector>
+
+namespace umbel::filesystem {
+
+/// Adds what is not there.
+expected<void> bind(const std::string& control, const std::string& exchange,
+                    const std::string& key, const std::string& pattern,
+                    const queue_name& queue);
+
+/// The queues that a message goes to. A fanout exchange serves all that are bound.
+/// @returns `malformed` for a table that is none
+expected<std::set<queue_name>> route(const std::string& control,
+                                     const std::string& exchange,
+                                     const std::string& routing_key);
+
+} // namespace umbel::filesystem

@@ -1,0 +1,327 @@
+#include "protocol/broker/filesystem/filesystem_broker.hpp"
+
+#include "protocol/broker/filesystem/exchange.hpp"
+#include "protocol/message/envelope.hpp"
+#include "protocol/message/json.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <filesystem>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace umbel {
+
+using namespace filesystem;
+
+namespace {
+
+// How long to wait for others who hold the lock: each does so for milliseconds.
+constexpr std::chrono::milliseconds lock_timeout{10'000};
+
+// Of one `reserve`: nobody else changes anything meanwhile.
+constexpr size_t reserve_max = 1'000;
+
+} // namespace
+
+// -- constructors, destructors ------------------------------------------------
+
+expected<std::unique_ptr<broker>>
+connect_filesystem_broker(const std::string& url,
+                          const broker_options& options) {
+  auto where = open_folders(url, options);
+  if (!where)
+    return where.error();
+  auto arrivals = watch::open(where->in);
+  if (!arrivals)
+    return arrivals.error();
+  auto wake = wake_event::make();
+  if (!wake)
+    return wake.error();
+  std::unique_ptr<broker> result = std::make_unique<filesystem_broker>(
+    std::move(*where), std::move(*arrivals), std::move(*wake), options);
+  return result;
+}
+
+filesystem_broker::filesystem_broker(folders where, watch arrivals,
+                                     wake_event wake,
+                                     const broker_options& options)
+    : options_(options), where_(std::move(where)),
+      arrivals_(std::move(arrivals)), wake_(std::move(wake)),
+      owner_(options.node.str() + '/' + options.incarnation),
+      mine_(where_.owner(owner_)), next_sequence_(options.first_sequence) {
+  if (!options.result_url.starts_with("file://"))
+    return;
+  auto folder = file_backend::result_folder::open(options.result_url,
+                                                  options.results);
+  struct stat here {}, there {};
+  if (folder && ::stat(where_.own.c_str(), &here) == 0
+      && ::stat(folder->path().c_str(), &there) == 0
+      && here.st_dev == there.st_dev)
+    results_.emplace(std::move(*folder));
+}
+
+std::string filesystem_broker::location() const {
+  return "filesystem://" + where_.in;
+}
+
+expected<transaction> filesystem_broker::begin() {
+  return transaction::begin(where_.own, lock_timeout);
+}
+
+// -- consuming ----------------------------------------------------------------
+
+// A file of kombu's is made empty, then locked, written, unlocked and closed; its
+// text may come with the last step only. @returns nothing if it is not complete
+std::optional<int> filesystem_broker::step_of_foreign(const std::string& name) {
+  if (auto i = foreign_.find(name); i != foreign_.end())
+    return i->second;
+  auto path = where_.in + '/' + name;
+  auto fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return std::nullopt;
+  struct stat x {};
+  auto complete = ::flock(fd, LOCK_SH | LOCK_NB) == 0 && ::fstat(fd, &x) == 0
+                  && x.st_size > 0;
+  ::close(fd);
+  if (!complete)
+    return std::nullopt;
+  auto text = read_file(path);
+  if (!text)
+    return std::nullopt;
+  auto priority = 0;
+  boost::system::error_code failed;
+  auto doc = json::parse(*text, failed);
+  if (auto obj = failed ? nullptr : doc.if_object())
+    if (auto properties = obj->if_contains("properties");
+        properties && properties->is_object())
+      if (auto found = properties->get_object().if_contains("priority");
+          found && found->is_int64())
+        priority = static_cast<int>(std::clamp<int64_t>(found->get_int64(), 0, 9));
+  auto step = filesystem::step_of(options_.priority_steps, priority);
+  foreign_.emplace(name, step);
+  return step;
+}
+
+std::vector<message_file> filesystem_broker::look(const queue_name& queue) {
+  std::vector<message_file> result;
+  for (auto& name : list(where_.in)) {
+    auto file = read_name(name, queue);
+    if (!file)
+      continue;
+    if (file->foreign) {
+      auto step = step_of_foreign(name);
+      if (!step)
+        continue;
+      file->step = *step;
+    }
+    result.push_back(std::move(*file));
+  }
+  std::ranges::sort(result);
+  return result;
+}
+
+expected<std::vector<delivery>> filesystem_broker::reserve(size_t max) {
+  std::vector<delivery> result;
+  drained_ = options_.queues.empty();
+  if (max == 0 || options_.queues.empty())
+    return result;
+  max = std::min(max, reserve_max);
+  auto lock = begin();
+  if (!lock)
+    return lock.error();
+  if (auto done = hold_lease(); !done)
+    return done.error();
+  if (!looked_behind_)
+    reclaim(max, result);
+  if (looked_behind_)
+    if (auto done = take(max, result); !done)
+      return done.error();
+  drained_ = result.size() < max;
+  return result;
+}
+
+// What a predecessor of this connection reserved, and did not live to deliver.
+void filesystem_broker::reclaim(size_t max, std::vector<delivery>& result) {
+  auto found = read_entries(mine_);
+  for (auto i = found.lower_bound(next_sequence_);
+       i != found.end() && result.size() < max; ++i) {
+    auto& [sequence, x] = *i;
+    result.push_back({delivery_tag{owner_ + '/' + std::to_string(sequence)},
+                      queue_of(x.name), read_file(x.path).value_or("")});
+    next_sequence_ = sequence + 1;
+  }
+  looked_behind_ = result.size() < max;
+}
+
+// One message of each queue in turn, step by step; the turn is kept between
+// calls. A step is finished when no queue had anything for a whole round.
+expected<void> filesystem_broker::take(size_t max,
+                                       std::vector<delivery>& result) {
+  struct waiting {
+    std::vector<message_file> files;
+    size_t taken = 0;
+  };
+  auto& names = options_.queues;
+  std::vector<waiting> queues(names.size());
+  std::set<int> steps;
+  for (size_t i = 0; i < names.size(); ++i) {
+    queues[i].files = look(names[i]);
+    for (auto& file : queues[i].files)
+      steps.insert(file.step);
+  }
+  for (auto step : steps)
+    for (size_t idle = 0; idle < queues.size() && result.size() < max;) {
+      auto turn = rotation_++ % queues.size();
+      auto& [files, taken] = queues[turn];
+      if (taken == files.size() || files[taken].step != step) {
+        ++idle;
+        continue;
+      }
+      auto got = take_one(names[turn], files[taken++], result);
+      if (!got)
+        return got.error();
+      if (*got)
+        idle = 0;
+      else
+        --rotation_; // a Python peer was faster: it is still this queue's turn
+    }
+  if (result.size() < max)
+    foreign_.clear(); // those that are left are not there, or not complete
+  return {};
+}
+
+expected<bool> filesystem_broker::take_one(const queue_name& queue,
+                                           const message_file& file,
+                                           std::vector<delivery>& result) {
+  auto from = where_.in + '/' + file.name;
+  auto to = fmt::format("{}/{}.{}.{}", mine_, digits(next_sequence_), file.step,
+                        file.name);
+  set_time(from, now()); // reserved when: it keeps the stamp
+  if (::rename(from.c_str(), to.c_str()) != 0) {
+    if (errno == ENOENT && ::access(mine_.c_str(), F_OK) == 0)
+      return false;
+    return failure("reserve", from);
+  }
+  foreign_.erase(file.name);
+  auto payload = read_file(to);
+  if (!payload)
+    return failure("read", to);
+  result.push_back(
+    {delivery_tag{owner_ + '/' + std::to_string(next_sequence_++)}, queue,
+     std::move(*payload)});
+  return true;
+}
+
+expected<void> filesystem_broker::wait(std::chrono::milliseconds timeout) {
+  // Whether the folder was replaced is not told to who holds the old one.
+  if (::access(where_.in.c_str(), F_OK) != 0)
+    return failure("wait for", where_.in);
+  if (!drained_)
+    return {};
+  return arrivals_.wait(wake_, timeout, [&](std::string_view name) {
+    return name.empty()
+           || std::ranges::any_of(options_.queues, [&](auto& queue) {
+                return read_name(name, queue).has_value();
+              });
+  });
+}
+
+void filesystem_broker::interrupt() noexcept {
+  wake_.signal();
+}
+
+// -- producing ----------------------------------------------------------------
+
+void filesystem_broker::put(transaction& change,
+                            const outgoing_message& x) const {
+  auto step = filesystem::step_of(options_.priority_steps, x.priority);
+  change.write(x.payload,
+               where_.out + '/' + new_name(x.queue, step, place::last));
+}
+
+expected<void> filesystem_broker::declare(std::span<const queue_name> queues) {
+  for (auto& queue : queues)
+    if (auto done = filesystem::bind(where_.control, queue.str(), queue.str(),
+                                     "", queue);
+        !done)
+      return done;
+  return {};
+}
+
+expected<void>
+filesystem_broker::publish(std::span<const outgoing_message> batch) {
+  if (batch.empty())
+    return {};
+  auto change = begin();
+  if (!change)
+    return change.error();
+  for (auto& x : batch)
+    put(*change, x);
+  return change->commit();
+}
+
+expected<size_t> filesystem_broker::publish(const std::string& exchange,
+                                            const std::string& routing_key,
+                                            const std::string& payload,
+                                            int priority) {
+  auto queues = route(where_.control, exchange, routing_key);
+  if (!queues)
+    return queues.error();
+  std::vector<outgoing_message> batch;
+  for (auto& queue : *queues)
+    batch.push_back({queue, priority, payload});
+  if (auto done = publish(batch); !done)
+    return done.error();
+  return batch.size();
+}
+
+// -- looking ------------------------------------------------------------------
+
+expected<size_t> filesystem_broker::size(const queue_name& queue) {
+  auto names = list(where_.in);
+  return static_cast<size_t>(std::ranges::count_if(names, [&](auto& x) {
+    return read_name(x, queue).has_value();
+  }));
+}
+
+expected<std::vector<dead_letter>>
+filesystem_broker::dead_letters(const queue_name& queue, size_t max) {
+  std::vector<dead_letter> result;
+  auto folder = where_.dead(queue);
+  auto names = list(folder);
+  for (auto i = names.rbegin(); i != names.rend() && result.size() < max; ++i) {
+    auto text = read_file(folder + '/' + *i);
+    if (!text)
+      continue; // it was the oldest, and has gone
+    auto end = std::min(text->find('\n'), text->size());
+    result.push_back({text->substr(0, end),
+                      text->substr(std::min(end + 1, text->size()))});
+  }
+  return result;
+}
+
+expected<size_t> filesystem_broker::purge(const queue_name& queue) {
+  size_t result = 0;
+  auto lock = begin();
+  if (!lock)
+    return lock.error();
+  for (auto& name : list(where_.in)) {
+    if (!read_name(name, queue))
+      continue;
+    auto path = where_.in + '/' + name;
+    if (::unlink(path.c_str()) == 0)
+      ++result;
+    else if (errno != ENOENT)
+      return failure("remove", path);
+  }
+  return result;
+}
+
+} // namespace umbel

@@ -1,0 +1,144 @@
+"""Folders instead of a server, shared with Celery's own filesystem transport."""
+
+import json
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from celery.result import AsyncResult
+
+from harness.celery_tasks import make_app
+from harness.waiting import eventually
+
+LATE = {"task_acks_late": True, "task_reject_on_worker_lost": True}
+
+
+class Folders:
+    """As a user makes them: one for messages, one for results."""
+
+    url = "filesystem://"
+
+    def __init__(self, root: Path):
+        self.data, self.control, self.results = (
+            root / name for name in ("data", "control", "results"))
+        for folder in self.data, self.control, self.results:
+            folder.mkdir()
+        self.backend = f"file://{self.results}"
+        self.config = {"broker_transport_options": {
+            "data_folder_in": str(self.data),
+            "data_folder_out": str(self.data),
+            "control_folder": str(self.control),
+        }}
+
+    def waiting(self) -> int:
+        return len(list(self.data.iterdir()))
+
+    def reserved(self) -> list[Path]:
+        return [x for x in self.control.glob("umbel/reserved/*/*") if x.name != "lease"]
+
+
+@pytest.fixture
+def folders(tmp_path) -> Folders:
+    return Folders(tmp_path)
+
+
+@pytest.fixture
+def app(folders):
+    app = make_app(folders.url, folders.backend, **folders.config)
+    yield app
+    app.close()
+
+
+@pytest.fixture
+def start(umbel_worker, folders):
+    def start(*args, **config):
+        return umbel_worker(*args, broker=folders.url, backend=folders.backend,
+                            config={**folders.config, **config})
+
+    return start
+
+
+def get(result: AsyncResult, **options):
+    return result.get(timeout=30, interval=0.02, **options)
+
+
+def test_a_python_client_gets_results_and_errors(start, app, folders):
+    running = start()
+    assert "filesystem:// broadcasts nothing" in running.log
+    assert get(app.tasks["tasks.add"].delay(4, 4)) == 8
+    with pytest.raises(ValueError, match="no luck"):
+        get(app.tasks["tasks.fail"].delay("no luck"))
+    text = "x" * 100_000  # more than one write of Python's
+    assert get(app.tasks["tasks.echo"].delay(text)) == text
+    results = [app.tasks["tasks.add"].delay(i, 1) for i in range(200)]
+    assert [get(x) for x in results] == [i + 1 for i in range(200)]
+    eventually(lambda: not folders.reserved())
+    running.stop()
+    assert folders.waiting() == 0
+
+
+def test_retries_and_countdowns_wait_in_the_broker(start, app, folders):
+    start()
+    assert get(app.tasks["tasks.flaky"].delay(2)) == 2
+    begin = time.monotonic()
+    late = app.tasks["tasks.add"].apply_async((1, 2), countdown=2)
+    assert get(late) == 3
+    assert time.monotonic() - begin >= 1.9
+    far = app.tasks["tasks.add"].apply_async((1, 2), countdown=3600)
+    eventually(lambda: list(folders.control.glob("umbel/delayed/*")))
+    assert far.state == "PENDING"
+
+
+def test_a_python_worker_runs_what_umbel_publishes_and_leaves(
+    start, app, folders, python_worker
+):
+    umbel = start("-c", "1", worker_prefetch_multiplier=1)
+    first = app.tasks["tasks.sleep"].delay(0.5)
+    others = [app.tasks["tasks.add"].delay(i, 1) for i in range(5)]
+    eventually(lambda: folders.reserved())
+    umbel.stop()
+    assert get(first) == 0.5
+    python_worker(broker=folders.url, backend=folders.backend, config=folders.config,
+                  ready=False)
+    assert [get(x) for x in others] == [i + 1 for i in range(5)]
+
+
+def test_killed_workers_lose_nothing(start, app, folders):
+    seed = random.randrange(1 << 30)
+    print("seed", seed)
+    chance = random.Random(seed)
+    workers = [start("-n", f"life{i}@h", **LATE) for i in range(2)]
+    results = []
+    for life in range(2, 6):
+        results += [app.tasks["tasks.sleep"].delay(0.05) for _ in range(60)]
+        eventually(lambda: folders.reserved())
+        victim = workers.pop(chance.randrange(len(workers)))
+        victim.kill()
+        workers.append(start("-n", f"life{life}@h", **LATE))
+    for result in results:
+        assert result.get(timeout=60, interval=0.02) == 0.05
+    eventually(lambda: not folders.reserved())
+    assert folders.waiting() == 0
+
+
+def test_a_file_that_is_not_complete_is_left_alone(start, app, folders):
+    running = start()
+    half = folders.data / "1_00000000-0000-4000-8000-000000000000.celery.msg"
+    half.touch()  # kombu has opened it
+    assert get(app.tasks["tasks.add"].delay(4, 4)) == 8
+    assert half.exists()
+    ready = app.tasks["tasks.add"].delay(1, 1)
+    assert get(ready) == 2
+    running.signal(signal.SIGTERM)
+    running.wait_exit()
+    task = app.tasks["tasks.add"].delay(2, 2)
+    [written] = [x for x in folders.data.iterdir() if x != half]
+    text = written.read_text()
+    written.unlink()
+    start("-n", "second@h")
+    half.write_text(text)
+    assert get(task) == 4
+    assert json.loads((folders.results / f"celery-task-meta-{task.id}").read_text())[
+        "status"] == "SUCCESS"
