@@ -53,6 +53,9 @@ std::shared_ptr<incarnation> begin_incarnation(const worker_config& config) {
   life->broker_url = config.settings.broker_url;
   life->result_url = config.settings.result_backend;
   life->options = config.broker;
+  life->content = {config.settings.accept_content,
+                   config.settings.task_body_max};
+  life->results = config.settings.result_serializer;
   life->options.incarnation = make_uuid().substr(0, 8);
   life->options.shared = std::make_shared<shared_connections>();
   return life;
@@ -155,6 +158,8 @@ consumer_options options_of(const worker_config& config,
                                     : children * result.prefetch_multiplier;
   result.prefetch_fixed = multiplier.has_value();
   result.acknowledgement = acknowledgement_of(config.settings);
+  result.content = life->content;
+  result.results = life->results;
   result.limits = limits_of(config.settings);
   result.lease = config.broker.lease;
   result.node = config.broker.node;

@@ -50,6 +50,8 @@ task_call make_call(const call_options& x, const settings& from) {
     result.expires = time + *x.expires_in;
   else
     result.expires = x.expires;
+  result.form = {from.task_serializer,
+                 from.task_compression.value_or(compression::none)};
   return result;
 }
 
@@ -73,6 +75,7 @@ int run_call_command(const std::string& name, const options& given,
   producer_options to;
   to.broker_url = loaded->broker_url;
   to.broker = to_broker_options(*loaded);
+  to.result_serializer = loaded->result_serializer;
   if (call.wait)
     to.result_url = loaded->result_backend;
   auto connected = producer::connect(to);

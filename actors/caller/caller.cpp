@@ -1,7 +1,7 @@
 #include "actors/caller/caller.hpp"
 
 #include "actors/supervision/supervision_errc.hpp"
-#include "protocol/message/json.hpp"
+#include "protocol/backend/document.hpp"
 
 #include <caf/all.hpp>
 
@@ -12,10 +12,9 @@ namespace {
 using serve_atom = caf::atom_constant<caf::atom("serve")>;
 
 /// Whether this document is the last one of its task.
-bool is_end(const std::string& document) {
-  auto parsed = parse_json(document);
-  auto* object = parsed ? parsed->if_object() : nullptr;
-  auto* status = object ? object->if_contains("status") : nullptr;
+bool is_end(serializer how, const std::string& document) {
+  auto parsed = parse_document(how, document);
+  auto* status = parsed ? parsed->if_contains("status") : nullptr;
   return status
          && (*status == "SUCCESS" || *status == "FAILURE"
              || *status == "REVOKED");
@@ -73,7 +72,7 @@ bool caller_state::connect() {
         fail(document.error());
         return false;
       }
-      if (*document && is_end(**document))
+      if (*document && is_end(life->results, **document))
         calls->finish(id, std::move(**document));
     }
   }
@@ -116,7 +115,7 @@ expected<void> caller_state::exchange() {
   if (!arrived)
     return arrived.error();
   for (auto& x : *arrived)
-    if (is_end(x.document))
+    if (is_end(life->results, x.document))
       calls->finish(x.id, std::move(x.document));
   return {};
 }

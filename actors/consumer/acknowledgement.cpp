@@ -34,7 +34,7 @@ settlement with_state(settlement x, const request& r, const std::string& status,
   document.group_id = r.header.group;
   document.parent_id = r.header.parent_id;
   document.task_id = r.header.id.str();
-  x.result = result_record{r.header.id, to_document(document)};
+  x.result = result_record{r.header.id, to_document(document, r.results)};
   return x;
 }
 

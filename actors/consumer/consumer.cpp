@@ -65,7 +65,7 @@ void consumer_state::on_deliveries(deliveries& x) {
 }
 
 void consumer_state::admit(delivery& x, std::vector<job>& runnable) {
-  auto header = read_task_header(x.payload);
+  auto header = read_task_header(x.payload, options.content);
   if (!header) {
     spdlog::error("malformed message in queue {} goes to its dead letters: {}",
                   x.queue.str(), header.error().what);
@@ -76,6 +76,7 @@ void consumer_state::admit(delivery& x, std::vector<job>& runnable) {
   r.tag = std::move(x.tag);
   r.queue = std::move(x.queue);
   r.header = std::move(*header);
+  r.results = options.results;
   r.payload = std::make_shared<const std::string>(std::move(x.payload));
   auto task = tasks.find(r.header.task);
   if (task == tasks.end()) {

@@ -51,6 +51,8 @@ struct consumer_options {
   bool prefetch_fixed = false; ///< the multiplier was given: no more than this
   node_name node;              ///< for the log
   acknowledgement_defaults acknowledgement;
+  content_rules content; ///< what messages may be written in
+  serializer results = serializer::json; ///< what results are written in
   time_limits limits; ///< of tasks and messages that say nothing
   std::chrono::milliseconds lease{10'000};
   /// What was revoked; outlives the consumer.

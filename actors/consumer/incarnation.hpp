@@ -5,6 +5,7 @@
 #include "actors/supervision/supervision_errc.hpp"
 #include "protocol/broker/broker.hpp"
 #include "protocol/broker/subscription.hpp"
+#include "protocol/message/content.hpp"
 
 #include <atomic>
 #include <memory>
@@ -20,6 +21,8 @@ struct incarnation {
   std::string broker_url;
   std::string result_url;
   broker_options options; ///< node, incarnation, queues, timeouts
+  content_rules content;  ///< of messages and commands
+  serializer results = serializer::json; ///< what results are written in
   std::atomic<uint64_t> next_sequence{1};
   /// The log says that shared rate limits are not shared. Writers', one at a time.
   bool told_of_turns = false;

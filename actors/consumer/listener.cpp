@@ -42,7 +42,7 @@ void listener_state::listen() {
 }
 
 void listener_state::on_command(const std::string& payload) {
-  auto request = parse_control_request(payload);
+  auto request = parse_control_request(payload, life->content);
   if (!request) {
     spdlog::error("{}", request.error().what);
     return;

@@ -19,6 +19,7 @@ struct request {
   std::shared_ptr<const std::string> payload;
   task_header header;
   task_options task; ///< the task's options over the worker's settings
+  serializer results = serializer::json; ///< what its result is written in
   bool acked = false; ///< acknowledged early; the tag is out of the ledger
   /// When its run began, a few milliseconds late; nothing while it waits.
   std::optional<std::chrono::steady_clock::time_point> begun;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace umbel {
@@ -15,7 +16,9 @@ std::string exception_info::repr() const {
   return out + python_repr_tuple(args);
 }
 
-std::string to_document(const meta& x) {
+namespace {
+
+std::string to_json_document(const meta& x) {
   std::string out = R"({"status": )";
   append_json(out, std::string_view{x.status});
   auto member = [&](std::string_view key, const auto& value) {
@@ -55,6 +58,49 @@ std::string to_document(const meta& x) {
   }
   text("task_id", x.task_id);
   return out += '}';
+}
+
+json::value to_value(const meta& x) {
+  json::object out{{"status", x.status}, {"result", x.result}};
+  out["traceback"] = x.traceback ? json::value(*x.traceback) : json::value{};
+  out["children"] = x.children ? json::value(*x.children) : json::value{};
+  out["date_done"] =
+      x.date_done ? json::value(format_time(*x.date_done)) : json::value{};
+  if (!x.group_id.empty())
+    out["group_id"] = x.group_id;
+  if (!x.parent_id.empty())
+    out["parent_id"] = x.parent_id;
+  if (auto& more = x.extended) {
+    out["name"] = more->name;
+    out["args"] = more->args;
+    out["kwargs"] = more->kwargs;
+    out["worker"] = more->worker;
+    out["retries"] = more->retries;
+    out["queue"] = more->queue;
+  }
+  out["task_id"] = x.task_id;
+  return out;
+}
+
+} // namespace
+
+std::string to_document(const meta& x, serializer how) {
+  if (how == serializer::json)
+    return to_json_document(x);
+  return serialize(how, to_value(x));
+}
+
+expected<json::object> parse_document(serializer how,
+                                      std::string_view document) {
+  // Results have no bound of their own; what aliases may add is bounded.
+  auto max = std::max(document.size(), content_rules{}.body_max);
+  auto x = deserialize(how, document, max);
+  if (!x)
+    return error{errc::malformed, fmt::format("not a result in {}: {}",
+                                              name_of(how), x.error().what)};
+  if (!x->is_object())
+    return error{errc::malformed, "a result document that is no mapping"};
+  return std::move(x->get_object());
 }
 
 json::object to_json_object(const exception_info& x) {

@@ -1,6 +1,7 @@
 // The meta document: a task's state as it is stored (contract section 6.1).
 #pragma once
 
+#include "protocol/message/content.hpp"
 #include "protocol/message/json.hpp"
 #include "protocol/message/time.hpp"
 
@@ -43,8 +44,13 @@ struct meta {
   std::string task_id;
 };
 
-/// The document's text; `status` is the first key.
-std::string to_document(const meta& x);
+/// The document as it is stored; `status` is the first key.
+std::string to_document(const meta& x,
+                        serializer how = serializer::json);
+
+/// Reads what any peer has stored. @param how `result_serializer`
+/// @returns `malformed` if it is no document of this kind
+expected<json::object> parse_document(serializer how, std::string_view document);
 
 /// {"exc_type": ..., "exc_message": [...], "exc_module": ...}
 json::object to_json_object(const exception_info& x);

@@ -11,11 +11,11 @@ namespace umbel {
 /// A task's state and result as they are stored (contract section 6.1).
 struct result_record {
   task_id id;
-  std::string document; ///< the meta document as JSON text, status first
+  std::string document; ///< the meta document in `result_serializer`, status first
 };
 
-/// Whether a document's state is SUCCESS. Reads its first key alone, so that nobody
-/// needs to parse a result of megabytes for this question.
+/// Whether the document of any peer, in any serializer, says SUCCESS. Looks for the
+/// key alone, so that nobody needs to parse a result of megabytes for this question.
 bool is_success(std::string_view document);
 
 } // namespace umbel

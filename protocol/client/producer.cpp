@@ -24,6 +24,7 @@ std::string origin() {
 
 expected<producer> producer::connect(const producer_options& options) {
   producer result;
+  result.serializer_ = options.result_serializer;
   if (!options.result_url.empty()) {
     auto listener
       = connect_result_listener(options.result_url, options.broker.results);
@@ -72,7 +73,7 @@ expected<std::optional<task_result>> producer::fetch(const task_id& id) {
     return document.error();
   if (!*document)
     return std::optional<task_result>{};
-  auto result = parse_task_result(**document);
+  auto result = parse_task_result(serializer_, **document);
   if (!result)
     return result.error();
   return result->ended() ? std::optional{std::move(*result)} : std::nullopt;
@@ -95,7 +96,7 @@ producer::wait(const task_id& id,
     if (!arrived)
       return arrived.error();
     for (auto& x : *arrived) {
-      auto result = parse_task_result(x.document);
+      auto result = parse_task_result(serializer_, x.document);
       if (!result)
         return result.error();
       if (x.id == id && result->ended())

@@ -19,6 +19,7 @@ struct producer_options {
   std::string broker_url;
   std::string result_url; ///< empty: results are not waited for
   broker_options broker;  ///< timeouts, transport options
+  serializer result_serializer = serializer::json; ///< of results that are read
 };
 
 class producer {
@@ -41,6 +42,7 @@ private:
 
   expected<std::optional<task_result>> fetch(const task_id& id);
 
+  serializer serializer_ = serializer::json;
   std::unique_ptr<broker> broker_;
   std::unique_ptr<result_listener> listener_; // null: nobody waits
   std::unique_ptr<result_store> results_;

@@ -12,7 +12,6 @@ namespace {
 using detail::bounds;
 using detail::setting_value;
 
-constexpr std::string_view json_only[] = {"json"};
 constexpr std::string_view queue_types[] = {"classic", "quorum"};
 constexpr std::string_view pools[] = {"prefork",  "processes", "threads",
                                       "eventlet", "gevent",    "solo"};

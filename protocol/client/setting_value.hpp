@@ -197,6 +197,30 @@ struct setting_value<std::vector<T>> {
   }
 };
 
+// -- words: setting_words.cpp ---------------------------------------------------
+
+/// A serializer by its name or content type. Why pickle is none is said.
+template <>
+struct setting_value<serializer> {
+  static constexpr auto kind = setting_kind::text;
+
+  static expected<void> set(serializer& x, const json::value& value,
+                            const setting_origin& origin, bounds);
+
+  static json::value get(serializer x);
+};
+
+/// A compression by its name, alias or mime type.
+template <>
+struct setting_value<compression> {
+  static constexpr auto kind = setting_kind::text;
+
+  static expected<void> set(compression& x, const json::value& value,
+                            const setting_origin& origin, bounds);
+
+  static json::value get(compression x);
+};
+
 // -- objects with members of their own: setting_value.cpp ---------------------
 
 template <>

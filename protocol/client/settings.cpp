@@ -150,6 +150,8 @@ expected<settings> load_settings(const settings_sources& sources,
     if (!done)
       return done.error();
   }
+  if (result.accept_content.empty())
+    return invalid("accept_content is empty: nothing could be run");
   // Celery's two ways of saying "for ever".
   if (result.broker_connection_max_retries == size_t{0})
     result.broker_connection_max_retries.reset();
@@ -163,6 +165,7 @@ std::string to_child_settings(const settings& x) {
       continue;
     auto name = row.name;
     if (name.starts_with("task_") || name == "result_extended"
+        || name == "result_serializer" || name == "result_accept_content"
         || name == "accept_content" || name == "timezone"
         || name == "enable_utc")
       result.emplace(name, row.get(x));

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "protocol/error.hpp"
+#include "protocol/message/content.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -99,7 +100,8 @@ struct settings {
   std::optional<std::chrono::seconds> result_expires{
       86'400}; ///< none, 0: never
   bool result_extended = false;
-  std::string result_serializer{"json"};
+  serializer result_serializer = serializer::json;
+  std::optional<std::vector<serializer>> result_accept_content;
   result_transport_options result_backend_transport_options;
   std::chrono::milliseconds redis_socket_timeout{120'000};
   std::optional<std::chrono::milliseconds> redis_socket_connect_timeout;
@@ -122,10 +124,12 @@ struct settings {
   std::optional<int> task_queue_max_priority;
   std::optional<int> task_default_priority;
   std::vector<queue_setting> task_queues;
-  std::string task_serializer{"json"};
+  serializer task_serializer = serializer::json;
+  std::optional<compression> task_compression;
+  size_t task_body_max = content_rules{}.body_max; ///< bytes; ours
   std::vector<std::string> imports;
   std::vector<std::string> include;
-  std::vector<std::string> accept_content{"json"};
+  std::vector<serializer> accept_content = content_rules{}.accepted;
   std::string timezone; ///< empty: UTC
   bool enable_utc = true;
 
@@ -186,8 +190,8 @@ expected<settings> load_settings(const settings_sources& sources,
                                  std::vector<std::string>& warnings);
 
 /// What a child process must know, as a JSON object under Celery's names: every
-/// `task_*` setting, `result_extended`, `accept_content`, `timezone` and
-/// `enable_utc`. Holds no URL, hence no password.
+/// `task_*` setting, `result_extended`, `result_serializer`, both
+/// `*accept_content`, `timezone` and `enable_utc`. Holds no URL, hence no password.
 std::string to_child_settings(const settings& x);
 
 } // namespace umbel

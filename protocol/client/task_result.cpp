@@ -1,5 +1,7 @@
 #include "protocol/client/task_result.hpp"
 
+#include "protocol/backend/document.hpp"
+
 namespace umbel {
 
 namespace {
@@ -28,12 +30,12 @@ std::string task_result::reason() const {
   return arguments.empty() ? text : text + ": " + arguments;
 }
 
-expected<task_result> parse_task_result(std::string_view document) {
-  auto parsed = parse_json(document);
-  if (!parsed)
-    return error{errc::malformed, "a result document: " + parsed.error().what};
-  auto* object = parsed->if_object();
-  auto* status = object ? object->if_contains("status") : nullptr;
+expected<task_result> parse_task_result(serializer how,
+                                        std::string_view document) {
+  auto object = parse_document(how, document);
+  if (!object)
+    return object.error();
+  auto* status = object->if_contains("status");
   if (!status || !status->is_string())
     return error{errc::malformed, "a result document has no status"};
   task_result result;

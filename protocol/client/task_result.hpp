@@ -1,7 +1,7 @@
 // The state of a task as its result document tells it (contract section 6.1).
 #pragma once
 
-#include "protocol/message/json.hpp"
+#include "protocol/message/content.hpp"
 
 #include <string>
 #include <string_view>
@@ -25,7 +25,9 @@ struct task_result {
   std::string reason() const;
 };
 
+/// @param how `result_serializer`
 /// @returns `malformed` for what is no result document
-expected<task_result> parse_task_result(std::string_view document);
+expected<task_result> parse_task_result(serializer how,
+                                        std::string_view document);
 
 } // namespace umbel

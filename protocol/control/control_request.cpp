@@ -1,6 +1,7 @@
 #include "protocol/control/control_request.hpp"
 
 #include "protocol/message/envelope.hpp"
+#include "protocol/message/envelope_view.hpp"
 
 #include <fmt/format.h>
 
@@ -100,13 +101,18 @@ bool control_request::is_for(const node_name& node) const {
   return matcher == "pcre" && matches(pattern, node.str());
 }
 
-expected<control_request> parse_control_request(std::string_view payload) {
+expected<control_request> parse_control_request(std::string_view payload,
+                                                const content_rules& rules) {
   auto envelope = parse_envelope(payload);
   if (!envelope)
     return envelope.error();
-  auto body = parse_json(envelope->body);
+  auto form = read_form(envelope->content_type, envelope->content_encoding,
+                        envelope->headers, rules);
+  if (!form)
+    return malformed(form.error().what);
+  auto body = decode_body(*form, envelope->body, rules.body_max);
   if (!body)
-    return body.error();
+    return malformed(body.error().what);
   auto fields = body->if_object();
   if (fields == nullptr)
     return malformed("its body is no object");

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "protocol/error.hpp"
+#include "protocol/message/content.hpp"
 #include "protocol/message/json.hpp"
 #include "protocol/names.hpp"
 
@@ -29,7 +30,8 @@ struct control_request {
 };
 
 /// Reads the envelope of a command. @returns `malformed` with what is wrong
-expected<control_request> parse_control_request(std::string_view payload);
+expected<control_request> parse_control_request(std::string_view payload,
+                                                const content_rules& rules = {});
 
 /// `revoke` and `terminate`.
 struct revoke_request {

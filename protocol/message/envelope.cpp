@@ -3,6 +3,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 namespace umbel {
 
 namespace {
@@ -112,31 +115,52 @@ expected<std::string> decode_body(const envelope_view& x) {
   return body;
 }
 
-expected<void> check_content(std::string_view content_type,
-                             std::string_view content_encoding,
-                             const json::object& headers) {
+expected<body_form> read_form(std::string_view content_type,
+                              std::string_view content_encoding,
+                              const json::object& headers,
+                              const content_rules& rules) {
   auto quote = [](std::string_view x) {
     return python_repr(json::string{x}, 80);
   };
+  auto accepted = [&] {
+    std::string to;
+    for (auto x : rules.accepted)
+      to.append(to.empty() ? "" : ", ").append(content_type_of(x));
+    return to;
+  };
   if (content_type.empty())
-    return malformed("no content type: only application/json is accepted");
-  if (content_type != "application/json")
     return malformed(
-        fmt::format("content type {} is not accepted, only application/json",
-                    quote(content_type)));
-  for (auto known :
-       {"", "utf-8", "UTF-8", "utf8", "us-ascii", "ascii", "binary"})
-    if (content_encoding == known) {
-      auto x = headers.if_contains("compression");
-      if (x == nullptr || x->is_null()
-          || (x->is_string() && x->get_string().empty()))
-        return {};
-      return malformed(
-          fmt::format("unsupported compression {}", python_repr(*x, 80)));
-    }
-  return malformed(
-      fmt::format("content encoding {} is not accepted, only utf-8",
-                  quote(content_encoding)));
+        fmt::format("no content type: only {} is accepted", accepted()));
+  body_form to;
+  if (content_type != "application/json") {
+    auto known = parse_serializer(content_type);
+    if (!known)
+      return malformed(fmt::format("content type {}: {}", quote(content_type),
+                                   known.error().what));
+    to.serializer = *known;
+  }
+  if (!rules.accepts(to.serializer))
+    return malformed(
+        fmt::format("content type {} is not accepted, only {} (accept_content)",
+                    quote(content_type), accepted()));
+  constexpr std::string_view encodings[] = {"",     "utf-8",    "UTF-8",
+                                            "utf8", "us-ascii", "ascii",
+                                            "binary"};
+  if (std::ranges::find(encodings, content_encoding) == std::end(encodings))
+    return malformed(
+        fmt::format("content encoding {} is not accepted, only utf-8",
+                    quote(content_encoding)));
+  auto x = headers.if_contains("compression");
+  if (x == nullptr || x->is_null())
+    return to;
+  if (!x->is_string())
+    return malformed(fmt::format("header compression is {} ({}), not a string",
+                                 kind_name(*x), python_repr(*x, 40)));
+  auto how = parse_compression(x->get_string());
+  if (!how)
+    return malformed(how.error().what);
+  to.compression = *how;
+  return to;
 }
 
 expected<envelope> parse_envelope(std::string_view text) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "protocol/error.hpp"
+#include "protocol/message/content.hpp"
 #include "protocol/message/json.hpp"
 
 #include <string>
@@ -25,10 +26,12 @@ expected<envelope_view> view_envelope(const json::value& x);
 /// The body without base64.
 expected<std::string> decode_body(const envelope_view& x);
 
-/// Whether this build can read the body: JSON, UTF-8, not compressed.
-expected<void> check_content(std::string_view content_type,
-                             std::string_view content_encoding,
-                             const json::object& headers);
+/// How the body is written. @returns `malformed` if that is not known, or not
+/// accepted.
+expected<body_form> read_form(std::string_view content_type,
+                              std::string_view content_encoding,
+                              const json::object& headers,
+                              const content_rules& rules);
 
 /// "a list", "a number": for messages to a person.
 const char* kind_name(const json::value& x);

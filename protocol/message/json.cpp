@@ -3,6 +3,8 @@
 // NaN.
 #include "protocol/message/json.hpp"
 
+#include "protocol/message/tags.hpp"
+
 #include <boost/json/basic_parser_impl.hpp>
 #include <fmt/format.h>
 
@@ -219,19 +221,6 @@ std::vector<patch> replace_non_finite(std::string& text) {
   return out;
 }
 
-constexpr std::array known_tags{"datetime", "date",  "time",  "decimal",
-                                "uuid",     "bytes", "base64"};
-
-bool is_known_tag(const json::value& x) {
-  auto tag = x.if_string();
-  if (!tag)
-    return false;
-  for (auto& known : known_tags)
-    if (*tag == known)
-      return true;
-  return false;
-}
-
 /// Returns where an unknown tag is, as a path, and leaves it in `tag`.
 std::optional<std::string> find_unknown_tag(const json::value& x,
                                             const json::value*& tag) {
@@ -242,7 +231,8 @@ std::optional<std::string> find_unknown_tag(const json::value& x,
   } else if (auto obj = x.if_object()) {
     if (obj->size() == 2 && obj->contains("__value__")) {
       if (auto type = obj->if_contains("__type__");
-          type && !is_known_tag(*type)) {
+          type
+          && !(type->is_string() && is_known_tag(type->get_string()))) {
         tag = type;
         return std::string{};
       }

@@ -9,11 +9,12 @@ namespace umbel {
 namespace {
 
 /// Protocol 1 and hybrid messages: the header is in the body.
-expected<task_header> read_from_body(const envelope_view& view) {
+expected<task_header> read_from_body(const envelope_view& view,
+                                     const body_form& form, size_t max) {
   auto text = decode_body(view);
   if (!text)
     return text.error();
-  auto body = parse_json(*text);
+  auto body = decode_body(form, *text, max);
   if (!body)
     return error{errc::malformed, "body: " + body.error().what};
   if (!body->is_object())
@@ -29,7 +30,8 @@ expected<task_header> read_from_body(const envelope_view& view) {
 
 } // namespace
 
-expected<task_header> read_task_header(std::string_view payload) {
+expected<task_header> read_task_header(std::string_view payload,
+                                       const content_rules& rules) {
   // Usual messages have 1 to 2 KB: parsed, they fit here without a malloc. Not
   // thread_local: that has to be cleared for every thread of every process.
   alignas(std::max_align_t) unsigned char scratch[16'384];
@@ -40,12 +42,15 @@ expected<task_header> read_task_header(std::string_view payload) {
   auto view = view_envelope(*doc);
   if (!view)
     return view.error();
-  auto readable =
-      check_content(view->content_type, view->content_encoding, *view->headers);
-  if (!readable)
-    return readable.error();
-  if (has_mapping_body(*view))
-    return read_from_body(*view);
+  auto form = read_form(view->content_type, view->content_encoding,
+                        *view->headers, rules);
+  if (!form)
+    return form.error();
+  // What is not plain JSON is read only if it has to be: the header of a
+  // "hybrid" message must then be whole.
+  if (form->plain_json() ? has_mapping_body(*view)
+                         : !view->headers->contains("task"))
+    return read_from_body(*view, *form, rules.body_max);
   if (!view->headers->contains("task"))
     return error{errc::malformed, "not a task message: no header 'task', and "
                                   "the body is not a mapping of protocol 1"};

@@ -81,20 +81,20 @@ expected<void> take_mapping(task_message& out, json::object& body) {
 
 } // namespace
 
-expected<task_message> parse_task_message(std::string_view payload) {
+expected<task_message> parse_task_message(std::string_view payload,
+                                          const content_rules& rules) {
   auto env = parse_envelope(payload);
   if (!env)
     return env.error();
-  auto readable =
-      check_content(env->content_type, env->content_encoding, env->headers);
-  if (!readable)
-    return readable.error();
-  auto body = parse_json(env->body);
+  auto form =
+      read_form(env->content_type, env->content_encoding, env->headers, rules);
+  if (!form)
+    return form.error();
+  auto body = decode_body(*form, env->body, rules.body_max);
   if (!body)
     return malformed("body: " + body.error().what);
-  if (auto ok = check_tags(*body); !ok)
-    return malformed("body: " + ok.error().what);
   task_message out;
+  out.form = *form;
   out.properties = std::move(env->properties);
   out.protocol = env->headers.contains("task") ? 2 : 1;
   bool utc = true;

@@ -1,6 +1,7 @@
 // Task messages, protocol 2 and 1 (contract sections 1.1 to 1.3).
 #pragma once
 
+#include "protocol/message/content.hpp"
 #include "protocol/message/envelope.hpp"
 #include "protocol/message/time.hpp"
 #include "protocol/names.hpp"
@@ -36,8 +37,10 @@ struct task_header {
 /// Reads the header of the envelope in `payload` without decoding a protocol 2
 /// body. Made for the hot path: one parse, nothing kept.
 /// @returns `malformed` with the reason: not a task message, no or non-string
-/// id, bad eta or expires or timelimit, a content type that is not accepted.
-expected<task_header> read_task_header(std::string_view payload);
+/// id, bad eta or expires or timelimit, a content type that is not accepted, a
+/// compression that is not known.
+expected<task_header> read_task_header(std::string_view payload,
+                                       const content_rules& rules = {});
 
 /// One header as text: a string as it is, anything else as JSON. Empty if it is
 /// missing or null, or if `payload` is no envelope.
@@ -53,15 +56,17 @@ struct task_message {
   json::object
       embed; ///< callbacks, errbacks, chain, chord; members may be null
   int protocol = 2;
+  body_form form; ///< how its body was written
 };
 
 /// Decodes envelope, headers and body. A message of protocol 1 gets the headers
 /// that one of protocol 2 would have, its own (users') ones among them; so does
 /// a "hybrid" one, protocol 2's headers over a mapping. @returns `malformed`
-/// for everything in contract section 1.6: a body that is not JSON, not of
-/// three elements, args that are no list, kwargs that are no mapping, unknown
-/// `__type__` ...
-expected<task_message> parse_task_message(std::string_view payload);
+/// for everything in contract section 1.6: a body that is not what its content
+/// type says, or too large, not of three elements, args that are no list, kwargs
+/// that are no mapping, unknown `__type__` ...
+expected<task_message> parse_task_message(std::string_view payload,
+                                          const content_rules& rules = {});
 
 /// What a client says of a new message; empty members are left to the defaults
 /// of protocol 2. What has no member here (timelimit, group, group_index,
@@ -82,6 +87,7 @@ struct task_call {
   std::string reply_to;
   std::string origin;
   json::object headers; ///< merged flat over the standard ones, last
+  body_form form;       ///< how its body is to be written
 };
 
 /// Builds the envelope of a protocol 2 message, as Celery's client would.
@@ -89,8 +95,8 @@ std::string make_task_message(const task_call& call);
 
 /// The message of a retry: same id, `retries` + 1, `eta`, parent_id set to the
 /// existing one or else to its own id; root, group, chord, chain, callbacks,
-/// limits, expires, reply_to, priority and unknown headers carried over
-/// (contract section 11). It goes back to the exchange and routing key that the
+/// limits, expires, reply_to, priority, serializer, compression and unknown
+/// headers carried over (contract section 11). It goes back to the exchange and routing key that the
 /// message came by. Always protocol 2.
 std::string make_retry_message(const task_message& original,
                                std::optional<timestamp> eta);

@@ -54,21 +54,26 @@ json::object default_headers() {
 }
 
 /// [args, kwargs, embed] with all four members of embed.
-std::string make_body(const json::array& args, const json::object& kwargs,
-                      const json::object& embed) {
+std::string make_body(const body_form& form, const json::array& args,
+                      const json::object& kwargs, const json::object& embed) {
   json::object all{{"callbacks", nullptr},
                    {"errbacks", nullptr},
                    {"chain", nullptr},
                    {"chord", nullptr}};
   for (auto& [key, x] : embed)
     all[key] = x;
-  std::string out = "[";
+  if (form.serializer != serializer::json)
+    return encode_body(form, json::array{args, kwargs, all});
+  std::string out = "["; // what is most often sent, without a copy
   append_json(out, args);
   out += ", ";
   append_json(out, kwargs);
   out += ", ";
   append_json(out, all);
-  return out += "]";
+  out += "]";
+  if (form.compression == compression::none)
+    return out;
+  return compress(form.compression, out);
 }
 
 /// How long the message may live, for brokers that know such a thing:
@@ -83,9 +88,13 @@ void set_expiration(json::object& properties,
       fmt::format("{}", std::max<int64_t>(0, left.count()));
 }
 
-std::string write(std::string body, json::object headers,
+std::string write(const body_form& form, std::string body, json::object headers,
                   json::object properties) {
-  return to_text({std::move(body), "application/json", "utf-8",
+  headers.erase("compression");
+  if (form.compression != compression::none)
+    headers["compression"] = mime_type_of(form.compression);
+  return to_text({std::move(body), std::string{content_type_of(form.serializer)},
+                  std::string{content_encoding_of(form.serializer)},
                   std::move(headers), std::move(properties)});
 }
 
@@ -125,7 +134,8 @@ std::string make_task_message(const task_call& call) {
       {"priority", call.priority},
   };
   set_expiration(properties, call.expires);
-  return write(make_body(call.args, call.kwargs, call.embed),
+  return write(call.form,
+               make_body(call.form, call.args, call.kwargs, call.embed),
                std::move(headers), std::move(properties));
 }
 
@@ -163,7 +173,9 @@ std::string make_retry_message(const task_message& original,
   properties["delivery_info"] = routing_of(original.properties);
   properties["priority"] = header.priority;
   set_expiration(properties, header.expires);
-  return write(make_body(original.args, original.kwargs, original.embed),
+  return write(original.form,
+               make_body(original.form, original.args, original.kwargs,
+                         original.embed),
                std::move(headers), std::move(properties));
 }
 

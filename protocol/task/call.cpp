@@ -1,5 +1,6 @@
 #include "protocol/task/call.hpp"
 
+#include "protocol/backend/document.hpp"
 #include "protocol/broker/broker.hpp"
 #include "protocol/task/context.hpp"
 
@@ -72,11 +73,17 @@ json::value call_wait_base::take() {
   check();
   if (!document_)
     throw no_result(document_.error());
-  auto parsed = parse_json(*document_);
-  auto* document = parsed ? parsed->if_object() : nullptr;
+  auto& settings = self().settings();
+  if (!settings.result_accepted)
+    throw no_result({errc::malformed,
+                     "results are written in "
+                         + std::string{name_of(settings.result_serializer)}
+                         + ", which result_accept_content (or accept_content) "
+                           "refuses"});
+  auto document = parse_document(settings.result_serializer, *document_);
   if (!document)
     throw no_result({errc::malformed,
-                     "the result of " + what_.task + " is no JSON object"});
+                     what_.task + ": " + document.error().what});
   auto* result = document->if_contains("result");
   if (text(*document, "status", "") != "SUCCESS")
     throw exception_of(result);

@@ -44,7 +44,7 @@ std::string context::correlation_id() const {
 void context::update_state(std::string_view state, json::value meta) {
   auto document = make_meta(message_, settings_, std::string{state});
   document.result = std::move(meta);
-  auto text = to_document(document);
+  auto text = to_document(document, settings_.result_serializer);
   if (text.size() > outcome_bytes_max)
     throw std::length_error(
         fmt::format("a state of {} bytes; at most {} are possible", text.size(),
@@ -88,6 +88,7 @@ void context::adopt(task_call& call) const {
   call.parent_id = id();
   call.root_id = root_id().empty() ? id() : root_id();
   call.origin = hostname();
+  call.form = settings_.task_form;
 }
 
 void context::checkpoint() {

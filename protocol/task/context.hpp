@@ -151,6 +151,10 @@ public:
   /// else is said.
   void adopt(task_call& call) const;
 
+  const runner_settings& settings() const noexcept {
+    return settings_;
+  }
+
   /// Throws soft_time_limit_exceeded when that limit is over, once.
   void checkpoint();
 

@@ -92,6 +92,7 @@ public:
     call.reply_to = text(options, "reply_to");
     call.origin = settings_.node;
     call.headers = headers(options);
+    call.form = form(options);
     for (auto& [key, value] : group)
       call.headers[key] = value;
     auto queue = queue_name{call.queue};
@@ -134,6 +135,20 @@ private:
     if (auto countdown = moment("countdown"))
       call.eta = countdown;
     call.expires = moment("expires");
+  }
+
+  /// As the signature says; else as the message that ended, so that its sender
+  /// can read it.
+  body_form form(const json::object& options) const {
+    auto to = done_.form;
+    if (to.compression == compression::none)
+      to.compression = settings_.task_form.compression;
+    if (auto given = parse_serializer(text(options, "serializer")))
+      to.serializer = *given;
+    if (auto* name = find(options, "compression"); name && name->is_string())
+      if (auto given = parse_compression(name->get_string()))
+        to.compression = *given;
+    return to;
   }
 
   static timestamp after(double seconds) {

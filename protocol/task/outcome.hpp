@@ -37,7 +37,7 @@ struct outcome {
   uint64_t job = 0; ///< the parent's number for this run
   outcome_kind kind = outcome_kind::success;
   std::chrono::microseconds runtime{0};
-  /// Meta document to store as JSON text (contract section 6.1); empty when the
+  /// Meta document to store, in `result_serializer` (contract section 6.1); empty when the
   /// task or the message says that the result is ignored.
   std::string document;
   /// For the log. success: repr of the result; failure: repr of the exception;

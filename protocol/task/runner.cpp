@@ -100,7 +100,7 @@ std::optional<outcome> task_runner::start(uint64_t job,
                                           std::string_view payload,
                                           state_sink& sink,
                                           end_handler on_end) {
-  auto message = parse_task_message(payload);
+  auto message = parse_task_message(payload, settings_.content);
   if (!message) {
     outcome refused;
     refused.job = job;
@@ -207,7 +207,7 @@ outcome task_runner::expired(const call& x) {
   if (stores_errors(x)) {
     auto document = make_meta(x.message, settings_, "REVOKED");
     document.result = to_json_object(task_revoked("expired"));
-    to.document = to_document(document);
+    to.document = to_document(document, settings_.result_serializer);
   }
   return to;
 }
@@ -220,7 +220,7 @@ void task_runner::started(const call& x) {
   auto document = make_meta(x.message, settings_, "STARTED");
   document.result =
       json::object{{"pid", getpid()}, {"hostname", settings_.node}};
-  x.sink.state(x.job, to_document(document));
+  x.sink.state(x.job, to_document(document, settings_.result_serializer));
 }
 
 outcome task_runner::succeeded(const call& x, json::value result) {
@@ -233,7 +233,7 @@ outcome task_runner::succeeded(const call& x, json::value result) {
   if (!ignores_result(x)) {
     auto document = make_meta(x.message, settings_, "SUCCESS");
     document.result = std::move(result);
-    to.document = to_document(document);
+    to.document = to_document(document, settings_.result_serializer);
   }
   if (auto size = bytes_of(to); size > outcome_bytes_max)
     return failed(x, std::make_exception_ptr(std::length_error(fmt::format(
@@ -258,7 +258,7 @@ outcome task_runner::failed_with(const call& x, const exception_info& info) {
     document.result = to_json_object(info);
     if (!info.traceback.empty())
       document.traceback = info.traceback;
-    to.document = to_document(document);
+    to.document = to_document(document, settings_.result_serializer);
   }
   return to;
 }
@@ -299,7 +299,7 @@ outcome task_runner::again(const call& x, const umbel::retry& how) {
     // [[id, parent], children].
     document.children = json::array{
         json::array{json::array{x.message.header.id.str(), nullptr}, nullptr}};
-    to.document = to_document(document);
+    to.document = to_document(document, settings_.result_serializer);
   }
   return to;
 }

@@ -2,7 +2,88 @@
 
 #include "protocol/message/json.hpp"
 
+#include <algorithm>
+
 namespace umbel {
+
+namespace {
+
+error invalid(const char* name, const std::string& why) {
+  return {errc::invalid_setting, std::string{"setting "} + name + ' ' + why};
+}
+
+expected<serializer> read_serializer(const char* name, const json::value& x) {
+  if (!x.is_string())
+    return invalid(name, "must be a string");
+  auto known = parse_serializer(x.get_string());
+  if (!known)
+    return invalid(name, ": " + known.error().what);
+  return *known;
+}
+
+expected<std::vector<serializer>> read_serializers(const char* name,
+                                                   const json::value& x) {
+  if (!x.is_array() || x.get_array().empty())
+    return invalid(name, "must be a list of serializers");
+  std::vector<serializer> to;
+  for (auto& one : x.get_array()) {
+    auto known = read_serializer(name, one);
+    if (!known)
+      return known.error();
+    to.push_back(*known);
+  }
+  return to;
+}
+
+/// How bodies and results are written and which are read.
+expected<void> read_content(runner_settings& to, const json::object& from) {
+  auto find = [&](const char* name) -> const json::value* {
+    auto* x = from.if_contains(name);
+    return x && !x->is_null() ? x : nullptr;
+  };
+  for (auto [name, target] :
+       {std::pair{"task_serializer", &to.task_form.serializer},
+        std::pair{"result_serializer", &to.result_serializer}})
+    if (auto* x = find(name)) {
+      auto known = read_serializer(name, *x);
+      if (!known)
+        return known.error();
+      *target = *known;
+    }
+  if (auto* x = find("task_compression")) {
+    if (!x->is_string())
+      return invalid("task_compression", "must be a string or null");
+    auto known = parse_compression(x->get_string());
+    if (!known)
+      return invalid("task_compression", ": " + known.error().what);
+    to.task_form.compression = *known;
+  }
+  if (auto* x = find("task_body_max")) {
+    boost::system::error_code ec;
+    auto n = x->to_number<int64_t>(ec);
+    if (ec || n < 1)
+      return invalid("task_body_max", "must be a number of bytes");
+    to.content.body_max = static_cast<size_t>(n);
+  }
+  if (auto* x = find("accept_content")) {
+    auto all = read_serializers("accept_content", *x);
+    if (!all)
+      return all.error();
+    to.content.accepted = std::move(*all);
+  }
+  auto results = to.content.accepted;
+  if (auto* x = find("result_accept_content")) {
+    auto all = read_serializers("result_accept_content", *x);
+    if (!all)
+      return all.error();
+    results = std::move(*all);
+  }
+  to.result_accepted =
+      std::ranges::find(results, to.result_serializer) != results.end();
+  return {};
+}
+
+} // namespace
 
 expected<runner_settings> parse_runner_settings(std::string node,
                                                 std::string_view text) {
@@ -37,6 +118,8 @@ expected<runner_settings> parse_runner_settings(std::string node,
                    "setting task_default_queue must be a string"};
     to.task_default_queue = queue->get_string().c_str();
   }
+  if (auto done = read_content(to, *object); !done)
+    return done.error();
   return to;
 }
 

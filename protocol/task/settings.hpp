@@ -2,6 +2,7 @@
 #pragma once
 
 #include "protocol/error.hpp"
+#include "protocol/message/content.hpp"
 
 #include <string>
 #include <string_view>
@@ -15,6 +16,12 @@ struct runner_settings {
   bool task_track_started = false;
   bool result_extended = false;
   std::string task_default_queue{"celery"}; ///< of callbacks without a queue
+  content_rules content; ///< accept_content, task_body_max
+  /// task_serializer, task_compression: of messages that belong to no other one.
+  body_form task_form;
+  serializer result_serializer = serializer::json;
+  /// Whether results in it are read: result_accept_content.
+  bool result_accepted = true;
 };
 
 /// Reads the settings from JSON text, an object. Other names are ignored.

@@ -10,6 +10,14 @@ local function is_success(key)
   if type(stored) ~= 'string' then
     return false -- not even a string: may be overwritten
   end
+  -- MessagePack: a map of up to 15 members, or with its size in two bytes.
+  if string.find(stored, '^[\128-\143]\166status\167SUCCESS')
+      or string.find(stored, '^\222..\166status\167SUCCESS')
+      -- PyYAML's block style, where the keys stand in order.
+      or string.find(stored, '\nstatus: SUCCESS\n', 1, true) then
+    return true
+  end
+  -- JSON, and Umbel's YAML, have it first.
   local status = string.match(stored, '^{%s*"status"%s*:%s*"([^"]*)"')
   if status then
     return status == 'SUCCESS'

@@ -37,7 +37,7 @@ struct fixture {
 };
 
 std::string reason(const std::string& document) {
-  return parse_task_result(document).value().reason();
+  return parse_task_result(serializer::json, document).value().reason();
 }
 
 task_call call(const std::string& task) {
@@ -133,5 +133,6 @@ CAF_TEST(reasons_are_types_and_messages) {
 
 CAF_TEST(what_is_no_result_document_is_malformed) {
   for (auto text : {"", "[]", "{}", R"({"status": 1})", "{\"status\""})
-    CAF_CHECK(parse_task_result(text).error().code == errc::malformed);
+    CAF_CHECK(parse_task_result(serializer::json, text).error().code
+              == errc::malformed);
 }

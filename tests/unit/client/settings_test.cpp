@@ -162,6 +162,40 @@ CAF_TEST(names on the command line may be dotted) {
   CAF_CHECK(!x.task_soft_time_limit.has_value());
 }
 
+CAF_TEST(serializers and compressions are known by all their names) {
+  sources.assignments = {
+      {"accept_content", "json,application/x-msgpack"},
+      {"task_serializer", "yaml"},
+      {"result_serializer", "msgpack"},
+      {"result_accept_content", R"(["msgpack"])"},
+      {"task_compression", "gzip"},
+      {"task_body_max", "4096"}};
+  auto x = load();
+  CAF_CHECK(x.accept_content
+            == (std::vector{serializer::json, serializer::msgpack}));
+  CAF_CHECK(x.task_serializer == serializer::yaml);
+  CAF_CHECK(x.result_serializer == serializer::msgpack);
+  CAF_CHECK(x.result_accept_content == std::vector{serializer::msgpack});
+  CAF_CHECK(x.task_compression == compression::zlib);
+  CAF_CHECK_EQUAL(x.task_body_max, 4096u);
+}
+
+CAF_TEST(an unknown serializer is an error with a suggestion) {
+  CAF_CHECK_EQUAL(fault_in_file(R"({"task_serializer": "msgpck"})"),
+                  "setting 'task_serializer' in conf.json: 'msgpck' is no "
+                  "serializer that is known; known are json, yaml, msgpack; did "
+                  "you mean 'msgpack'?");
+  CAF_CHECK_EQUAL(fault_in_file(R"({"task_compression": "brotly"})"),
+                  "setting 'task_compression' in conf.json: compression "
+                  "'brotly' is not known; known are zlib, bzip2, lzma, zstd, "
+                  "brotli; did you mean 'brotli'?");
+  CAF_CHECK(fault_in_file(R"({"accept_content": ["json", "pickle"]})")
+                .starts_with("setting 'accept_content[1]' in conf.json: pickle "
+                             "is refused: "));
+  CAF_CHECK_EQUAL(fault_in_file(R"({"accept_content": []})"),
+                  "accept_content is empty: nothing could be run");
+}
+
 CAF_TEST(an unknown name suggests the nearest) {
   CAF_CHECK_EQUAL(fault_in_file(R"({"task_ack_late": true})"),
                   "unknown setting 'task_ack_late' in conf.json; did you mean "

@@ -1,0 +1,188 @@
+"""Serializers and compressions, with the stock client and kombu on the other side."""
+
+import base64
+import json
+
+import kombu.compression
+import kombu.serialization
+import pytest
+import redis
+
+from harness.waiting import eventually
+
+SERIALIZERS = ["json", "yaml", "msgpack"]
+COMPRESSIONS = [None, "zlib", "bzip2", "lzma", "zstd", "brotli"]
+TYPES = ["application/json", "application/x-yaml", "application/x-msgpack"]
+ALL = {"accept_content": SERIALIZERS}
+
+VALUE = {"text": "ümläut 🌿", "list": [1, -2.5, True, None, []], "x" * 2000: "y" * 5000}
+
+
+@pytest.fixture
+def raw_client(redis_server):
+    """Gives bytes, not text."""
+    with redis.Redis(port=redis_server.port) as client:
+        yield client
+
+
+def decode(envelope: dict):
+    """The body as kombu reads it."""
+    body = base64.b64decode(envelope["body"])
+    if name := envelope["headers"].get("compression"):
+        body = kombu.compression.decompress(body, name)
+    content_type = envelope["content-type"]
+    return kombu.serialization.loads(
+        body, content_type, envelope["content-encoding"], accept=TYPES
+    )
+
+
+def next_message(redis_client, queue: str) -> dict:
+    eventually(lambda: redis_client.llen(queue) > 0, what=f"a message in {queue}")
+    return json.loads(redis_client.rpop(queue))
+
+
+def test_tasks_and_follow_ups_in_every_form(
+    umbel_worker, celery, broker, redis_client
+):
+    """The callback goes where nobody runs it, and is as the task was."""
+    running = umbel_worker(config=ALL)
+    callback = dict(celery.signature("tasks.echo", queue="elsewhere"))
+    for serializer in SERIALIZERS:
+        for compression in COMPRESSIONS:
+            form = {"serializer": serializer, "compression": compression}
+            result = celery.send_task(
+                "tasks.echo", [VALUE], link=callback, **form
+            )
+            assert result.get(timeout=10) == VALUE, form
+            envelope = next_message(redis_client, "elsewhere")
+            args, kwargs, _ = decode(envelope)
+            assert args == [VALUE] and kwargs == {}, form
+            types = {"yaml": "x-yaml", "msgpack": "x-msgpack"}
+            assert envelope["content-type"].endswith(types.get(serializer, "json"))
+            mime = compression and kombu.compression.get_encoder(compression)[1]
+            assert envelope["headers"].get("compression") == mime
+    assert broker.dead_letters() == []
+    assert running.running()
+
+
+@pytest.mark.parametrize("serializer", SERIALIZERS)
+def test_retries_keep_their_form(umbel_worker, celery, serializer):
+    umbel_worker(config=ALL)
+    result = celery.send_task(
+        "tasks.flaky", [2], serializer=serializer, compression="bzip2"
+    )
+    assert result.get(timeout=10) == 2
+
+
+@pytest.mark.parametrize("serializer", SERIALIZERS)
+def test_a_python_worker_runs_what_follows(
+    umbel_worker, python_worker, make_celery, serializer
+):
+    settings = {"task_serializer": serializer, "result_serializer": serializer, **ALL}
+    umbel_worker(config=settings)
+    python_worker("-Q", "python", config=settings)
+    celery = make_celery(**settings)
+    callback = dict(celery.signature("tasks.echo", queue="python", task_id="next"))
+    celery.send_task("tasks.add", (1, 2), link=callback, compression="zlib")
+    assert celery.AsyncResult("next").get(timeout=20) == 3
+
+
+@pytest.mark.parametrize("serializer", SERIALIZERS)
+@pytest.mark.parametrize("pool", ["prefork", "gevent"])
+def test_results_in_every_serializer(
+    umbel_worker, make_celery, raw_client, serializer, pool
+):
+    settings = {"result_serializer": serializer, **ALL}
+    config = {**settings, "result_extended": True, "task_track_started": True}
+    umbel_worker("-P", pool, config=config)
+    celery = make_celery(**settings)
+    result = celery.send_task("tasks.echo", [VALUE])
+    assert result.get(timeout=10) == VALUE
+    assert result.name == "tasks.echo" and result.args == [VALUE]
+    stored = raw_client.get(f"celery-task-meta-{result.id}")
+    read = kombu.serialization.loads(
+        stored, TYPES[SERIALIZERS.index(serializer)], "utf-8", accept=TYPES
+    )
+    assert read["status"] == "SUCCESS" and read["result"] == VALUE
+    with pytest.raises(ValueError, match="no"):
+        celery.send_task("tasks.fail", ["no"]).get(timeout=10)
+    states = []
+    progress = celery.send_task("tasks.progress", [2])
+    progress.get(timeout=10, on_message=lambda m: states.append(m["status"]))
+    assert "PROGRESS" in states
+    # A document of the worker itself, and a task that awaits another one.
+    unknown = celery.send_task("tasks.no_such")
+    with pytest.raises(Exception, match="no_such"):
+        unknown.get(timeout=10)
+    call = celery.send_task("tasks.forward", ["tasks.echo", VALUE])
+    assert call.get(timeout=10) == VALUE
+
+
+def test_a_success_is_not_overwritten(
+    umbel_worker, make_celery, broker, raw_client
+):
+    """Whichever peer has stored it, in whichever serializer."""
+    running = umbel_worker("-c", "1")
+    stored = {}
+    for serializer in SERIALIZERS:
+        celery = make_celery(result_serializer=serializer, **ALL)
+        key = f"celery-task-meta-{serializer}"
+        celery.backend.store_result(serializer, "first", "SUCCESS")
+        stored[key] = raw_client.get(key)
+        celery.send_task("tasks.noop", task_id=serializer)
+        running.wait_for_log(rf"\[{serializer}\] succeeded")
+    eventually(broker.idle)
+    assert {key: raw_client.get(key) for key in stored} == stored
+
+
+def test_commands_in_the_clients_serializer(umbel_worker, make_celery):
+    running = umbel_worker(config=ALL)
+    celery = make_celery(task_serializer="msgpack", **ALL)
+    celery.control.revoke("some-id")
+    running.wait_for_log("some-id")
+
+
+def test_what_is_not_accepted_is_parked(umbel_worker, celery, broker):
+    running = umbel_worker()
+    for n, (serializer, reason) in enumerate(
+        [
+            ("yaml", "content type 'application/x-yaml' is not accepted, only "
+                     "application/json (accept_content)"),
+            ("pickle", "pickle is refused: reading one runs any code"),
+        ],
+        1,
+    ):
+        celery.send_task("tasks.add", (4, 4), serializer=serializer)
+        eventually(lambda: len(broker.dead_letters()) == n, what=serializer)
+        assert reason in broker.dead_letters()[0]["reason"]
+    assert celery.send_task("tasks.add", (1, 2)).get(timeout=10) == 3
+    eventually(broker.idle)
+    assert running.running()
+
+
+def test_a_bomb_is_parked(umbel_worker, celery, broker):
+    running = umbel_worker(config={"task_body_max": 1 << 20})
+    celery.send_task("tasks.echo", ["x" * (2 << 20)], compression="zlib")
+    eventually(lambda: len(broker.dead_letters()) == 1)
+    assert broker.dead_letters()[0]["reason"] == (
+        "body: zlib: more than the 1048576 bytes that are accepted (task_body_max)"
+    )
+    assert celery.send_task("tasks.add", (1, 2)).get(timeout=10) == 3
+    eventually(broker.idle)
+    assert running.running()
+
+
+def test_own_messages_are_written_as_the_settings_say(
+    umbel_worker, celery, redis_client
+):
+    """A task that calls another one, and a callback of a plain message."""
+    umbel_worker(
+        config={**ALL, "task_serializer": "msgpack", "task_compression": "gzip"}
+    )
+    link = celery.signature("tasks.echo", queue="elsewhere")
+    celery.send_task("tasks.echo", [1], link=link)
+    envelope = next_message(redis_client, "elsewhere")
+    assert envelope["content-type"] == "application/json"
+    assert envelope["headers"]["compression"] == "application/x-gzip"
+    assert decode(envelope)[0] == [1]
+    assert celery.send_task("tasks.forward", ["tasks.echo", 5]).get(timeout=10) == 5
