@@ -34,7 +34,8 @@ settlement with_state(settlement x, const request& r, const std::string& status,
   document.group_id = r.header.group;
   document.parent_id = r.header.parent_id;
   document.task_id = r.header.id.str();
-  x.result = result_record{r.header.id, to_document(document, r.results)};
+  x.result = result_record{r.header.id, to_document(document, r.results),
+                           r.header.reply_to};
   return x;
 }
 
@@ -71,7 +72,8 @@ settlement settle_outcome(const request& r, outcome x) {
     if (message.queue.empty())
       message.queue = r.queue;
   if (!x.document.empty())
-    result.result = result_record{r.header.id, std::move(x.document)};
+    result.result = result_record{r.header.id, std::move(x.document),
+                                  r.header.reply_to};
   switch (x.kind) {
     case outcome_kind::success:
     case outcome_kind::retry:

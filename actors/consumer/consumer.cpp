@@ -206,7 +206,8 @@ void consumer_state::on_state(job_state& x) {
   state.tag = i->second.tag;
   state.queue = i->second.queue;
   state.how = disposition::none;
-  state.result = result_record{i->second.header.id, std::move(x.document)};
+  state.result = result_record{i->second.header.id, std::move(x.document),
+                               i->second.header.reply_to};
   settlements.add(std::move(state));
   flush();
 }

@@ -1,6 +1,7 @@
 #include "actors/consumer/writer.hpp"
 
 #include "actors/supervision/supervision_errc.hpp"
+#include "protocol/backend/rpc/rpc_result_store.hpp"
 
 #include <caf/all.hpp>
 
@@ -24,7 +25,9 @@ void writer_state::connect() {
   if (!opened)
     return fail_to_connect(opened.error());
   connection = std::move(*opened);
-  if (!connection->stores_results()) {
+  if (is_rpc(life->result_url)) {
+    results = std::make_unique<rpc_result_store>(*connection, life->results);
+  } else if (!connection->stores_results()) {
     auto store = connect_result_store(life->result_url, life->options.results);
     if (!store)
       return fail_to_connect(store.error());

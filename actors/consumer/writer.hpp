@@ -9,7 +9,8 @@
 //     to.
 //
 // Where results live on another server than messages, it checks what is still
-// owned, stores the results of that, and settles afterwards.
+// owned, stores the results of that, and settles afterwards. So it does with
+// rpc://, where results are messages to whoever has sent the task.
 //
 // Detached: it blocks in the broker's socket. It ends with the error that the
 // connection met; the supervisor `connections` starts a new one.

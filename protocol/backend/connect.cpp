@@ -6,6 +6,7 @@
 #include "protocol/backend/redis/redis_result_listener.hpp"
 #include "protocol/backend/redis/redis_result_store.hpp"
 #include "protocol/backend/result_store.hpp"
+#include "protocol/backend/rpc/rpc_result_store.hpp"
 #include "protocol/backend/sqlite/sqlite_result_listener.hpp"
 #include "protocol/backend/sqlite/sqlite_result_store.hpp"
 #include "protocol/broker/sqlite/address.hpp"
@@ -26,7 +27,13 @@ error unknown_scheme(const std::string& url, const std::string& scheme) {
           "result backend URL: " + shown
               + " is not a known scheme; use redis://host:port/db, "
                 "redis+socket:///path, sqlite:///path, file:///folder, "
-                "memory://name or disabled://"};
+                "memory://name, rpc:// or disabled://"};
+}
+
+error kept_nowhere() {
+  return {errc::unsupported, "with rpc:// a result is sent to whoever has sent "
+                             "the task, and kept nowhere: it cannot be waited "
+                             "for from here"};
 }
 
 } // namespace
@@ -38,6 +45,8 @@ connect_result_store(const std::string& url,
   auto scheme = url.substr(0, url.find("://"));
   if (url.empty() || scheme == "disabled")
     return result{std::make_unique<disabled_result_store>()};
+  if (is_rpc(url))
+    return kept_nowhere();
   if (is_redis(scheme))
     return connect_redis_result_store(url, options);
   if (scheme == "memory")
@@ -56,6 +65,8 @@ connect_result_listener(const std::string& url,
   if (url.empty() || scheme == "disabled")
     return error{errc::unsupported, "there is no result store to wait for "
                                     "results at"};
+  if (is_rpc(url))
+    return kept_nowhere();
   if (scheme == "memory")
     return connect_memory_result_listener(url, options);
   if (is_redis(scheme))

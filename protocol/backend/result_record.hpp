@@ -12,6 +12,8 @@ namespace umbel {
 struct result_record {
   task_id id;
   std::string document; ///< the meta document in `result_serializer`, status first
+  /// The queue of whoever has sent the task, if any: for `rpc://`.
+  std::string reply_to = {};
 };
 
 /// Whether the document of any peer, in any serializer, says SUCCESS. Looks for the

@@ -271,6 +271,12 @@ public:
   /// Publishes through the anonymous exchange, one round trip for all.
   virtual expected<void> publish(std::span<const outgoing_message> batch) = 0;
 
+  /// Publishes to queues that belong to those who wait at them: no queue is made
+  /// for a message that nobody waits for any more. One round trip for all.
+  virtual expected<void> send_replies(std::span<const outgoing_message> batch) {
+    return publish(batch);
+  }
+
   /// Publishes through a named exchange: to every queue whose binding matches
   /// (direct: equal key; topic: pattern). @returns how many queues got it;
   /// fanout exchanges return the number of live subscribers.

@@ -142,15 +142,25 @@ expected<void> amqp_broker::publish(std::span<const outgoing_message> batch) {
   return own_.send(to.parcels);
 }
 
+expected<void> amqp_broker::send_replies(std::span<const outgoing_message> batch) {
+  std::vector<parcel> parcels;
+  for (auto& x : batch)
+    parcels.push_back({"", x.queue.str(), x.payload, std::nullopt, false, {}});
+  auto routed = own_.send_anywhere(parcels);
+  if (!routed)
+    return routed.error();
+  return {}; // a queue that is gone takes with it whoever has waited there
+}
+
 expected<size_t> amqp_broker::publish(const std::string& exchange,
                                       const std::string& routing_key,
                                       const std::string& payload,
                                       int priority) {
-  auto routed = own_.send_anywhere(
-    {exchange, routing_key, payload, priority, false, {}});
+  parcel x{exchange, routing_key, payload, priority, false, {}};
+  auto routed = own_.send_anywhere({&x, 1});
   if (!routed)
     return routed.error();
-  return *routed ? 1u : 0u;
+  return routed->front() ? 1u : 0u;
 }
 
 // -- looking ----------------------------------------------------------------------

@@ -53,6 +53,7 @@ public:
   bool shares_turns() const override;
   expected<void> declare(std::span<const queue_name> queues) override;
   expected<void> publish(std::span<const outgoing_message> batch) override;
+  expected<void> send_replies(std::span<const outgoing_message> batch) override;
   expected<size_t> publish(const std::string& exchange,
                            const std::string& routing_key,
                            const std::string& payload, int priority) override;

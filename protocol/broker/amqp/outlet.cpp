@@ -58,13 +58,11 @@ expected<void> outlet::send(std::span<const parcel> parcels) {
                                 + x.routing_key);
 }
 
-expected<bool> outlet::send_anywhere(const parcel& x) {
+expected<std::vector<bool>>
+outlet::send_anywhere(std::span<const parcel> parcels) {
   if (auto done = ready_to_publish(); !done)
     return done.error();
-  auto routed = publisher_->publish({&x, 1});
-  if (!routed)
-    return routed.error();
-  return static_cast<bool>(routed->front());
+  return publisher_->publish(parcels);
 }
 
 expected<void> outlet::serve() {

@@ -30,9 +30,9 @@ public:
   /// Publishes; a queue that has vanished is declared once more.
   expected<void> send(std::span<const parcel> parcels);
 
-  /// Publishes one message, to whoever is there.
-  /// @returns whether there was a queue for it
-  expected<bool> send_anywhere(const parcel& x);
+  /// Publishes to whoever is there.
+  /// @returns for each whether there was a queue for it
+  expected<std::vector<bool>> send_anywhere(std::span<const parcel> parcels);
 
   /// Looks after the connection, if there is one.
   expected<void> serve();

@@ -1,0 +1,90 @@
+"""Results as messages to the client's own queue: backend="rpc://"."""
+
+import pytest
+
+from harness.waiting import eventually
+
+
+@pytest.fixture
+def rpc(make_celery):
+    return lambda **settings: make_celery(backend="rpc://", **settings)
+
+
+def test_results_and_errors(umbel_worker, rpc, broker):
+    umbel_worker(backend="rpc://")
+    celery = rpc()
+    results = [celery.send_task("tasks.add", (i, i)) for i in range(50)]
+    assert [r.get(timeout=10) for r in results] == [2 * i for i in range(50)]
+    with pytest.raises(ValueError, match="no"):
+        celery.send_task("tasks.fail", ["no"]).get(timeout=10)
+    with pytest.raises(Exception, match="no_such"):
+        celery.send_task("tasks.no_such").get(timeout=10)
+    assert celery.send_task("tasks.flaky", [2]).get(timeout=10) == 2
+    eventually(broker.idle)
+    assert broker.document(results[0].id) == {}
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_every_state_arrives(umbel_worker, rpc, late):
+    """Also of a task whose message was acknowledged before it ran."""
+    umbel_worker(
+        backend="rpc://", config={"task_track_started": True, "task_acks_late": late}
+    )
+    states = []
+    result = rpc().send_task("tasks.progress", [3])
+    value = result.get(timeout=10, on_message=lambda m: states.append(m["status"]))
+    assert value == 3
+    assert states[0] == "STARTED" and states[-1] == "SUCCESS"
+    assert states.count("PROGRESS") == 3
+
+
+def test_in_another_serializer(umbel_worker, rpc):
+    settings = {"result_serializer": "msgpack", "accept_content": ["json", "msgpack"]}
+    umbel_worker(backend="rpc://", config=settings)
+    celery = rpc(**settings)
+    assert celery.send_task("tasks.echo", [{"a": [1]}]).get(timeout=10) == {"a": [1]}
+
+
+def test_ignored_results_are_not_sent(umbel_worker, rpc, broker):
+    running = umbel_worker(backend="rpc://", config={"task_ignore_result": True})
+    result = rpc().send_task("tasks.add", (1, 1))
+    running.wait_for_log("succeeded")
+    eventually(broker.idle)
+    assert broker.queued(result.app.thread_oid) == 0
+
+
+def test_a_task_cannot_wait_for_another_one(umbel_worker, rpc):
+    umbel_worker(backend="rpc://")
+    with pytest.raises(Exception, match="rpc://"):
+        rpc().send_task("tasks.forward", ["tasks.echo", 1]).get(timeout=10)
+
+
+def test_a_python_worker_for_comparison(python_worker, rpc):
+    python_worker(backend="rpc://")
+    assert rpc().send_task("tasks.add", (1, 2)).get(timeout=10) == 3
+
+
+def test_disabled_results(umbel_worker, make_celery, broker):
+    running = umbel_worker(backend="disabled://")
+    result = make_celery(backend="disabled://").send_task("tasks.add", (1, 1))
+    running.wait_for_log("succeeded")
+    eventually(broker.idle)
+    assert broker.document(result.id) == {}
+
+
+def test_messages_and_results_on_two_servers(umbel_worker, make_celery, make_redis):
+    other = make_redis()
+    umbel_worker(backend=other.url(1))
+    celery = make_celery(backend=other.url(1))
+    assert celery.send_task("tasks.add", (1, 2)).get(timeout=10) == 3
+
+
+def test_no_queue_is_made_for_a_client_that_has_gone(umbel_worker, rpc, broker):
+    running = umbel_worker(backend="rpc://")
+    celery = rpc()
+    celery.send_task("tasks.echo", ["last"], task_id="last", reply_to="gone")
+    running.wait_for_log(r"\[last\] succeeded")
+    assert celery.send_task("tasks.add", (1, 1)).get(timeout=10) == 2
+    eventually(broker.idle)
+    if broker.name == "amqp":
+        assert "gone" not in broker.queues()
