@@ -1,6 +1,10 @@
 #include "actors/worker.hpp"
 
 #include "actors/caller/caller.hpp"
+#include "actors/cluster/control.hpp"
+#include "actors/cluster/event_dispatcher.hpp"
+#include "actors/cluster/heartbeat.hpp"
+#include "actors/cluster/publisher.hpp"
 #include "actors/consumer/consumer.hpp"
 #include "actors/consumer/forwarder.hpp"
 #include "actors/consumer/incarnation.hpp"
@@ -33,6 +37,8 @@
 #include <algorithm>
 #include <memory>
 #include <thread>
+
+#include <unistd.h>
 
 namespace umbel {
 
@@ -196,10 +202,31 @@ child_spec watchdog_spec(std::chrono::milliseconds interval,
   return result;
 }
 
+heartbeat_options options_of_heartbeat(const worker_config& config) {
+  heartbeat_options result;
+  result.interval = config.heartbeat.value_or(result.interval);
+  result.version = config.version;
+  return result;
+}
+
+child_spec heartbeat_spec(const worker_config& config,
+                          const control_colleagues& colleagues) {
+  child_spec result;
+  result.id = "heartbeat";
+  result.start = [=, options = options_of_heartbeat(config)](
+                   caf::local_actor* parent, const siblings&) {
+    return parent->spawn(heartbeat, options, colleagues.consumer,
+                         colleagues.events);
+  };
+  return result;
+}
+
 std::vector<child_spec> connection_specs(const worker_config& config,
                                          std::shared_ptr<incarnation> life,
-                                         caf::actor consumer,
+                                         control_colleagues colleagues,
+                                         const control_options& control,
                                          std::shared_ptr<call_table> calls) {
+  auto consumer = colleagues.consumer;
   child_spec write;
   write.id = "writer";
   write.start = [=](caf::local_actor* parent, const siblings&) {
@@ -227,14 +254,32 @@ std::vector<child_spec> connection_specs(const worker_config& config,
     result.push_back(watchdog_spec(deaf, consumer));
   result.insert(result.end(), {std::move(write), std::move(read),
                                std::move(forward), std::move(call)});
+  child_spec publish;
+  publish.id = "publisher";
+  publish.start = [=](caf::local_actor* parent, const siblings& started) {
+    return parent->spawn<caf::detached>(publisher, life, colleagues.events,
+                                        started.get("writer"));
+  };
+  result.push_back(std::move(publish));
+  if (colleagues.events && config.heartbeat)
+    result.push_back(heartbeat_spec(config, colleagues));
   if (!config.settings.worker_enable_remote_control)
     return result;
+  child_spec answer;
+  answer.id = "control";
+  answer.start = [=](caf::local_actor* parent, const siblings& started) {
+    auto whom = colleagues;
+    whom.publisher = started.get("publisher");
+    return parent->spawn<caf::detached>(umbel::control, control,
+                                        std::move(whom));
+  };
   child_spec listen;
   listen.id = "listener";
   listen.start = [=](caf::local_actor* parent, const siblings& started) {
-    return parent->spawn<caf::detached>(listener, life, consumer,
+    return parent->spawn<caf::detached>(listener, life, started.get("control"),
                                         started.get("writer"));
   };
+  result.push_back(std::move(answer));
   result.push_back(std::move(listen));
   return result;
 }
@@ -258,6 +303,22 @@ child_spec autoscaler_spec(const worker_config& config) {
   result.start = [=](caf::local_actor* parent, const siblings& started) {
     return parent->spawn(autoscaler, options, started.get("pool"));
   };
+  return result;
+}
+
+child_spec event_dispatcher_spec(const event_options& options) {
+  child_spec result;
+  result.id = "event dispatcher";
+  result.start = [=](caf::local_actor* parent, const siblings&) {
+    return parent->spawn(event_dispatcher, options);
+  };
+  return result;
+}
+
+event_options options_of_events(const worker_config& config) {
+  event_options result;
+  result.source = {config.broker.node, getpid()};
+  *result.task_events = config.settings.worker_send_task_events;
   return result;
 }
 
@@ -310,16 +371,28 @@ std::vector<child_spec> worker_specs(const worker_config& config,
   };
   // Shared by the consumer and its connections, renewed with them.
   auto life = std::make_shared<std::shared_ptr<incarnation>>();
+  auto told = options_of_events(config);
+  auto has_events = carries_events(config.settings.broker_url);
   child_spec consume;
   consume.id = "consumer";
-  consume.start = [&config, root, life, memory](caf::local_actor* parent,
-                                                const siblings& started) {
+  consume.start = [=, &config](caf::local_actor* parent,
+                               const siblings& started) {
     *life = begin_incarnation(config);
     auto options = options_of(config, *life);
     limit_prefetch((*life)->options, options, config);
     options.revoked = memory.revoked;
     if (memory.file)
       options.state_keeper = started.get("state keeper");
+    if (has_events) {
+      options.events = started.get("event dispatcher");
+      options.task_events = told.task_events;
+      if (config.heartbeat)
+        options.on_draining = [events = options.events,
+                               how = options_of_heartbeat(config)](auto& runs) {
+          caf::anon_send(events, emit_event{"worker-offline",
+                                            heartbeat_fields(how, runs), {}});
+        };
+    }
     auto hdl = parent->spawn(consumer, std::move(options),
                              started.get("pool"), started.get("timer"));
     caf::anon_send(root, consumer_up{hdl});
@@ -328,11 +401,22 @@ std::vector<child_spec> worker_specs(const worker_config& config,
   child_spec connect;
   connect.id = "connections";
   connect.type = child_type::supervisor;
-  connect.start = [&config, life, calls](caf::local_actor* parent,
-                                  const siblings& started) {
+  control_options control;
+  control.config = &config;
+  control.clock = told.clock;
+  connect.start = [=, &config](caf::local_actor* parent,
+                               const siblings& started) {
+    control_colleagues colleagues;
+    colleagues.root = root;
+    colleagues.pool = started.get("pool");
+    if (config.autoscale)
+      colleagues.autoscaler = started.get("autoscaler");
+    colleagues.consumer = started.get("consumer");
+    if (has_events)
+      colleagues.events = started.get("event dispatcher");
     return parent->spawn(supervisor, "connections", connection_flags(),
-                         connection_specs(config, *life,
-                                          started.get("consumer"), calls));
+                         connection_specs(config, *life, std::move(colleagues),
+                                          control, calls));
   };
   // Reader and writer one after another, each with its own time.
   connect.shutdown = 13s;
@@ -344,6 +428,8 @@ std::vector<child_spec> worker_specs(const worker_config& config,
     result.push_back(autoscaler_spec(config));
   if (memory.file)
     result.push_back(state_keeper_spec(memory.file));
+  if (has_events)
+    result.push_back(event_dispatcher_spec(told));
   result.push_back(std::move(consume));
   result.push_back(std::move(connect));
   return result;

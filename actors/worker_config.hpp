@@ -47,7 +47,10 @@ struct worker_config {
   std::optional<autoscale_bounds> autoscale;
   /// Idleness after which the pool shrinks.
   std::chrono::milliseconds autoscale_keepalive{30'000};
+  /// Between two heartbeat events; none: --without-heartbeat.
+  std::optional<std::chrono::milliseconds> heartbeat{2'000};
   revocation_limits revocations;
+  std::string version;    ///< of this program
   std::string state_file; ///< -S; empty: none
   recycling_limits recycling; ///< none unless prefork
   std::vector<std::string> apps;      ///< task libraries as the operator named

@@ -1,11 +1,13 @@
 #include "apps/configure.hpp"
 
 #include "apps/logging.hpp"
+#include "apps/version.hpp"
 #include "protocol/backend/file/result_folder.hpp"
 #include "protocol/broker/amqp/address.hpp"
 #include "protocol/broker/filesystem/folders.hpp"
 #include "protocol/broker/redis/address.hpp"
 #include "protocol/broker/sqlite/address.hpp"
+#include "protocol/broker/subscription.hpp"
 #include "protocol/broker/url.hpp"
 #include "protocol/client/node_format.hpp"
 #include "protocol/task/library.hpp"
@@ -411,8 +413,12 @@ expected<worker_config> configure_worker(const options& given,
   if (x.task_default_priority)
     warnings.push_back("task_default_priority is for clients: it has no effect "
                        "on a worker");
-  if (given.task_events)
-    warnings.push_back("-E: task events are not sent yet");
+  if (x.worker_send_task_events && !carries_events(x.broker_url))
+    warnings.push_back("task events are sent over Redis only yet: none are");
+  if (given.without_heartbeat)
+    config.heartbeat.reset();
+  else
+    config.heartbeat = std::chrono::seconds{given.heartbeat_interval};
   if (given.beat)
     warnings.push_back("-B, --schedule, --scheduler: the periodic scheduler is "
                        "not there yet; nothing is sent");
@@ -428,6 +434,7 @@ expected<worker_config> configure_worker(const options& given,
     for (auto& name : *more)
       if (std::ranges::find(config.apps, name) == config.apps.end())
         config.apps.push_back(name);
+  config.version = version;
   config.log_level = *log_level(given.loglevel);
   config.color = !given.no_color && x.worker_logfile.empty()
                  && x.worker_log_color.value_or(true)

@@ -346,8 +346,14 @@ void add_worker_options(CLI::App& command, options& x) {
         meaning)
         ->check(not_empty());
 
-  add_flag(command, celery_group, "-E,--task-events,--events", x.task_events,
-           "Task events: not sent yet");
+  auto events = find_setting("worker_send_task_events");
+  command
+      .add_flag_callback(
+          "-E,--task-events,--events",
+          [&x] { x.assignments.emplace_back("worker_send_task_events", "true"); },
+          std::string{events->meaning} + " [setting worker_send_task_events]")
+      ->group(celery_group)
+      ->disable_flag_override();
   add_text(
       command, celery_group, "-O,--optimization", "PROFILE", [](std::string) {},
       "default or fair. Scheduling is fair with both: no task waits behind a "
@@ -355,11 +361,12 @@ void add_worker_options(CLI::App& command, options& x) {
       ->check(one_of("default, fair"));
   ignore_flag(command, "--without-gossip", "There is no gossip yet");
   ignore_flag(command, "--without-mingle", "There is no mingle yet");
-  ignore_flag(command, "--without-heartbeat",
-              "There are no heartbeat events yet");
+  add_flag(command, celery_group, "--without-heartbeat", x.without_heartbeat,
+           "No heartbeat events: monitors take the worker for dead");
   add_text(
       command, celery_group, "--heartbeat-interval", "SECONDS",
-      [](std::string) {}, "Between two heartbeat events: none are sent yet")
+      [&x](const std::string& text) { x.heartbeat_interval = std::stoul(text); },
+      "Between two heartbeat events (Redis only yet) [default: 2]")
       ->check(whole_number(1));
   name_variables(command);
 }

@@ -36,7 +36,8 @@ struct options {
   bool force = false; ///< purge without asking
   bool detach = false;
   std::optional<autoscale_bounds> autoscale;
-  bool task_events = false;
+  bool without_heartbeat = false;
+  size_t heartbeat_interval = 2; ///< seconds
   bool beat = false; ///< -B or what belongs to it
 
   // -- settings ---------------------------------------------------------------

@@ -45,4 +45,18 @@ expected<rate> parse_rate(std::string_view text) {
       std::chrono::duration<double>{unit / count})};
 }
 
+std::string to_string(const rate& x) {
+  if (!x.limits())
+    return "0";
+  auto seconds = std::chrono::duration<double>{x.interval}.count();
+  for (auto unit : {"s", "m"}) {
+    auto count = seconds_of(unit) / seconds;
+    // An interval is a whole number of microseconds.
+    if (auto whole = std::round(count);
+        whole >= 1 && std::abs(count - whole) / whole < 1e-5)
+      return fmt::format("{:.0f}/{}", whole, unit);
+  }
+  return fmt::format("{:g}/h", seconds_of("h") / seconds);
+}
+
 } // namespace umbel

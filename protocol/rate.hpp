@@ -4,6 +4,7 @@
 #include "protocol/error.hpp"
 
 #include <chrono>
+#include <string>
 #include <string_view>
 
 namespace umbel {
@@ -26,5 +27,9 @@ struct rate {
 /// mistakes.
 /// @returns `invalid_setting` with what the text is not
 expected<rate> parse_rate(std::string_view text);
+
+/// The rate in that grammar, in the smallest unit in which it is a whole number, or
+/// else by the hour; "0" is no limit.
+std::string to_string(const rate& x);
 
 } // namespace umbel

@@ -98,6 +98,7 @@ void consumer_state::admit(delivery& x, std::vector<job>& runnable) {
   }
   auto id = ++last_job;
   auto& stored = requests.emplace(id, std::move(r)).first->second;
+  tell_received(stored);
   begin(id, stored, runnable);
 }
 
@@ -164,14 +165,23 @@ void consumer_state::on_report(pool_report& x) {
       continue;
     auto& r = i->second;
     log_outcome(r, done);
+    ++ended[r.header.task];
     // Where a child cannot be killed, or was asked to end by the signal.
     auto terminated = r.terminated && done.kind == outcome_kind::failure;
+    if (terminated)
+      tell_revoked(r, false);
+    else
+      tell_outcome(r, done);
     settlements.add(terminated ? settle_revoked(r, "terminated")
                                : settle_outcome(r, std::move(done)));
     requests.erase(i);
   }
   if (!x.outcomes.empty())
     window.finished(x.outcomes.size(), steady_now());
+  if (tells())
+    for (auto id : x.started)
+      if (auto i = requests.find(id); i != requests.end())
+        tell_started(i->second);
   if (!x.started.empty() && started.empty())
     self->delayed_send(self, ack_delay, acknowledge_atom::value);
   started.insert(started.end(), x.started.begin(), x.started.end());
@@ -244,7 +254,10 @@ void consumer_state::on_lost(const job_lost& x) {
   auto i = requests.find(x.job);
   if (i == requests.end())
     return;
-  settlements.add(settle_killed(i->second, x.how));
+  auto end = settle_killed(i->second, x.how);
+  tell_lost(i->second, end, x.how);
+  settlements.add(std::move(end));
+  ++ended[i->second.header.task];
   requests.erase(i);
   flush();
   grant();
@@ -352,6 +365,7 @@ void consumer_state::renew() {
 
 void consumer_state::on_drain(caf::actor requester) {
   drain_requester = std::move(requester);
+  options.on_draining(runs_now());
   if (reader) {
     self->send(reader, pause_reader{});
     options.interrupt_reader();
@@ -411,7 +425,7 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
   self->send(st.pool, attach_consumer{self});
   self->delayed_send(self, st.options.lease / 3, renew_atom::value);
   self->delayed_send(self, st.recover_interval, recover_atom::value);
-  return {
+  return caf::message_handler{
     [self](reader_up& x) { self->state.on_reader_up(x); },
     [self](writer_up& x) { self->state.on_writer_up(std::move(x.writer)); },
     [self](deliveries& x) {
@@ -459,10 +473,7 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
                  self->state.unfinished_now());
     },
     [self](describe_atom) { return self->state.own_description(); },
-    [self](const revoke_tasks& x) {
-      self->state.on_revoke(
-        x, caf::actor_cast<caf::actor>(self->current_sender()));
-    },
+    [self](const revoke_tasks& x) { self->state.on_revoke(x); },
     [self](drain) {
       self->state.on_drain(
         caf::actor_cast<caf::actor>(self->current_sender()));
@@ -471,7 +482,7 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
       self->state.on_abandon(
         caf::actor_cast<caf::actor>(self->current_sender()));
     },
-  };
+  }.or_else(st.inspection());
 }
 
 } // namespace umbel

@@ -21,6 +21,7 @@
 #pragma once
 
 #include "actors/consumer/acknowledgement.hpp"
+#include "actors/consumer/inspection.hpp"
 #include "actors/consumer/messages.hpp"
 #include "actors/consumer/outbox.hpp"
 #include "actors/consumer/prefetch_window.hpp"
@@ -31,9 +32,12 @@
 #include "actors/supervision/description.hpp"
 
 #include <caf/behavior.hpp>
+#include <caf/message_handler.hpp>
+#include <caf/response_promise.hpp>
 #include <caf/stateful_actor.hpp>
 #include <caf/timespan.hpp>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <map>
@@ -58,6 +62,9 @@ struct consumer_options {
   /// What was revoked; outlives the consumer.
   std::shared_ptr<revocations> revoked = std::make_shared<revocations>();
   caf::actor state_keeper; ///< null: not written down
+  caf::actor events;       ///< null: nobody is told of tasks
+  /// Whether anybody shall be. The event dispatcher turns it.
+  std::shared_ptr<const std::atomic<bool>> task_events;
   size_t held_max = 1'000; ///< tasks that wait here for their time
   /// The rate limit of a task.
   std::function<task_rate(const task_options&)> rate_of
@@ -69,6 +76,8 @@ struct consumer_options {
   std::function<void()> on_running = [] {};
   /// Ends the reader's wait for messages.
   std::function<void()> interrupt_reader = [] {};
+  /// Called when it begins to drain.
+  std::function<void(const run_counts&)> on_draining = [](auto&) {};
   /// Called when nothing is left to do.
   std::function<void()> on_drained = [] {};
 };
@@ -124,8 +133,7 @@ struct consumer_state {
 
   bool is_revoked(const request& r) const;
   settlement refuse_revoked(const request& r, const std::string& why);
-  void on_revoke(const revoke_tasks& x, const caf::actor& requester);
-  void confirm_revoked(tasks_revoked x, const caf::actor& requester);
+  void on_revoke(const revoke_tasks& x);
 
   // -- runs end -----------------------------------------------------------------
 
@@ -156,6 +164,29 @@ struct consumer_state {
   appetite appetite_now() const;
   description own_description() const;
 
+  // -- events (task_events.cpp) ---------------------------------------------------
+
+  bool tells() const {
+    return options.events && *options.task_events;
+  }
+
+  void tell(const char* type, const request& r, json::object fields,
+            std::optional<timestamp> time = {}) const;
+  void tell_received(const request& r) const;
+  void tell_started(request& r, std::chrono::microseconds ago = {}) const;
+  void tell_outcome(request& r, const outcome& x) const;
+  void tell_lost(request& r, const settlement& end, const std::string& how) const;
+  void tell_revoked(const request& r, bool expired) const;
+
+  // -- remote control (inspection.cpp) --------------------------------------------
+
+  request_list requests_now() const;
+  task_list tasks_now() const;
+  run_counts runs_now() const;
+  change on_rate_limit(const set_rate_limit& x);
+  change on_time_limits(const set_time_limits& x);
+  caf::message_handler inspection();
+
   // -- the end ------------------------------------------------------------------
 
   void on_drain(caf::actor requester);
@@ -183,6 +214,7 @@ struct consumer_state {
   rate_limits rates;
   take_turns questions; ///< to be sent with the next settlements
   std::vector<uint64_t> started; ///< to be acknowledged at the next tick
+  std::unordered_map<std::string, uint64_t> ended; ///< runs, by task
   uint64_t last_job = 0;
   size_t num_held = 0;
   size_t outstanding = 0; ///< credit that the reader has not used yet

@@ -1,5 +1,6 @@
 #include "actors/consumer/listener.hpp"
 
+#include "actors/consumer/messages.hpp"
 #include "actors/supervision/description.hpp"
 #include "actors/supervision/supervision_errc.hpp"
 #include "protocol/control/control_request.hpp"
@@ -49,16 +50,7 @@ void listener_state::on_command(const std::string& payload) {
   }
   if (!request->is_for(life->options.node))
     return;
-  if (request->method != "revoke" && request->method != "terminate") {
-    spdlog::debug("control command '{}' is not known yet", request->method);
-    return;
-  }
-  auto revoke = parse_revoke_request(*request);
-  if (revoke)
-    caf::anon_send(consumer, revoke_tasks{std::move(revoke->ids),
-                                          revoke->signal});
-  else
-    spdlog::error("{}", revoke.error().what);
+  caf::anon_send(control, control_command{std::move(*request)});
 }
 
 void listener_state::fail(const error& x) {
@@ -66,12 +58,12 @@ void listener_state::fail(const error& x) {
 }
 
 caf::behavior listener(caf::stateful_actor<listener_state>* self,
-                       std::shared_ptr<incarnation> life, caf::actor consumer,
+                       std::shared_ptr<incarnation> life, caf::actor control,
                        caf::actor writer) {
   auto& st = self->state;
   st.self = self;
   st.life = std::move(life);
-  st.consumer = std::move(consumer);
+  st.control = std::move(control);
   self->send(writer, await_writer{});
   return {
     [self](const writer_up&) { self->state.connect(); },

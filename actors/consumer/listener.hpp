@@ -2,15 +2,14 @@
 //
 //  1. when the writer is connected, connects too, and subscribes to the exchange
 //     of commands;
-//  2. reads each command, and hands `revoke` and `terminate` that are for this
-//     node to the consumer. Others it does not know yet.
+//  2. reads each command, and hands those that are for this node to `control`.
 //
 // Detached: it blocks in the broker's socket. It ends with the error that the
 // connection met; the supervisor `connections` starts a new one.
 #pragma once
 
+#include "actors/cluster/messages.hpp"
 #include "actors/consumer/incarnation.hpp"
-#include "actors/consumer/messages.hpp"
 #include "protocol/broker/subscription.hpp"
 
 #include <caf/behavior.hpp>
@@ -24,8 +23,9 @@ namespace umbel {
 struct listener_state {
   static inline const char* name = "listener";
 
-  /// Longest wait in one go. Messages to this actor are read in between.
-  static constexpr auto wait_max = std::chrono::seconds{1};
+  /// Longest wait in one go. Messages to this actor are read in between: longer,
+  /// and whoever asks for the tree waits in vain for its answer.
+  static constexpr auto wait_max = std::chrono::milliseconds{300};
 
   ~listener_state();
 
@@ -36,12 +36,12 @@ struct listener_state {
 
   caf::event_based_actor* self = nullptr;
   std::shared_ptr<incarnation> life;
-  caf::actor consumer;
+  caf::actor control;
   std::unique_ptr<subscription> commands;
 };
 
 caf::behavior listener(caf::stateful_actor<listener_state>* self,
-                       std::shared_ptr<incarnation> life, caf::actor consumer,
+                       std::shared_ptr<incarnation> life, caf::actor control,
                        caf::actor writer);
 
 } // namespace umbel

@@ -31,6 +31,12 @@ public:
       tasks_.insert_or_assign(task, std::move(x));
   }
 
+  /// Changes what `add` said; without a limit it may begin at any time.
+  void set(const std::string& task, task_rate x) {
+    tasks_.erase(task);
+    add(task, std::move(x));
+  }
+
   /// @returns null if it may begin at any time.
   const task_rate* find(const std::string& task) const {
     auto i = tasks_.find(task);

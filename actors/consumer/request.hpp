@@ -24,10 +24,13 @@ struct request {
   /// When its run began, a few milliseconds late; nothing while it waits.
   std::optional<std::chrono::steady_clock::time_point> begun;
   bool held = false;  ///< waits here for its time
+  timestamp due{};    ///< while it is held: that time
   bool asking = false; ///< for its turn under a rate limit that all nodes share
   bool waited = false; ///< was told to ask again for its turn
   bool has_turn = false; ///< may begin, as far as rate limits are concerned
   bool terminated = false; ///< revoked while it ran: its end is not its own
+  int signal = 0;          ///< which ends it then
+  bool told_start = false; ///< the event of its start was sent
   /// The hard time limit that it is over; its child is being killed.
   std::optional<std::chrono::milliseconds> over_limit;
 

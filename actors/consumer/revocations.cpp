@@ -13,6 +13,13 @@ void revocations::add(const task_id& id, timestamp when) {
     make_room(when);
 }
 
+std::vector<std::pair<std::string, timestamp>> revocations::by_age() const {
+  std::vector<std::pair<std::string, timestamp>> result;
+  for (auto& [time, id] : by_age_)
+    result.emplace_back(id, time);
+  return result;
+}
+
 void revocations::make_room(timestamp now) {
   while (times_.size() > limits_.max
          || (!by_age_.empty()

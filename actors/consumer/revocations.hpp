@@ -14,6 +14,7 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 namespace umbel {
 
@@ -34,6 +35,9 @@ public:
   bool contains(const task_id& id) const {
     return !times_.empty() && times_.contains(id.str());
   }
+
+  /// All of them, the oldest first.
+  std::vector<std::pair<std::string, timestamp>> by_age() const;
 
   size_t size() const noexcept {
     return times_.size();

@@ -35,10 +35,12 @@ bool consumer_state::is_revoked(const request& r) const {
 settlement consumer_state::refuse_revoked(const request& r,
                                           const std::string& why) {
   spdlog::info("Discarding revoked task: {}", r.display_name());
+  tell_revoked(r, why == "expired");
   return settle_revoked(r, why);
 }
 
-void consumer_state::on_revoke(const revoke_tasks& x, const caf::actor& requester) {
+void consumer_state::on_revoke(const revoke_tasks& x) {
+  auto promise = self->make_response_promise();
   tasks_revoked answer;
   answer.ids = x.ids;
   answer.time = options.now();
@@ -61,6 +63,7 @@ void consumer_state::on_revoke(const revoke_tasks& x, const caf::actor& requeste
       withdraw.jobs.push_back(job);
       if (x.signal) {
         r.terminated = true;
+        r.signal = *x.signal;
         answer.terminated.push_back(r.header.id);
         spdlog::info("Terminating {} ({})", r.header.id.str(), *x.signal);
       }
@@ -71,22 +74,16 @@ void consumer_state::on_revoke(const revoke_tasks& x, const caf::actor& requeste
     self->send(pool, std::move(withdraw));
   flush();
   grant();
-  if (options.state_keeper)
-    self->request(options.state_keeper, caf::infinite, std::move(answer))
-      .then([this, requester](tasks_revoked& saved) {
-              confirm_revoked(std::move(saved), requester);
-            },
-            [](const caf::error&) {
-              // It ends only with the tree, of which this actor is a part.
-            });
-  else
-    confirm_revoked(std::move(answer), requester);
-}
-
-void consumer_state::confirm_revoked(tasks_revoked x, const caf::actor& requester) {
-  spdlog::info("Tasks flagged as revoked: {}", listed(x.ids));
-  if (requester)
-    self->send(requester, std::move(x));
+  auto confirm = [promise](tasks_revoked& saved) mutable {
+    spdlog::info("Tasks flagged as revoked: {}", listed(saved.ids));
+    promise.deliver(std::move(saved));
+  };
+  if (!options.state_keeper)
+    return confirm(answer);
+  self->request(options.state_keeper, caf::infinite, std::move(answer))
+    .then(confirm, [](const caf::error&) {
+      // It ends only with the tree, of which this actor is a part.
+    });
 }
 
 } // namespace umbel

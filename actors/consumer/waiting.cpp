@@ -38,6 +38,7 @@ void consumer_state::run(uint64_t id, const request& r,
 void consumer_state::wait_until(timestamp due, uint64_t id, request& r) {
   if (due - options.now() <= hold_max && num_held < options.held_max) {
     r.held = true;
+    r.due = due;
     ++num_held;
     self->send(timer, wake_at{due, id});
     return;

@@ -12,9 +12,6 @@ namespace {
 
 using idle_atom = caf::atom_constant<caf::atom("idle")>;
 
-/// The most children that a pool may have, as for --concurrency.
-constexpr size_t autoscale_limit = 4096;
-
 } // namespace
 
 size_t autoscaler_state::wanted() const {
@@ -69,11 +66,11 @@ caf::result<autoscale_info>
 autoscaler_state::on_set(const set_autoscale& x) {
   auto max = x.max.value_or(options.max);
   auto min = x.min.value_or(options.min);
-  if (max == 0 || min > max || max > autoscale_limit)
+  if (max == 0 || min > max || max > pool_size_max)
     return caf::make_error(caf::sec::invalid_argument,
                            fmt::format("autoscale: min {} and max {} are not "
                                        "0 <= min <= max <= {} with max > 0",
-                                       min, max, autoscale_limit));
+                                       min, max, pool_size_max));
   if (max != options.max || min != options.min) {
     spdlog::info("Autoscale now max={} min={} (was max={} min={}): {} children, "
                  "{} busy, {} waiting",

@@ -97,9 +97,11 @@ struct forwarder {
     auto& st = self->state;
     if (st.process.ticket && !x.tasks.empty())
       st.process.ticket->tasks_are_known();
-    if (auto pid = st.pid(); pid && st.watch_memory)
+    auto pid = st.pid();
+    if (pid && st.watch_memory)
       st.memory = memory_gauge{*pid};
-    self->send(st.pool, child_hello{done.child, std::move(x.tasks)});
+    self->send(st.pool, child_hello{done.child, std::move(x.tasks),
+                                    pid.value_or(0)});
   }
 
   void operator()(frame::failed& x) {

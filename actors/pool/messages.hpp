@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace umbel {
@@ -75,6 +76,29 @@ struct pool_load {
 struct resize_pool {
   size_t size = 0;
   size_t max = 0; ///< as far as it may yet grow
+};
+
+// -- anybody and pool supervisor ----------------------------------------------
+
+/// The most children that a pool may have, as for --concurrency.
+constexpr size_t pool_size_max = 4096;
+
+/// So many children more; negative: fewer, as `resize_pool`. Answered by
+/// `pool_info`, or by `caf::sec::invalid_argument` if the pool would have none or
+/// more than `pool_size_max`.
+struct grow_pool {
+  int64_t by = 0;
+};
+
+/// Answered by `pool_info`.
+struct list_processes {};
+
+struct pool_info {
+  size_t size = 0;
+  std::vector<int64_t> processes; ///< of the children
+  /// Process by job, of those that run now.
+  std::unordered_map<uint64_t, int64_t> running;
+  size_t restarts = 0;
 };
 
 // -- anybody and autoscaler ---------------------------------------------------
@@ -182,6 +206,7 @@ struct child_result {
 struct child_hello {
   uint64_t child = 0;
   std::vector<task_options> tasks; ///< none if it leaves them to another
+  int64_t process = 0;             ///< 0: it lives in this one
 };
 
 /// The child cannot load the task libraries.
@@ -232,6 +257,9 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_signal)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::attach_autoscaler)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::pool_load)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::resize_pool)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::grow_pool)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::list_processes)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::pool_info)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::set_autoscale)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::autoscale_info)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::pool_ready)

@@ -5,6 +5,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include <unistd.h>
+
 namespace umbel {
 
 namespace {
@@ -34,6 +38,39 @@ std::string pool_supervisor_state::state_of(uint64_t id) const {
   else if (!role.due.empty())
     result += ", to be replaced: " + role.due;
   return result + fmt::format(", {} tasks done", role.finished);
+}
+
+pool_info pool_supervisor_state::info() const {
+  pool_info result;
+  result.size = options.size;
+  result.restarts = restarts;
+  auto process_of = [](const child& x) {
+    return x.process != 0 ? x.process : int64_t{getpid()};
+  };
+  for (auto& [id, x] : children) {
+    if (!roles[id].ready)
+      continue;
+    auto process = process_of(x);
+    if (x.process != 0 || result.processes.empty())
+      result.processes.push_back(process);
+    if (auto* runs = jobs.running(id))
+      result.running.emplace(runs->id, process);
+  }
+  return result;
+}
+
+caf::result<pool_info> pool_supervisor_state::on_grow(grow_pool x) {
+  auto max = static_cast<int64_t>(pool_size_max);
+  auto size = static_cast<int64_t>(options.size)
+              + std::clamp(x.by, -2 * max, 2 * max);
+  if (size < 1 || size > max)
+    return caf::make_error(caf::sec::invalid_argument,
+                           fmt::format("the pool has {} children and may have "
+                                       "1 to {}",
+                                       options.size, max));
+  if (!is_quiet)
+    resize({static_cast<size_t>(size), static_cast<size_t>(size)});
+  return info();
 }
 
 description pool_supervisor_state::own_description() const {

@@ -55,6 +55,7 @@ void pool_supervisor_state::on_hello(child_hello& x) {
   if (i == children.end() || stopping)
     return;
   i->second.ready_since = actor_now(self);
+  i->second.process = x.process;
   auto& who = roles[x.child];
   if (who.as != roster::role::leaving)
     i->second.deadline.reset();
@@ -374,6 +375,8 @@ caf::behavior pool_supervisor(caf::stateful_actor<pool_supervisor_state>* self,
     [self](const child_failed& x) { self->state.on_failed(x); },
     [self](const child_exited& x) { self->state.on_exited(x.child, x.how); },
     [self](describe_atom) { return self->state.own_description(); },
+    [self](list_processes) { return self->state.info(); },
+    [self](grow_pool x) { return self->state.on_grow(x); },
     [self](child_down_atom, const caf::actor_addr& source) {
       self->state.on_down(source);
     },

@@ -27,6 +27,7 @@
 
 #include <caf/atom.hpp>
 #include <caf/behavior.hpp>
+#include <caf/result.hpp>
 #include <caf/stateful_actor.hpp>
 #include <caf/timespan.hpp>
 
@@ -96,6 +97,7 @@ struct pool_supervisor_state {
     std::optional<dispatcher::time_point> deadline{};
     dispatcher::time_point ready_since{}; ///< meaningless before its hello
     std::optional<ending> end{};
+    int64_t process = 0; ///< from its hello
   };
 
   /// If it is killed outright, its children are killed with it.
@@ -156,6 +158,8 @@ struct pool_supervisor_state {
 
   description own_description() const;
   std::string state_of(uint64_t id) const;
+  pool_info info() const;
+  caf::result<pool_info> on_grow(grow_pool x);
 
   caf::event_based_actor* self = nullptr;
   pool_options options;

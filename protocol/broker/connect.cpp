@@ -48,6 +48,10 @@ connect_broker(const std::string& url, const broker_options& options) {
                      "sqlite:///path, filesystem:// or memory://name"};
 }
 
+bool carries_events(const std::string& url) {
+  return is_redis(scheme_of(url));
+}
+
 expected<std::unique_ptr<subscription>>
 subscribe(const std::string& url, const broker_options& options,
           const std::string& exchange) {

@@ -25,6 +25,9 @@ public:
   virtual void close() = 0;
 };
 
+/// Whether events are spoken over the broker at `url`: only over Redis yet.
+bool carries_events(const std::string& url);
+
 /// Subscribes to a fanout exchange.
 /// @returns null for brokers in memory, where nobody else could broadcast;
 ///          errors as `connect_broker`

@@ -156,6 +156,7 @@ struct settings {
   std::optional<std::string> worker_state_db; ///< none: nothing is remembered
   bool worker_enable_remote_control = true;
   std::chrono::milliseconds worker_deaf_timeout{10'000}; ///< ours
+  bool worker_send_task_events = false;
   std::string worker_log_format{
       "[%(asctime)s: %(levelname)s/%(processName)s] %(message)s"};
   std::optional<bool> worker_log_color; ///< none: on a terminal

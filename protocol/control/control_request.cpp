@@ -1,5 +1,6 @@
 #include "protocol/control/control_request.hpp"
 
+#include "protocol/control/arguments.hpp"
 #include "protocol/message/envelope.hpp"
 #include "protocol/message/envelope_view.hpp"
 
@@ -9,53 +10,19 @@
 #include <csignal>
 #include <cstring>
 #include <regex>
+#include <tuple>
 
 #include <fnmatch.h>
 
 namespace umbel {
+
+using namespace remote;
 
 namespace {
 
 /// Longer than any that selects nodes by name. std::regex goes down a level for
 /// each bracket: thousands of them would end the process.
 constexpr size_t pattern_max = 256;
-
-error malformed(std::string what) {
-  return {errc::malformed, "control command: " + std::move(what)};
-}
-
-const json::value* find(const json::object& x, std::string_view key) {
-  auto found = x.if_contains(key);
-  return found != nullptr && !found->is_null() ? found : nullptr;
-}
-
-expected<std::string> read_text(const json::object& from,
-                                std::string_view key) {
-  auto x = find(from, key);
-  if (x == nullptr)
-    return std::string{};
-  if (!x->is_string())
-    return malformed(fmt::format("{} is no text", key));
-  return std::string{std::string_view{x->get_string()}};
-}
-
-/// A list of texts, or one text.
-expected<std::vector<std::string>> read_texts(const json::value& x,
-                                              std::string_view key) {
-  std::vector<std::string> result;
-  if (x.is_string()) {
-    result.emplace_back(std::string_view{x.get_string()});
-    return result;
-  }
-  if (!x.is_array())
-    return malformed(fmt::format("{} is neither text nor a list", key));
-  for (auto& one : x.get_array()) {
-    if (!one.is_string())
-      return malformed(fmt::format("{} holds something that is no text", key));
-    result.emplace_back(std::string_view{one.get_string()});
-  }
-  return result;
-}
 
 expected<int> read_signal(const json::value& x) {
   if (auto number = x.if_int64()) {
@@ -72,14 +39,6 @@ expected<int> read_signal(const json::value& x) {
   return malformed(fmt::format("there is no signal {}", python_repr(x, 40)));
 }
 
-bool is_true(const json::value* x) {
-  if (x == nullptr)
-    return false;
-  if (x->is_bool())
-    return x->get_bool();
-  return !x->is_number() || x->to_number<double>() != 0;
-}
-
 bool matches(const std::string& pattern, const std::string& text) {
   try {
     return std::regex_search(text, std::regex{pattern},
@@ -87,6 +46,27 @@ bool matches(const std::string& pattern, const std::string& text) {
   } catch (const std::regex_error&) {
     return false;
   }
+}
+
+expected<void> read_reply_address(const json::object& body,
+                                  control_request& to) {
+  auto given = find(body, "reply_to");
+  if (given == nullptr)
+    return {};
+  if (!given->is_object())
+    return malformed("reply_to is no object");
+  reply_address result;
+  for (auto [from, key, text] :
+       {std::tuple{&given->get_object(), "exchange", &result.exchange},
+        std::tuple{&given->get_object(), "routing_key", &result.routing_key},
+        std::tuple{&body, "ticket", &result.ticket}}) {
+    auto read = read_text(*from, key);
+    if (!read)
+      return read.error();
+    *text = std::move(*read);
+  }
+  to.reply_to = std::move(result);
+  return {};
 }
 
 } // namespace
@@ -135,27 +115,30 @@ expected<control_request> parse_control_request(std::string_view payload,
       return malformed("arguments is no object");
     result.arguments = x->get_object();
   }
-  if (auto x = find(*fields, "destination")) {
-    auto names = read_texts(*x, "destination");
+  if (find(*fields, "destination") != nullptr) {
+    auto names = read_texts(*fields, "destination");
     if (!names)
       return names.error();
     result.destination = std::move(*names);
   }
+  if (auto read = read_reply_address(*fields, result); !read)
+    return read.error();
+  // A clock that is none is no reason to disobey.
+  if (auto x = envelope->headers.if_contains("clock"); x && x->is_int64())
+    result.clock = std::max<int64_t>(0, x->get_int64());
   return result;
 }
 
 expected<revoke_request> parse_revoke_request(const control_request& x) {
   revoke_request result;
-  if (auto ids = find(x.arguments, "task_id")) {
-    auto texts = read_texts(*ids, "task_id");
-    if (!texts)
-      return texts.error();
-    for (auto& text : *texts)
-      result.ids.emplace_back(std::move(text));
-  }
+  auto ids = read_texts(x.arguments, "task_id");
+  if (!ids)
+    return ids.error();
+  for (auto& id : *ids)
+    result.ids.emplace_back(std::move(id));
   if (result.ids.empty())
     return malformed(x.method + " names no task_id");
-  if (x.method != "terminate" && !is_true(find(x.arguments, "terminate")))
+  if (x.method != "terminate" && !is_true(x.arguments, "terminate"))
     return result;
   result.signal = SIGTERM;
   if (auto given = find(x.arguments, "signal")) {

@@ -7,6 +7,7 @@
 #include "protocol/message/json.hpp"
 #include "protocol/names.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -17,12 +18,21 @@ namespace umbel {
 /// The exchange of commands.
 constexpr const char* control_exchange = "celery.pidbox";
 
+/// Where the answer to a command goes.
+struct reply_address {
+  std::string exchange; ///< "reply.celery.pidbox"
+  std::string routing_key;
+  std::string ticket; ///< says which command is answered
+};
+
 struct control_request {
   std::string method;
   json::object arguments;
   std::optional<std::vector<std::string>> destination; ///< node names
   std::string pattern;
   std::string matcher; ///< "glob" or "pcre"
+  std::optional<reply_address> reply_to; ///< empty: nobody waits for an answer
+  uint64_t clock = 0;                    ///< the sender's; 0: it has none
 
   /// Whether this node shall obey: it is in `destination`, or else matches
   /// `pattern`; without both, all nodes are meant.

@@ -96,6 +96,12 @@ CAF_TEST(rates_are_read_as_celery_reads_them) {
     CAF_CHECK(!parse_rate(text)->limits());
 }
 
+CAF_TEST(rates_are_written_as_they_are_read) {
+  for (auto text : {"10/s", "100/m", "0.5/h", "1000/s", "59/h", "0"})
+    CAF_CHECK_EQUAL(to_string(*parse_rate(text)), text);
+  CAF_CHECK_EQUAL(to_string(*parse_rate("60/h")), "1/m");
+}
+
 CAF_TEST(what_is_no_rate_is_named) {
   CAF_CHECK_EQUAL(complaint("10/d"),
                   "'10/d' is no rate such as 10/s, 100/m or 1000/h");

@@ -1,0 +1,102 @@
+// control: answers remote control (contract section 8), Celery's pidbox.
+//
+//  1. gets the commands that are for this node from the listener;
+//  2. asks the actors that know, or tells those that can do it;
+//  3. has the publisher send the answer, if one is wanted.
+//
+// It waits for nobody: an actor that does not answer in time is an error in the
+// answer. So is every argument that cannot be used. It is detached because what
+// it writes down may be long: messages are as large as their senders like.
+//
+// Bounds: `open_max` commands that are not answered yet; more are refused.
+// Started by the supervisor `connections` with each new connection of the
+// listener. It has no state to lose but the answers that are under way.
+#pragma once
+
+#include "actors/cluster/messages.hpp"
+#include "actors/worker_config.hpp"
+#include "protocol/control/control_reply.hpp"
+#include "protocol/control/logical_clock.hpp"
+
+#include <caf/actor.hpp>
+#include <caf/behavior.hpp>
+#include <caf/error.hpp>
+#include <caf/stateful_actor.hpp>
+#include <caf/timespan.hpp>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace umbel {
+
+/// Whom it asks.
+struct control_colleagues {
+  caf::actor root;
+  caf::actor pool;
+  caf::actor autoscaler; ///< null without --autoscale
+  caf::actor consumer;
+  caf::actor publisher;
+  caf::actor events; ///< null where there are none
+};
+
+struct control_options {
+  const worker_config* config = nullptr; ///< outlives it
+  std::shared_ptr<logical_clock> clock = std::make_shared<logical_clock>();
+};
+
+struct control_state;
+
+/// Takes the answer; to be called once.
+using answer_function = std::function<void(json::value)>;
+
+/// One command.
+struct control_method {
+  std::string_view name;
+  void (*run)(control_state& self, const json::object& arguments,
+              answer_function answer);
+};
+
+/// Those that ask (inspect_methods.cpp), and those that change something
+/// (change_methods.cpp).
+std::span<const control_method> inspect_methods();
+std::span<const control_method> change_methods();
+
+/// @returns null if there is none of that name.
+const control_method* find_control_method(std::string_view name);
+
+struct control_state {
+  static inline const char* name = "control";
+
+  /// How long an actor may take to answer: Celery's clients wait for a second.
+  static constexpr caf::timespan patience = std::chrono::milliseconds{800};
+
+  static constexpr size_t open_max = 100;
+
+  void on_command(const control_request& x);
+
+  /// Asks another actor. `then` gets its answer, of type `Answer`; if there is
+  /// none, the command is answered with the error.
+  template <class Answer, class Question, class Then>
+  void ask(const caf::actor& whom, Question question, answer_function answer,
+           Then then);
+
+  json::value no_answer(const caf::error& x) const;
+
+  const node_name& node() const {
+    return options.config->broker.node;
+  }
+
+  caf::event_based_actor* self = nullptr;
+  control_options options;
+  control_colleagues colleagues;
+  size_t open = 0; ///< commands without an answer yet
+};
+
+caf::behavior control(caf::stateful_actor<control_state>* self,
+                      control_options options, control_colleagues colleagues);
+
+} // namespace umbel

@@ -1,0 +1,69 @@
+// The messages of the actors that speak with other nodes. All are local to this
+// process.
+#pragma once
+
+#include "protocol/control/control_request.hpp"
+#include "protocol/message/json.hpp"
+#include "protocol/message/time.hpp"
+
+#include <caf/actor.hpp>
+#include <caf/allowed_unsafe_message_type.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace umbel {
+
+/// A command for this node was heard.
+struct control_command {
+  control_request request;
+};
+
+/// Publish this through an exchange.
+struct publish_message {
+  std::string exchange;
+  std::string routing_key;
+  std::string payload; ///< envelope as JSON text
+};
+
+// -- events ---------------------------------------------------------------------
+
+/// Tell whoever listens.
+struct emit_event {
+  std::string type; ///< "task-received"
+  json::object fields; ///< those of its type
+  std::optional<timestamp> time; ///< when it happened; empty: now
+};
+
+/// Publish these in this order. Answered by `events_published`.
+struct publish_events {
+  std::vector<publish_message> messages;
+};
+
+struct events_published {};
+
+/// There is a publisher.
+struct publisher_up {
+  caf::actor publisher;
+};
+
+/// Send task events, or do not. Answered by `task_events_switched`.
+struct switch_task_events {
+  bool on = false;
+};
+
+struct task_events_switched {
+  bool changed = false;
+};
+
+} // namespace umbel
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::control_command)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::publish_message)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::emit_event)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::publish_events)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::events_published)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::publisher_up)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::switch_task_events)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::task_events_switched)

@@ -1,0 +1,29 @@
+// Answers to commands (contract section 8.2).
+#pragma once
+
+#include "protocol/control/control_request.hpp"
+#include "protocol/message/json.hpp"
+#include "protocol/names.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace umbel {
+
+/// The envelope of a node's answer.
+/// @param clock the node's own
+std::string make_control_reply(const node_name& node, const json::value& answer,
+                               const reply_address& to, uint64_t clock);
+
+namespace remote {
+
+/// `{"ok": text}`: the command was obeyed.
+json::value ok(std::string_view text);
+
+/// `{"error": text}`: it was not.
+json::value failed(std::string_view text);
+
+} // namespace remote
+
+} // namespace umbel

@@ -1,0 +1,185 @@
+#define CAF_SUITE control
+
+#include "actors/cluster/control.hpp"
+
+#include "actors/consumer/inspection.hpp"
+#include "actors/consumer/messages.hpp"
+#include "actors/pool/messages.hpp"
+#include "actors/root.hpp"
+#include "protocol/message/envelope.hpp"
+
+#include "tests/unit/dsl.hpp"
+
+using namespace umbel;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct seen {
+  std::vector<publish_message> published;
+  std::vector<int64_t> grown;
+  size_t shutdowns = 0;
+  bool silent = false; ///< the consumer answers nothing
+};
+
+/// Stands for everybody whom `control` asks.
+caf::behavior everybody(caf::event_based_actor* self, seen* log) {
+  return {
+    [=](const publish_message& x) { log->published.push_back(x); },
+    [=](grow_pool x) -> caf::result<pool_info> {
+      log->grown.push_back(x.by);
+      if (x.by < 0)
+        return caf::make_error(caf::sec::invalid_argument,
+                               std::string{"too few"});
+      return pool_info{};
+    },
+    [=](list_processes) { return pool_info{2, {11, 12}, {{1, 11}}, 0}; },
+    [=](list_tasks) -> caf::result<task_list> {
+      if (!log->silent)
+        return task_list{{{"tasks.add", rate{100ms}}, {"tasks.echo", {}}}};
+      [[maybe_unused]] auto lost = self->make_response_promise();
+      return caf::delegated<task_list>{};
+    },
+    [=](const shutdown_step&) { ++log->shutdowns; },
+  };
+}
+
+struct fixture : test_coordinator_fixture<> {
+  seen log;
+  worker_config config;
+  caf::actor other;
+  caf::actor uut;
+
+  fixture() {
+    config.broker.node = node_name{"celery@a"};
+    config.broker.queues = {queue_name{"celery"}};
+    other = sys.spawn(everybody, &log);
+    start({other, other, nullptr, other, other, nullptr});
+  }
+
+  ~fixture() {
+    for (auto& hdl : {uut, other})
+      caf::anon_send_exit(hdl, caf::exit_reason::kill);
+    consume_messages();
+  }
+
+  void start(control_colleagues colleagues) {
+    control_options options;
+    options.config = &config;
+    uut = sys.spawn(umbel::control, options, std::move(colleagues));
+  }
+
+  void order(const std::string& method, json::object arguments = {},
+             bool answered = true) {
+    control_request x;
+    x.method = method;
+    x.arguments = std::move(arguments);
+    if (answered)
+      x.reply_to = reply_address{"reply.celery.pidbox", "me", "ticket"};
+    x.clock = 40;
+    caf::anon_send(uut, control_command{std::move(x)});
+    consume_messages();
+  }
+
+  /// The answer to the last command, and that it is the only one.
+  json::value answer() {
+    CAF_REQUIRE_EQUAL(log.published.size(), 1u);
+    auto message = std::move(log.published.back());
+    log.published.clear();
+    CAF_CHECK_EQUAL(message.exchange, "reply.celery.pidbox");
+    CAF_CHECK_EQUAL(message.routing_key, "me");
+    auto x = parse_envelope(message.payload).value();
+    CAF_CHECK_EQUAL(x.headers.at("ticket").as_string(), "ticket");
+    CAF_CHECK_GREATER(x.headers.at("clock").as_int64(), 41);
+    auto body = parse_json(x.body).value();
+    CAF_CHECK_EQUAL(body.as_object().size(), 1u);
+    return body.as_object().at("celery@a");
+  }
+
+  std::string asked(const std::string& method, json::object arguments = {}) {
+    order(method, std::move(arguments));
+    return to_json(answer());
+  }
+};
+
+} // namespace
+
+CAF_TEST_FIXTURE_SCOPE(control_tests, fixture)
+
+CAF_TEST(what it knows itself) {
+  CAF_CHECK_EQUAL(asked("ping"), R"({"ok": "pong"})");
+  order("clock");
+  CAF_CHECK_GREATER(answer().at("clock").as_int64(), 40);
+  order("active_queues");
+  CAF_CHECK_EQUAL(answer().at(0).at("exchange").at("type").as_string(),
+                  "direct");
+}
+
+CAF_TEST(an unknown command and one without answer) {
+  CAF_CHECK_EQUAL(asked("dance"), R"x({"error": "KeyError('dance')"})x");
+  order("ping", {}, false);
+  CAF_CHECK(log.published.empty());
+}
+
+CAF_TEST(it asks others) {
+  CAF_CHECK_EQUAL(asked("registered"),
+                  R"(["tasks.add [rate_limit=10/s]", "tasks.echo"])");
+  CAF_CHECK_EQUAL(asked("registered", {{"taskinfoitems", {"exchange"}}}),
+                  R"(["tasks.add", "tasks.echo"])");
+}
+
+CAF_TEST(who does not answer in time is an error) {
+  log.silent = true;
+  order("registered");
+  CAF_CHECK(log.published.empty());
+  advance_time(2s);
+  consume_messages();
+  CAF_CHECK_EQUAL(to_json(answer()), R"({"error": "no answer within 0.8 s"})");
+}
+
+CAF_TEST(who is dead is an error) {
+  caf::actor dead = sys.spawn([](caf::event_based_actor* self) { self->quit(); });
+  consume_messages();
+  caf::anon_send_exit(uut, caf::exit_reason::kill);
+  start({other, other, nullptr, dead, other, nullptr});
+  CAF_CHECK_EQUAL(asked("registered"),
+                  R"({"error": "this part of the worker is being restarted"})");
+}
+
+CAF_TEST(too many commands at once are refused) {
+  log.silent = true;
+  for (size_t i = 0; i < control_state::open_max; ++i)
+    order("registered");
+  CAF_CHECK(log.published.empty());
+  CAF_CHECK_EQUAL(asked("ping"),
+                  R"({"error": "100 commands are not answered yet"})");
+  advance_time(2s);
+  consume_messages();
+  CAF_CHECK_EQUAL(log.published.size(), control_state::open_max);
+  log.published.clear();
+  CAF_CHECK_EQUAL(asked("ping"), R"({"ok": "pong"})");
+}
+
+CAF_TEST(the pool grows and shrinks) {
+  CAF_CHECK_EQUAL(asked("pool_grow"), R"({"ok": "pool will grow"})");
+  CAF_CHECK_EQUAL(asked("pool_grow", {{"n", "3"}}),
+                  R"({"ok": "pool will grow"})");
+  CAF_CHECK(asked("pool_shrink", {{"n", 2}}).starts_with(R"({"error": )"));
+  CAF_CHECK_EQUAL(log.grown.size(), 3u);
+  CAF_CHECK_EQUAL(log.grown[1], 3);
+  CAF_CHECK_EQUAL(log.grown[2], -2);
+  for (json::value bad : {json::value(-1), json::value("x"), json::value(1.5),
+                          json::value(json::array{}), json::value(5'000)})
+    CAF_CHECK(asked("pool_grow", {{"n", bad}}).starts_with(R"({"error": )"));
+  CAF_CHECK_EQUAL(log.grown.size(), 3u);
+  config.pool = pool_kind::solo;
+  CAF_CHECK(asked("pool_grow").starts_with(R"({"error": )"));
+}
+
+CAF_TEST(shutdown is not answered) {
+  order("shutdown");
+  CAF_CHECK(log.published.empty());
+  CAF_CHECK_EQUAL(log.shutdowns, 1u);
+}
+
+CAF_TEST_FIXTURE_SCOPE_END()
