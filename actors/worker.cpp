@@ -127,11 +127,18 @@ time_limits limits_of(const settings& x) {
 struct worker_memory {
   std::shared_ptr<revocations> revoked;
   std::shared_ptr<state_db> file; ///< null without -S
+  std::shared_ptr<beat_plan> plan; ///< null without -B
 };
 
 expected<worker_memory> open_memory(const worker_config& config) {
   worker_memory result;
   result.revoked = std::make_shared<revocations>(config.revocations);
+  if (config.beat) {
+    auto plan = open_plan(*config.beat);
+    if (!plan)
+      return plan.error();
+    result.plan = std::move(*plan);
+  }
   if (config.state_file.empty())
     return result;
   auto file = state_db::open(config.state_file, config.revocations.max);
@@ -432,6 +439,8 @@ std::vector<child_spec> worker_specs(const worker_config& config,
     result.push_back(event_dispatcher_spec(told));
   result.push_back(std::move(consume));
   result.push_back(std::move(connect));
+  if (memory.plan) // last: its tasks find everything at work
+    result.push_back(beat_spec(*config.beat, memory.plan));
   return result;
 }
 

@@ -3,6 +3,7 @@
 // the first actor.
 #pragma once
 
+#include "actors/beat/run_beat.hpp"
 #include "actors/pool/recycling.hpp"
 #include "actors/consumer/revocations.hpp"
 #include "protocol/broker/broker.hpp"
@@ -52,6 +53,7 @@ struct worker_config {
   revocation_limits revocations;
   std::string version;    ///< of this program
   std::string state_file; ///< -S; empty: none
+  std::optional<beat_config> beat; ///< -B
   recycling_limits recycling; ///< none unless prefork
   std::vector<std::string> apps;      ///< task libraries as the operator named
                                       ///< them: "tasks"

@@ -1,5 +1,6 @@
 #include "apps/command_line.hpp"
 
+#include "apps/beat_command.hpp"
 #include "apps/call_command.hpp"
 #include "apps/help.hpp"
 #include "apps/multi/multi_command.hpp"
@@ -19,7 +20,7 @@ namespace {
 
 /// Celery's commands that are not there yet.
 constexpr std::string_view commands_of_celery[] = {
-    "amqp",    "beat",   "control", "events",  "graph",
+    "amqp",    "control", "events",  "graph",
     "inspect", "list",   "logtool", "migrate", "purge",
     "report",  "result", "shell",   "status",  "upgrade",
 };
@@ -35,6 +36,18 @@ constexpr const char* worker_footer =
     "  umbel worker -A tasks worker.prefetch_multiplier=1 task_acks_late=true\n"
     "\n"
     "'umbel settings' describes all settings.";
+
+constexpr const char* beat_footer =
+    "The entries stand in the setting beat_schedule of the file that --config names:\n"
+    "  {\"beat_schedule\": {\"every-minute\": {\"task\": \"tasks.add\", "
+    "\"args\": [4, 4],\n"
+    "                                      \"schedule\": {\"crontab\": \"* * * * "
+    "*\"}}}}\n"
+    "Run one beat for a schedule: two would send everything twice.\n"
+    "\n"
+    "Examples:\n"
+    "  umbel beat --config celery.json -l info\n"
+    "  umbel beat --config celery.json -s /var/lib/umbel/beat.db timezone=Asia/Tokyo";
 
 constexpr const char* call_footer =
     "Exit status: 0 sent, or ended well; 1 the task failed or was revoked; 2\n"
@@ -60,6 +73,7 @@ struct parser {
   options given;
   CLI::App root;
   CLI::App* worker = nullptr;   ///< may be the root itself
+  CLI::App* beat = nullptr;     ///< null if only_worker
   CLI::App* call = nullptr;     ///< null if only_worker
   CLI::App* settings = nullptr; ///< null if only_worker
   call_options called;
@@ -97,6 +111,11 @@ parser::parser(std::string program_name, bool only_worker)
   add_global_options(*worker, given);
   add_worker_options(*worker, given);
   worker->footer(worker_footer);
+  beat = root.add_subcommand("beat", "Send periodic tasks.");
+  format(*beat, program + " beat [OPTIONS] [SETTING=VALUE]...");
+  add_global_options(*beat, given);
+  add_beat_options(*beat, given);
+  beat->footer(beat_footer);
   call = root.add_subcommand("call", "Send a task, and wait for its result.");
   format(*call, program + " call [OPTIONS] TASK");
   add_global_options(*call, given);
@@ -182,20 +201,22 @@ std::string parser::complaint() const {
              + (is_option(arg) ? explain_option(*this, root, arg)
                                : explain_command(*this, arg));
   }
-  for (auto command : {worker, call, settings}) {
+  for (auto command : {worker, beat, call, settings}) {
     if (command == nullptr)
       continue;
     for (auto& arg : command->remaining()) {
       auto name = name_of(*command) + ": ";
       if (is_option(arg))
         return name + explain_option(*this, *command, arg);
-      if (command != worker || !is_assignment(arg))
-        return unexpected(name_of(*command), arg, command == worker);
+      auto takes_settings = command == worker || command == beat;
+      if (!takes_settings || !is_assignment(arg))
+        return unexpected(name_of(*command), arg, takes_settings);
     }
   }
+  auto& command = beat != nullptr && beat->parsed() ? *beat : *worker;
   for (auto& arg : after_dashes)
-    if (!worker->parsed() || !is_assignment(arg))
-      return unexpected(name_of(*worker), arg, worker->parsed());
+    if (!command.parsed() || !is_assignment(arg))
+      return unexpected(name_of(command), arg, command.parsed());
   return {};
 }
 
@@ -271,13 +292,14 @@ int run_command_line(const std::string& program, std::vector<std::string> argv,
   }
   if (x.call != nullptr && x.call->parsed())
     return run_call_command(x.name_of(*x.call), x.given, x.called);
-  if (!only_worker && !x.worker->parsed()) {
+  auto sends = x.beat != nullptr && x.beat->parsed();
+  if (!only_worker && !x.worker->parsed() && !sends) {
     std::fputs(x.root.help().c_str(), stdout);
     return exit_ok;
   }
   // Options outrank name=value arguments, as in Celery.
   std::vector<std::pair<std::string, std::string>> assignments;
-  auto settings = x.worker->remaining();
+  auto settings = (sends ? x.beat : x.worker)->remaining();
   settings.insert(settings.end(), x.after_dashes.begin(), x.after_dashes.end());
   for (auto& arg : settings) {
     auto equals = arg.find('=');
@@ -286,6 +308,8 @@ int run_command_line(const std::string& program, std::vector<std::string> argv,
   assignments.insert(assignments.end(), x.given.assignments.begin(),
                      x.given.assignments.end());
   x.given.assignments = std::move(assignments);
+  if (sends)
+    return run_beat_command(x.name_of(*x.beat), x.given);
   return run_worker_command(x.name_of(*x.worker), argv, x.given);
 }
 

@@ -1,5 +1,6 @@
 #include "apps/configure.hpp"
 
+#include "apps/beat_command.hpp"
 #include "apps/logging.hpp"
 #include "apps/version.hpp"
 #include "protocol/backend/file/result_folder.hpp"
@@ -419,9 +420,12 @@ expected<worker_config> configure_worker(const options& given,
     config.heartbeat.reset();
   else
     config.heartbeat = std::chrono::seconds{given.heartbeat_interval};
-  if (given.beat)
-    warnings.push_back("-B, --schedule, --scheduler: the periodic scheduler is "
-                       "not there yet; nothing is sent");
+  if (given.beat) {
+    auto beat = configure_beat(x);
+    if (!beat)
+      return beat.error();
+    config.beat = std::move(*beat);
+  }
   if (variables.contains("CELERY_CONFIG_MODULE"))
     warnings.push_back("CELERY_CONFIG_MODULE names a Python module; settings "
                        "are read from the JSON file that CELERY_CONFIG names");

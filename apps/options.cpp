@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
-#include <tuple>
 
 #include <unistd.h>
 
@@ -20,7 +19,7 @@ constexpr const char* worker_group = "Worker options";
 constexpr const char* pool_group = "Pool options";
 constexpr const char* queue_group = "Queue options";
 constexpr const char* process_group = "Process options";
-constexpr const char* beat_group = "Options of the periodic scheduler (not there yet)";
+constexpr const char* beat_group = "Options of the periodic scheduler";
 constexpr const char* celery_group = "Accepted for Celery's start scripts";
 
 // -- checks: each returns what is wrong, or nothing ---------------------------
@@ -334,17 +333,12 @@ void add_worker_options(CLI::App& command, options& x) {
       ->check(an_executable());
 
   add_flag(command, beat_group, "-B,--beat", x.beat,
-           "Send periodic tasks from this worker");
-  for (auto [names, type, meaning] :
-       {std::tuple{"-s,--schedule-filename,--schedule", "PATH",
-                   "Where it remembers when each task ran last [default: "
-                   "celerybeat-schedule]"},
-        std::tuple{"--scheduler", "CLASS",
-                   "Which scheduler [default: PersistentScheduler]"}})
-    add_text(
-        command, beat_group, names, type, [&x](std::string) { x.beat = true; },
-        meaning)
-        ->check(not_empty());
+           "Send periodic tasks from this worker; for one worker only");
+  add_setting(command, x, beat_group, "-s,--schedule-filename,--schedule", "PATH",
+              "beat_schedule_filename")
+      ->check(not_empty());
+  add_setting(command, x, beat_group, "--scheduler", "CLASS", "beat_scheduler")
+      ->check(not_empty());
 
   auto events = find_setting("worker_send_task_events");
   command
@@ -369,6 +363,32 @@ void add_worker_options(CLI::App& command, options& x) {
       "Between two heartbeat events (Redis only yet) [default: 2]")
       ->check(whole_number(1));
   name_variables(command);
+}
+
+void add_beat_options(CLI::App& command, options& x) {
+  add_text(
+      command, beat_group, "-l,--loglevel", "LEVEL",
+      [&x](const std::string& text) { x.loglevel = text; },
+      std::string{"One of "} + log_levels + " [default: WARNING]")
+      ->check(a_level());
+  add_setting(command, x, beat_group, "-s,--schedule", "PATH",
+              "beat_schedule_filename")
+      ->check(not_empty());
+  add_setting(command, x, beat_group, "-S,--scheduler", "CLASS",
+              "beat_scheduler")
+      ->check(not_empty());
+  add_setting(command, x, beat_group, "--max-interval", "SECONDS",
+              "beat_max_loop_interval", "300")
+      ->check(some_seconds());
+  add_flag(command, process_group, "-D,--detach", x.detach,
+           "Run in the background. Returns when the beat is connected or has "
+           "failed, with its exit status");
+  add_setting(command, x, process_group, "-f,--logfile", "PATH", "beat_logfile",
+              "standard error")
+      ->check(not_empty());
+  add_setting(command, x, process_group, "--pidfile", "PATH", "beat_pidfile",
+              "none")
+      ->check(not_empty());
 }
 
 std::optional<autoscale_bounds> parse_autoscale(const std::string& text) {

@@ -38,7 +38,7 @@ struct options {
   std::optional<autoscale_bounds> autoscale;
   bool without_heartbeat = false;
   size_t heartbeat_interval = 2; ///< seconds
-  bool beat = false; ///< -B or what belongs to it
+  bool beat = false; ///< -B
 
   // -- settings ---------------------------------------------------------------
 
@@ -51,6 +51,9 @@ void add_global_options(CLI::App& command, options& x);
 
 /// Adds the options of `worker`.
 void add_worker_options(CLI::App& command, options& x);
+
+/// Adds the options of `beat`.
+void add_beat_options(CLI::App& command, options& x);
 
 /// "10,3", "3,10" or "10" (from 0). @returns nothing for anything else.
 std::optional<autoscale_bounds> parse_autoscale(const std::string& text);

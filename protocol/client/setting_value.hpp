@@ -126,6 +126,24 @@ struct setting_value<std::string> {
   }
 };
 
+/// As it stands: whoever uses it knows what it holds.
+template <>
+struct setting_value<json::object> {
+  static constexpr auto kind = setting_kind::object;
+
+  static expected<void> set(json::object& x, const json::value& value,
+                            const setting_origin& origin, bounds) {
+    if (!value.is_object())
+      return wrong_value(origin, value, "an object");
+    x = value.get_object();
+    return {};
+  }
+
+  static json::value get(const json::object& x) {
+    return x;
+  }
+};
+
 template <>
 struct setting_value<name_or_number> {
   static constexpr auto kind = setting_kind::text;

@@ -8,6 +8,7 @@
 
 #include "protocol/error.hpp"
 #include "protocol/message/content.hpp"
+#include "protocol/message/json.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -162,6 +163,16 @@ struct settings {
   std::optional<bool> worker_log_color; ///< none: on a terminal
   std::chrono::milliseconds worker_soft_shutdown_timeout{0};
   bool worker_enable_soft_shutdown_on_idle = false;
+
+  // -- beat -------------------------------------------------------------------
+
+  json::object beat_schedule; ///< entries, see protocol/schedule/entry.hpp
+  std::string beat_scheduler{"celery.beat:PersistentScheduler"};
+  std::string beat_schedule_filename{"celerybeat-schedule"};
+  std::chrono::milliseconds beat_max_loop_interval{0}; ///< 0: five minutes
+  std::optional<std::chrono::milliseconds> beat_cron_starting_deadline;
+  std::string beat_logfile; ///< empty: standard error
+  std::string beat_pidfile; ///< empty: none
 
   // -- worker: the process ----------------------------------------------------
 

@@ -25,6 +25,19 @@ def test_systemd_accepts_the_unit(tmp_path):
     assert done.returncode == 0 and done.stderr == "", done.stderr
 
 
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="no systemd here")
+def test_systemd_accepts_the_beat(tmp_path):
+    unit = tmp_path / "umbel-beat.service"
+    text = (UNITS / "beat.service").read_text()
+    unit.write_text(text.replace("/usr/local/bin/umbel", umbel_binary()))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", str(unit)],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+
+
 def environment_file() -> dict[str, str]:
     lines = (UNITS / "umbel.default").read_text().splitlines()
     return dict(

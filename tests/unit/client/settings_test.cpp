@@ -314,14 +314,14 @@ CAF_TEST(a broken file is reported with its place) {
 }
 
 CAF_TEST(settings of Celery without effect are a warning) {
-  file(R"({"beat_schedule": {"a": {}}, "worker_direct": true,
+  file(R"({"task_routes": {"a": {}}, "worker_direct": true,
            "broker_pool_limit": 10.0, "task_protocol": 2,
            "security_key": null,
            "broker_transport_options": {"fanout_prefix": true}})");
   load();
   CAF_CHECK_EQUAL(warnings,
                   (std::vector<std::string>{
-                      "setting 'beat_schedule' in conf.json is not supported "
+                      "setting 'task_routes' in conf.json is not supported "
                       "yet: it has no effect",
                       "setting 'worker_direct' in conf.json is not supported "
                       "yet: it has no effect",

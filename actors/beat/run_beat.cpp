@@ -1,0 +1,127 @@
+#include "actors/beat/run_beat.hpp"
+
+#include "actors/beat/beat.hpp"
+#include "actors/supervision/supervision_errc.hpp"
+#include "actors/supervision/supervisor.hpp"
+#include "protocol/client/node_format.hpp"
+#include "protocol/message/envelope.hpp"
+
+#include <caf/all.hpp>
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <csignal>
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+namespace umbel {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Blocks the signals that end a beat and reads them from a descriptor.
+int open_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (auto number : {SIGTERM, SIGINT, SIGQUIT, SIGHUP})
+    sigaddset(&set, number);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/// A descriptor that can be read once something has ended.
+struct end_mark {
+  const int fd = eventfd(0, EFD_CLOEXEC);
+  caf::error reason; // written before the descriptor is
+
+  ~end_mark() {
+    close(fd);
+  }
+
+  void set(const caf::error& x) {
+    reason = x;
+    uint64_t one = 1;
+    [[maybe_unused]] auto n = write(fd, &one, sizeof(one));
+  }
+};
+
+beat_options options_of(const beat_config& config) {
+  beat_options result;
+  result.now = now;
+  result.max_interval = config.max_interval;
+  result.on_running = config.on_running;
+  auto options = config.broker;
+  options.node = node_name{fmt::format("gen{}@{}", getpid(), host_name())};
+  options.queues.clear();
+  result.connect = [url = config.broker_url, options]() mutable {
+    options.incarnation = make_uuid();
+    options.shared = std::make_shared<shared_connections>();
+    return connect_broker(url, options);
+  };
+  return result;
+}
+
+} // namespace
+
+expected<std::shared_ptr<beat_plan>> open_plan(const beat_config& config) {
+  auto file = beat_db::open(config.file);
+  if (!file)
+    return file.error();
+  auto plan = beat_plan::make(config.entries, std::move(*file), now(),
+                              config.deadline);
+  if (!plan)
+    return plan.error();
+  return std::shared_ptr<beat_plan>{std::move(*plan)};
+}
+
+child_spec beat_spec(const beat_config& config,
+                     std::shared_ptr<beat_plan> plan) {
+  supervisor_flags flags;
+  flags.backoff = {50ms, 2s};
+  flags.intensity = {unlimited_restarts, 1h}; // a broker may be away
+  child_spec send;
+  send.id = "beat";
+  send.start = [plan, options = options_of(config)](caf::local_actor* parent,
+                                                    const siblings&) {
+    return parent->spawn<caf::detached>(beat, plan, options);
+  };
+  return supervisor_spec("beat", flags, {std::move(send)});
+}
+
+int run_beat(const beat_config& config) {
+  auto plan = open_plan(config);
+  if (!plan) {
+    spdlog::critical("{}", plan.error().what);
+    return 1;
+  }
+  auto signals = open_signals();
+  auto end = std::make_shared<end_mark>();
+  caf::actor_system_config system_config;
+  system_config.set("scheduler.max-threads", size_t{1});
+  caf::actor_system system{system_config};
+  spdlog::info("beat: Starting with {} entries, remembered in '{}'",
+               (*plan)->size(), config.file);
+  auto spec = beat_spec(config, std::move(*plan));
+  auto root = system.spawn(supervisor, "root", supervisor_flags{},
+                           std::vector<child_spec>{std::move(spec)});
+  root->attach_functor([end](const caf::error& x) { end->set(x); });
+  pollfd fds[] = {{signals, POLLIN, 0}, {end->fd, POLLIN, 0}};
+  while (poll(fds, 2, -1) <= 0 || fds[1].revents == 0) {
+    signalfd_siginfo info;
+    if (fds[0].revents != 0 && read(signals, &info, sizeof(info)) > 0)
+      caf::anon_send_exit(root, caf::exit_reason::user_shutdown);
+  }
+  close(signals);
+  if (!end->reason || end->reason == caf::exit_reason::user_shutdown)
+    return 0;
+  spdlog::critical("{}", describe(end->reason));
+  return 1;
+}
+
+} // namespace umbel

@@ -1,0 +1,42 @@
+// Runs beats: alone (`umbel beat`) or as a part of a worker (-B).
+//
+//     supervisor "beat"   one_for_one, backoff
+//     `- beat             sends what is due
+#pragma once
+
+#include "actors/beat/beat_plan.hpp"
+#include "actors/supervision/child_spec.hpp"
+#include "protocol/broker/broker.hpp"
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace umbel {
+
+struct beat_config {
+  std::string broker_url;
+  broker_options broker; ///< how to use it
+  std::vector<schedule::entry> entries;
+  std::string file; ///< -s
+  std::chrono::microseconds max_interval = std::chrono::minutes{5};
+  std::optional<std::chrono::microseconds> deadline;
+  /// To be called whenever the beat is connected. From any thread. Never empty.
+  std::function<void()> on_running = [] {};
+};
+
+/// Opens the file. @returns what is wrong with it
+expected<std::shared_ptr<beat_plan>> open_plan(const beat_config& config);
+
+/// The beat with a supervisor of its own, for a tree.
+child_spec beat_spec(const beat_config& config, std::shared_ptr<beat_plan> plan);
+
+/// Sends tasks until SIGTERM or SIGINT. Blocks. Call it from main, before any other
+/// thread is started: it sets the signal mask that threads inherit.
+/// @returns the exit status
+int run_beat(const beat_config& config);
+
+} // namespace umbel

@@ -1,0 +1,22 @@
+// `umbel beat`: sends periodic tasks.
+#pragma once
+
+#include "actors/beat/run_beat.hpp"
+#include "apps/configure.hpp"
+#include "apps/options.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace umbel {
+
+/// What a beat is started with, from the settings `beat_*`.
+/// @returns `invalid_setting` with setting, entry and what is wrong
+expected<beat_config> configure_beat(const settings& x);
+
+/// @param name what errors call the command: "umbel beat"
+/// @returns the exit status
+int run_beat_command(const std::string& name, const options& given);
+
+} // namespace umbel

@@ -1,0 +1,199 @@
+#include "protocol/schedule/entry.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace umbel::schedule {
+
+namespace {
+
+using std::chrono::microseconds;
+
+/// Reads one entry; an object, for its errors.
+class entry_parser {
+public:
+  entry_parser(std::string_view name, const time_zone& zone,
+               const std::string& default_queue)
+    : zone_(zone) {
+    result_.name = name;
+    result_.call.queue = default_queue;
+  }
+
+  expected<entry> parse(const json::value& x) {
+    if (!x.is_object())
+      return wrong("", "expected an object with task and schedule");
+    auto& members = x.get_object();
+    for (auto& [name, value] : members)
+      if (auto done = take(name, value); !done)
+        return done.error();
+    if (result_.call.task.empty())
+      return wrong("task", "is missing");
+    if (!schedule_)
+      return wrong("schedule", "is missing");
+    auto when = parse_schedule(*schedule_, relative_, zone_);
+    if (!when)
+      return wrong("", when.error().what);
+    result_.when = std::move(*when);
+    return std::move(result_);
+  }
+
+private:
+  error wrong(std::string_view member, std::string_view why) const {
+    return {errc::invalid_setting,
+            fmt::format("beat_schedule, entry '{}': {}{}{}", result_.name,
+                        member, member.empty() ? "" : " ", why)};
+  }
+
+  expected<void> take(std::string_view name, const json::value& value) {
+    auto& call = result_.call;
+    if (name == "task") {
+      if (!value.is_string() || value.get_string().empty())
+        return wrong(name, "has to be a task's name");
+      call.task = value.get_string();
+    } else if (name == "schedule") {
+      schedule_ = value;
+    } else if (name == "args") {
+      if (!value.is_array())
+        return wrong(name, "has to be a list");
+      call.args = value.get_array();
+    } else if (name == "kwargs") {
+      if (!value.is_object())
+        return wrong(name, "has to be an object");
+      call.kwargs = value.get_object();
+    } else if (name == "relative") {
+      if (!value.is_bool())
+        return wrong(name, "has to be true or false");
+      relative_ = value.get_bool();
+    } else if (name == "catch_up") {
+      return take_catch_up(value);
+    } else if (name == "options") {
+      if (!value.is_object())
+        return wrong(name, "has to be an object");
+      for (auto& [option, x] : value.get_object())
+        if (auto done = take_option(option, x); !done)
+          return done.error();
+    } else {
+      return wrong(name, "is not known; there are task, schedule, args, kwargs, "
+                         "options, relative, catch_up");
+    }
+    return {};
+  }
+
+  expected<void> take_catch_up(const json::value& value) {
+    for (auto [name, policy] :
+         {std::pair{"skip", catch_up::skip}, std::pair{"once", catch_up::once},
+          std::pair{"all", catch_up::all}})
+      if (value.is_string() && value.get_string() == name) {
+        result_.catch_up = policy;
+        return {};
+      }
+    return wrong("catch_up", "has to be skip, once or all");
+  }
+
+  expected<void> take_text(std::string& to, std::string_view name,
+                           const json::value& x) {
+    if (!x.is_string() || x.get_string().empty())
+      return wrong(name, "has to be a text");
+    to = x.get_string();
+    return {};
+  }
+
+  expected<void> take_seconds(std::optional<microseconds>& to,
+                              std::string_view name, const json::value& x) {
+    auto seconds = x.is_number() ? x.to_number<double>() : -1;
+    if (!(seconds >= 0 && seconds < 1e9))
+      return wrong(name, "has to be a number of seconds");
+    to = std::chrono::round<microseconds>(
+      std::chrono::duration<double>{seconds});
+    return {};
+  }
+
+  expected<void> take_limit(size_t place, std::string_view name,
+                            const json::value& x) {
+    if (!x.is_number() || x.to_number<double>() < 0)
+      return wrong(name, "has to be a number of seconds");
+    auto& limits = result_.call.headers["timelimit"];
+    if (!limits.is_array())
+      limits = json::array{nullptr, nullptr};
+    limits.get_array()[place] = x;
+    return {};
+  }
+
+  expected<void> take_option(std::string_view name, const json::value& x) {
+    auto& call = result_.call;
+    if (x.is_null())
+      return {};
+    if (name == "queue" || name == "routing_key")
+      return take_text(call.queue, name, x);
+    if (name == "expires")
+      return take_seconds(result_.expires_in, name, x);
+    if (name == "countdown")
+      return take_seconds(result_.countdown, name, x);
+    if (name == "time_limit")
+      return take_limit(0, name, x);
+    if (name == "soft_time_limit")
+      return take_limit(1, name, x);
+    if (name == "priority") {
+      if (!x.is_int64() || x.get_int64() < 0 || x.get_int64() > 9)
+        return wrong(name, "has to be a number from 0 to 9");
+      call.priority = static_cast<int>(x.get_int64());
+    } else if (name == "headers") {
+      if (!x.is_object())
+        return wrong(name, "has to be an object");
+      for (auto& [key, value] : x.get_object())
+        call.headers[key] = value;
+    } else if (name == "shadow" || name == "ignore_result") {
+      call.headers[name] = x;
+    } else if (name != "serializer" || x != json::value("json")) {
+      return wrong(fmt::format("option '{}'", name),
+                   "is not supported; there are queue, routing_key, priority, "
+                   "expires, countdown, time_limit, soft_time_limit, headers, "
+                   "shadow, ignore_result");
+    }
+    return {};
+  }
+
+  const time_zone& zone_;
+  entry result_;
+  std::optional<json::value> schedule_;
+  bool relative_ = false;
+};
+
+} // namespace
+
+expected<std::vector<entry>> parse_entries(const json::object& x,
+                                           const time_zone& zone,
+                                           const std::string& default_queue) {
+  std::vector<entry> result;
+  for (auto& [name, value] : x) {
+    auto one = entry_parser{name, zone, default_queue}.parse(value);
+    if (!one)
+      return one.error();
+    result.push_back(std::move(*one));
+  }
+  return result;
+}
+
+entry backend_cleanup(const time_zone& zone, const std::string& queue) {
+  json::value x{{"task", "celery.backend_cleanup"},
+                {"schedule", {{"crontab", "0 4 * * *"}}},
+                {"options", {{"expires", 12 * 3'600}}}};
+  return entry_parser{"celery.backend_cleanup", zone, queue}.parse(x).value();
+}
+
+outgoing_message make_message(const entry& x, timestamp now,
+                              const std::string& origin) {
+  auto call = x.call;
+  call.id = make_uuid();
+  call.origin = origin;
+  if (x.expires_in)
+    call.expires = now + *x.expires_in;
+  if (x.countdown)
+    call.eta = now + *x.countdown;
+  // Its arguments come from a list, and Celery shows them so.
+  call.headers.emplace("argsrepr", python_repr(call.args));
+  return {queue_name{call.queue}, call.priority, make_task_message(call)};
+}
+
+} // namespace umbel::schedule
