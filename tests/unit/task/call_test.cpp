@@ -52,8 +52,12 @@ struct fixture {
 
   simulated_runtime where;
   registry app;
-  runner_settings settings{
-      .node = "celery@test", .task_default_queue = "standard"};
+  runner_settings settings = [] {
+    runner_settings result;
+    result.node = "celery@test";
+    result.task_default_queue = "standard";
+    return result;
+  }();
   silent_sink sink;
   task_call caller;
   task_runner runner{app, settings, where};
