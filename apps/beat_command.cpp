@@ -69,6 +69,9 @@ expected<beat_config> configure_beat(const settings& x) {
       && !x.beat_schedule.contains("celery.backend_cleanup"))
     result.entries.push_back(
       schedule::backend_cleanup(*zone, x.task_default_queue));
+  for (auto& entry : result.entries)
+    entry.call.form = {x.task_serializer,
+                       x.task_compression.value_or(compression::none)};
   result.broker_url = x.broker_url;
   result.broker = to_broker_options(x);
   result.file = x.beat_schedule_filename;

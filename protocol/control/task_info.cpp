@@ -27,14 +27,17 @@ json::value delivery_info(const task_header& header,
 
 json::object task_info(std::string_view payload, const node_name& node,
                        const task_status& status, bool safe) {
+  // It was accepted when it came.
+  static const content_rules any{
+    {serializer::json, serializer::yaml, serializer::msgpack}};
   task_header header;
-  if (auto read = read_task_header(payload))
+  if (auto read = read_task_header(payload, any))
     header = std::move(*read);
   json::value args(read_header_text(payload, "argsrepr"));
   json::value kwargs(read_header_text(payload, "kwargsrepr"));
   json::value delivery = delivery_info(header, nullptr);
   if (payload.size() <= shown_message_max)
-    if (auto message = parse_task_message(payload)) {
+    if (auto message = parse_task_message(payload, any)) {
       delivery = delivery_info(header, &message->properties);
       if (!safe) {
         args = std::move(message->args);
