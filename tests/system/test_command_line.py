@@ -202,12 +202,12 @@ def test_the_short_program_speaks_of_itself():
 @pytest.mark.parametrize(
     "args",
     [
-        ["-b", "amqp://user:s3cret@host//"],
+        ["-b", "sqs://user:s3cret@host//"],
         ["-b", "redis://user:s3cret@host:port/0"],
         ["-b", "redis://user:s3cret@host/first"],
         ["-b", "rediss://user:s3cret@host/0"],
         ["-b", "user:s3cret@host"],
-        ["--result-backend", "rpc://user:s3cret@host"],
+        ["--result-backend", "couchdb://user:s3cret@host"],
     ],
     ids=lambda x: x[1].replace("s3cret@", ""),
 )

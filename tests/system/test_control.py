@@ -259,22 +259,23 @@ def test_bad_requests(umbel_worker, celery, tasks, broker, redis_client):
         assert list(answer) == ["error"], (x, answer)
     assert control(celery, "no_such") == {"error": "KeyError('no_such')"}
     channel = "/0.celery.pidbox"
+    form = {"content-type": "application/json", "content-encoding": "utf-8"}
     body = json.dumps({"method": "ping", "arguments": {}, "destination": None})
     for payload in (
         b"", b"[]", b"\xff", b"{}", b'{"body": 1}', b'{"body": "[]"}',
-        json.dumps({"body": "{}", "properties": {}}).encode(),
-        json.dumps({"body": body[:-1] + ', "reply_to": 1}', "properties": {}}).encode(),
-        json.dumps({"body": body[:-1] + ', "reply_to": {"exchange": []}}', "properties": {}}).encode(),
-        json.dumps({"body": body[:-1] + ', "reply_to": {}, "ticket": 1}', "properties": {}}).encode(),
-        json.dumps({"body": body, "headers": {"clock": "x"}, "properties": {}}).encode(),
-        json.dumps({"body": body, "headers": {"clock": 2**64}, "properties": {}}).encode(),
+        json.dumps({"body": "{}", "properties": {}, **form}).encode(),
+        json.dumps({"body": body[:-1] + ', "reply_to": 1}', "properties": {}, **form}).encode(),
+        json.dumps({"body": body[:-1] + ', "reply_to": {"exchange": []}}', "properties": {}, **form}).encode(),
+        json.dumps({"body": body[:-1] + ', "reply_to": {}, "ticket": 1}', "properties": {}, **form}).encode(),
+        json.dumps({"body": body, "headers": {"clock": "x"}, "properties": {}, **form}).encode(),
+        json.dumps({"body": body, "headers": {"clock": 2**64}, "properties": {}, **form}).encode(),
     ):
         redis_client.publish(channel, payload)
     assert only(celery.control.ping(timeout=5, limit=1)) == {"ok": "pong"}
     # An answer that cannot be delivered is no reason to do anything else.
     redis_client.set("_kombu.binding.reply.celery.pidbox", "no set")
     asking = body[:-1] + ', "ticket": "t", "reply_to": {"exchange": "reply.celery.pidbox", "routing_key": "k"}}'
-    redis_client.publish(channel, json.dumps({"body": asking, "properties": {}}))
+    redis_client.publish(channel, json.dumps({"body": asking, "properties": {}, **form}))
     running.wait_for_log("cannot publish to the exchange reply.celery.pidbox")
     redis_client.delete("_kombu.binding.reply.celery.pidbox")
     assert only(celery.control.ping(timeout=5, limit=1)) == {"ok": "pong"}

@@ -15,7 +15,7 @@ from test_command_line import refused, run
 WRONG = {
     "--app": (",", "is not a list of names such as one,two"),
     "--broker": ("http://host", "the scheme 'http' is not one of redis://"),
-    "--result-backend": ("file:///x", "the scheme 'file' is not one of redis://"),
+    "--result-backend": ("couchdb://x", "the scheme 'couchdb' is not one of redis://"),
     "--config": ("/no/such/file", "cannot read the settings file"),
     "--workdir": ("/no/such/dir", "No such file or directory"),
     "--hostname": ("a b", "holds white space"),
