@@ -23,11 +23,14 @@ const control_method* find_control_method(std::string_view name) {
 
 void control_state::on_command(const control_request& x) {
   options.clock->adjust(x.clock);
-  ++open;
+  // Whoever wants no answer is not told that there is none: that command is
+  // carried out in any case.
+  if (x.reply_to)
+    ++open;
   auto answer = [this, to = x.reply_to](json::value value) {
-    --open;
     if (!to)
       return;
+    --open;
     auto payload = make_control_reply(node(), value, *to,
                                       options.clock->forward());
     self->send(colleagues.publisher,
@@ -40,7 +43,7 @@ void control_state::on_command(const control_request& x) {
                   python_repr(json::value(x.method), 40));
     answer(remote::failed(fmt::format(
       "KeyError({})", python_repr(json::value(x.method), 100))));
-  } else if (open > open_max) {
+  } else if (x.reply_to && open > open_max) {
     answer(remote::failed(fmt::format("{} commands are not answered yet",
                                        open_max)));
   } else {
