@@ -190,7 +190,7 @@ void on_reap(child_worker_actor* self, int looks) {
   if (!how) {
     if (looks == reap_patience)
       ::kill(st.process.pid, SIGKILL);
-    self->delayed_send(self, reap_interval, reap_atom::value, looks + 1);
+    caf::delayed_anon_send(self, reap_interval, reap_atom::value, looks + 1);
     return;
   }
   st.process.pid = -1;
@@ -301,9 +301,9 @@ caf::behavior child_worker(child_worker_actor* self, caf::actor pool,
       auto& st = self->state;
       st.closed = true;
       if (st.pid())
-        self->send(self, reap_atom::value, 0);
+        caf::anon_send(self, reap_atom::value, 0);
       else
-        self->send(self, unborn_atom::value);
+        caf::anon_send(self, unborn_atom::value);
     },
     [=](unborn_atom) { on_unborn(self); },
     [=](reap_atom, int looks) { on_reap(self, looks); },

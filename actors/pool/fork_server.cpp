@@ -108,14 +108,14 @@ void on_look(fork_server_actor* self) {
            && st.line->is_stuck(t - st.patience))
     kill_server(st, "it makes no children");
   if (st.line->look() || !st.ready)
-    self->delayed_send(self, st.look_interval, look_atom::value);
+    caf::delayed_anon_send(self, st.look_interval, look_atom::value);
 }
 
 void on_reap(fork_server_actor* self) {
   auto& st = self->state;
   auto how = reap(st.pid);
   if (!how) {
-    self->delayed_send(self, reap_interval, reap_atom::value);
+    caf::delayed_anon_send(self, reap_interval, reap_atom::value);
     return;
   }
   st.pid = -1;
@@ -171,7 +171,7 @@ caf::behavior fork_server_broker(fork_server_actor* self,
       auto& st = self->state;
       take_back_line(st);
       kill(st.pid, SIGKILL);
-      self->send(self, reap_atom::value);
+      caf::anon_send(self, reap_atom::value);
     },
     [=](look_atom) { on_look(self); },
     [=](reap_atom) { on_reap(self); },

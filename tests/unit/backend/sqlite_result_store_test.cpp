@@ -97,8 +97,9 @@ CAF_TEST(a_success_that_has_expired_makes_way) {
 
 CAF_TEST(no_expiry_is_for_ever) {
   put(*store(0s), "1", "SUCCESS");
-  CAF_CHECK_EQUAL(
-    file.open()->number("SELECT expires IS NULL FROM result").value(), 1);
+  auto endless
+    = file.open()->number("SELECT expires IS NULL FROM result").value();
+  CAF_CHECK_EQUAL(endless, 1);
 }
 
 CAF_TEST(a_listener_hears_of_what_it_asked_for) {

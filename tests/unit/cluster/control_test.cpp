@@ -10,6 +10,8 @@
 
 #include "tests/unit/dsl.hpp"
 
+#include <deque>
+
 using namespace umbel;
 using namespace std::chrono_literals;
 
@@ -81,8 +83,11 @@ struct fixture : test_coordinator_fixture<> {
     consume_messages();
   }
 
-  /// The answer to the last command, and that it is the only one.
-  json::value answer() {
+  std::deque<json::value> answers;
+
+  /// The answer to the last command, and that it is the only one. Kept, because
+  /// checks refer to parts of it.
+  const json::value& answer() {
     CAF_REQUIRE_EQUAL(log.published.size(), 1u);
     auto message = std::move(log.published.back());
     log.published.clear();
@@ -93,7 +98,8 @@ struct fixture : test_coordinator_fixture<> {
     CAF_CHECK_GREATER(x.headers.at("clock").as_int64(), 41);
     auto body = parse_json(x.body).value();
     CAF_CHECK_EQUAL(body.as_object().size(), 1u);
-    return body.as_object().at("celery@a");
+    answers.push_back(body.as_object().at("celery@a"));
+    return answers.back();
   }
 
   std::string asked(const std::string& method, json::object arguments = {}) {

@@ -6,6 +6,8 @@
 
 #include "tests/unit/dsl.hpp"
 
+#include <deque>
+
 using namespace umbel;
 using namespace std::chrono_literals;
 
@@ -61,9 +63,14 @@ struct fixture : test_coordinator_fixture<> {
     consume_messages();
   }
 
-  json::value body(size_t i) {
-    return parse_json(parse_envelope(log.published.at(i).payload).value().body)
-      .value();
+  std::deque<json::value> bodies;
+
+  /// Kept, because checks refer to parts of it.
+  const json::value& body(size_t i) {
+    bodies.push_back(
+      parse_json(parse_envelope(log.published.at(i).payload).value().body)
+        .value());
+    return bodies.back();
   }
 
   bool switched(bool on) {
