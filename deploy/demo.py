@@ -185,13 +185,23 @@ class Worker:
             self.received += line.rstrip().endswith(" received")
 
     def children(self) -> list[int]:
+        """Those that run tasks; not the fork server that they come from."""
         tasks = Path(f"/proc/{self.process.pid}/task").glob("*/children")
-        return sorted(int(pid) for t in tasks for pid in t.read_text().split())
+        pids = sorted(int(pid) for t in tasks for pid in t.read_text().split())
+        return [pid for pid in pids if name_of(pid) != "fork server"]
 
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(30)
         self.reader.join(5)
+
+
+def name_of(pid: int) -> str:
+    """What the process calls itself; empty if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def show(sender, task: str, *args) -> None:
