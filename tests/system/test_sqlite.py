@@ -46,8 +46,9 @@ def test_tasks_run_and_results_are_in_the_same_file(umbel_worker, file):
 
 def test_two_workers_share_the_work(umbel_worker, file):
     for name in "one", "two":
+        # Late, so that a reservation can be seen for as long as its task runs.
         umbel_worker("-n", f"{name}@h", "-c", "1", broker=file.url,
-                     config={"worker_prefetch_multiplier": 1})
+                     config={"worker_prefetch_multiplier": 1, **LATE})
     ids = file.publish("tasks.sleep", [[0.3]] * 6)
     eventually(lambda: file.holders() == 2)
     results(file, ids)
