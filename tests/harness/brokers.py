@@ -291,17 +291,26 @@ class AmqpBroker(Broker):
 
 
 class SqliteBroker(Broker):
-    """A file. Celery's client takes part through `sqlite_client`."""
+    """A file. Celery's client takes part through `sqlite_client`. It is opened for
+    each look: workers make it, and tests delete it."""
 
     name = "sqlite"
 
     def __init__(self, path: Path):
-        self.path = str(path)
-        self.url = self.result_url = f"sqlite:///{self.path}"
-        self.database = sqlite_client.Database(self.path)
+        self.path = path
+        self.url = self.result_url = f"sqlite://{path}"
+
+    def _open(self) -> contextlib.closing[sqlite_client.Database]:
+        return contextlib.closing(sqlite_client.Database(str(self.path)))
+
+    def _rows(self, sql: str, *values) -> list[tuple]:
+        with self._open() as database:
+            return database.rows(sql, *values)
 
     def _number(self, sql: str, *values) -> int:
-        return self.database.rows(sql, *values)[0][0]
+        return self._rows(sql, *values)[0][0]
+
+    # -- looking ---------------------------------------------------------------
 
     def queued(self, queue: str = "celery") -> int:
         return self._number("SELECT count(*) FROM waiting WHERE queue = ?", queue)
@@ -309,11 +318,15 @@ class SqliteBroker(Broker):
     def in_flight(self) -> int:
         return self._number("SELECT count(*) FROM reserved")
 
+    def holders(self) -> int:
+        """How many lives of workers hold something."""
+        return self._number("SELECT count(DISTINCT owner) FROM reserved")
+
     def delayed(self) -> int:
         return self._number("SELECT count(*) FROM delayed")
 
     def dead_letters(self, queue: str = "celery") -> list[Letter]:
-        rows = self.database.rows(
+        rows = self._rows(
             "SELECT reason, payload, at FROM dead WHERE queue = ? ORDER BY number DESC",
             queue,
         )
@@ -323,22 +336,31 @@ class SqliteBroker(Broker):
         ]
 
     def documents(self, ids: list[str]) -> list[dict | None]:
-        return [self.database.document(task_id) for task_id in ids]
+        with self._open() as database:
+            return [database.document(task_id) for task_id in ids]
 
     def expires_in(self, task_id: str) -> float | None:
         sql = "SELECT expires FROM result WHERE id = ?"
         expires = self._number(sql, task_id)
         return None if expires is None else expires / 1e6 - time.time()
 
+    def integrity(self) -> str:
+        """What SQLite says of the file: "ok"."""
+        return self._rows("PRAGMA integrity_check")[0][0]
+
+    # -- doing -----------------------------------------------------------------
+
     def put(self, payload: str, queue: str = "celery") -> bool:
-        self.database.put([(queue, 0, payload)])
+        with self._open() as database:
+            database.put([(queue, 0, payload)])
         return True
 
     def fill(self, text: str, count: int, queue: str = "celery") -> list[str]:
         ids = []
-        for batch in batches(spread(text, count)):
-            ids += [task_id for task_id, _ in batch]
-            self.database.put([(queue, 0, payload) for _, payload in batch])
+        with self._open() as database:
+            for batch in batches(spread(text, count)):
+                ids += [task_id for task_id, _ in batch]
+                database.put([(queue, 0, payload) for _, payload in batch])
         return ids
 
 

@@ -35,12 +35,19 @@ class Database:
             path, timeout=10 * PATIENCE, isolation_level=None, check_same_thread=False
         )
         self._connection.execute("PRAGMA journal_mode = WAL")
-        with self:
-            if self.rows("PRAGMA application_id") == [(0,)]:
-                for statement in SCHEMA.read_text().split(";\n"):
-                    self._connection.execute(statement)
-                self._connection.execute(f"PRAGMA application_id = {APPLICATION}")
-                self._connection.execute(f"PRAGMA user_version = {VERSION}")
+        if self._is_empty():
+            with self:
+                if self._is_empty():
+                    self._make_tables()
+
+    def _is_empty(self) -> bool:
+        return self.rows("PRAGMA application_id") == [(0,)]
+
+    def _make_tables(self) -> None:
+        for statement in SCHEMA.read_text().split(";\n"):
+            self._connection.execute(statement)
+        self._connection.execute(f"PRAGMA application_id = {APPLICATION}")
+        self._connection.execute(f"PRAGMA user_version = {VERSION}")
 
     def __enter__(self) -> sqlite3.Connection:
         self._connection.execute("BEGIN EXCLUSIVE")

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from harness.sqlite_file import SqliteFile
+from harness.brokers import SqliteBroker
 from harness.waiting import eventually
 from harness.workers import umbel_binary
 
@@ -13,13 +13,27 @@ LATE = {"task_acks_late": True, "task_reject_on_worker_lost": True}
 
 
 @pytest.fixture
-def file(tmp_path) -> SqliteFile:
-    return SqliteFile(tmp_path / "broker.db")
+def file(tmp_path) -> SqliteBroker:
+    return SqliteBroker(tmp_path / "broker.db")
 
 
-def results(file: SqliteFile, ids: list[str], timeout: float = 20) -> list:
+@pytest.fixture
+def send(make_celery, file):
+    """send("add", [[4, 4]]) publishes a task for each list of arguments, and returns
+    their ids."""
+
+    def send(name: str, calls: list[list]) -> list[str]:
+        task = app.tasks[f"tasks.{name}"]
+        with app.producer_pool.acquire() as producer:
+            return [task.apply_async(args, producer=producer).id for args in calls]
+
+    app = make_celery(file.url)
+    return send
+
+
+def results(file: SqliteBroker, ids: list[str], timeout: float = 20) -> list:
     eventually(lambda: file.statuses(ids) == {"SUCCESS": len(ids)}, timeout)
-    return [file.result(id)["result"] for id in ids]
+    return [x["result"] for x in file.documents(ids)]
 
 
 def refusal(*args: str) -> str:
@@ -34,28 +48,28 @@ def refusal(*args: str) -> str:
     return lines[0]
 
 
-def test_tasks_run_and_results_are_in_the_same_file(umbel_worker, file):
+def test_tasks_run_and_results_are_in_the_same_file(umbel_worker, file, send):
     running = umbel_worker(broker=file.url, backend="")
     assert f"transport:   {file.url}" in running.log
     assert f"results:     {file.url}" in running.log
-    ids = file.publish("tasks.add", [[i, 1] for i in range(200)])
+    ids = send("add", [[i, 1] for i in range(200)])
     assert results(file, ids) == [i + 1 for i in range(200)]
     assert file.in_flight() == 0
     running.stop()
 
 
-def test_two_workers_share_the_work(umbel_worker, file):
+def test_two_workers_share_the_work(umbel_worker, file, send):
     for name in "one", "two":
         # Late, so that a reservation can be seen for as long as its task runs.
         umbel_worker("-n", f"{name}@h", "-c", "1", broker=file.url,
                      config={"worker_prefetch_multiplier": 1, **LATE})
-    ids = file.publish("tasks.sleep", [[0.3]] * 6)
+    ids = send("sleep", [[0.3]] * 6)
     eventually(lambda: file.holders() == 2)
     results(file, ids)
 
 
 def test_killed_workers_lose_nothing_and_their_tasks_are_back_in_seconds(
-    umbel_worker, file
+    umbel_worker, file, send
 ):
     seed = random.randrange(1 << 30)
     print("seed", seed)
@@ -69,8 +83,8 @@ def test_killed_workers_lose_nothing_and_their_tasks_are_back_in_seconds(
     workers += [start(i) for i in (1, 2)]
     ids = []
     for life in range(3, 11):
-        ids += file.publish("tasks.add", [[i, 1] for i in range(1_000)])
-        ids += file.publish("tasks.sleep", [[0.05]] * 20)
+        ids += send("add", [[i, 1] for i in range(200)])
+        ids += send("sleep", [[0.05]] * 20)
         eventually(lambda: file.in_flight() > 0)
         victim = chance.choice(workers)
         victim.kill()
@@ -78,23 +92,22 @@ def test_killed_workers_lose_nothing_and_their_tasks_are_back_in_seconds(
         workers.append(start(life))
     results(file, ids, timeout=40)  # a lease is 10 s, a look every 5 s
     eventually(lambda: file.in_flight() == 0)
-    assert file.size() == 0
-    assert file.check() == "ok"
+    assert file.queued() == 0
+    assert file.integrity() == "ok"
 
 
-def test_a_worker_hears_commands(umbel_worker, file):
+def test_a_worker_hears_commands(umbel_worker, file, make_celery):
     running = umbel_worker(broker=file.url)
-    command = {"method": "revoke", "arguments": {"task_id": "unwanted"}}
-    file.broadcast("celery.pidbox", command)
+    make_celery(file.url).control.revoke("unwanted")
     running.wait_for_log("Tasks flagged as revoked: unwanted")
 
 
-def test_purge(umbel_worker, file):
+def test_purge(umbel_worker, file, send):
     umbel_worker(broker=file.url).stop()
-    file.publish("tasks.add", [[1, 1]] * 7)
+    send("add", [[1, 1]] * 7)
     running = umbel_worker("--purge", "--force", broker=file.url)
     running.wait_for_log(r"purge: deleted 7 messages \(celery: 7\)")
-    assert file.size() == 0
+    assert file.queued() == 0
 
 
 def test_what_cannot_work_is_said_in_one_line(file, tmp_path):
@@ -109,7 +122,7 @@ def test_what_cannot_work_is_said_in_one_line(file, tmp_path):
     )
 
 
-def test_the_file_is_deleted_under_a_worker(umbel_worker, file):
+def test_the_file_is_deleted_under_a_worker(umbel_worker, file, send):
     running = umbel_worker(broker=file.url)
     for end in "", "-wal", "-shm":
         file.path.with_name(file.path.name + end).unlink(missing_ok=True)
@@ -118,7 +131,7 @@ def test_the_file_is_deleted_under_a_worker(umbel_worker, file):
 
     def is_there():
         try:
-            return file.publish("tasks.add", [[4, 4]])
+            return send("add", [[4, 4]])
         except Exception as problem:  # its tables are being made
             print(problem)
 
