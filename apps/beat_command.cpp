@@ -30,7 +30,7 @@ constexpr std::chrono::seconds launch_patience{30};
 /// All of them delete their results by themselves.
 constexpr std::string_view expiring_stores[]
   = {"redis", "rediss", "redis+socket", "unix", "sqlite",
-     "memory", "disabled", "rpc"};
+     "sqla+sqlite", "sqlalchemy+sqlite", "memory", "disabled", "rpc"};
 
 /// Celery's default, in each of the forms that it takes.
 constexpr std::string_view known_schedulers[]

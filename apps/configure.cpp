@@ -78,6 +78,9 @@ expected<void> check_url(const std::string& setting, const std::string& text,
     auto folder = file_backend::result_folder::open(text, {});
     return folder ? expected<void>{} : invalid(folder.error().what);
   }
+  if (parsed->scheme.starts_with("db+"))
+    return invalid("Celery's database backend keeps results as Python pickles; "
+                   "file:///folder is for Celery and Umbel alike");
   std::string known;
   for (auto scheme : schemes)
     known += (known.empty() ? "" : ", ") + std::string{scheme} + "://";
@@ -312,7 +315,7 @@ expected<settings> configure_settings(const options& given,
   auto& x = *loaded;
   if (auto done = check_url("broker_url", x.broker_url,
                             {"redis", "redis+socket", "unix", "amqp", "sqlite",
-                             "filesystem", "memory"});
+                             "sqla+sqlite", "filesystem", "memory"});
       !done)
     return done.error();
   if (x.result_backend.empty()
@@ -327,6 +330,10 @@ expected<settings> configure_settings(const options& given,
                        "results: there will be none; file:///folder would do");
   } else if (x.result_backend.empty()) {
     x.result_backend = x.broker_url;
+    if (sqlite::is_kombu(x.broker_url.substr(0, x.broker_url.find("://"))))
+      warnings.push_back("result_backend is not set: results go into a table of "
+                         "Umbel's, which Celery does not read; file:///folder is "
+                         "for both");
   }
   if (auto done =
           check_url("result_backend", x.result_backend,

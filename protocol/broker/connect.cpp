@@ -45,7 +45,8 @@ connect_broker(const std::string& url, const broker_options& options) {
                "broker URL: " + shown
                    + " is not a known scheme; use redis://host:port/db, "
                      "redis+socket:///path, amqp://user:password@host:port/vhost, "
-                     "sqlite:///path, filesystem:// or memory://name"};
+                     "sqlite:///path, sqla+sqlite:///path, filesystem:// or "
+                     "memory://name"};
 }
 
 bool carries_events(const std::string& url) {

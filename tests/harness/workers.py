@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import redis
@@ -184,6 +185,15 @@ class Worker:
         except ProcessLookupError:
             pass
         self.process.wait(10)
+
+
+def runs(*workers: Worker) -> Counter:
+    """How often each task was run to its end, by the workers' logs."""
+    return Counter(
+        task_id
+        for x in workers
+        for task_id in re.findall(r"Task \S+\[(\S+)\] succeeded", x.log)
+    )
 
 
 class UmbelWorker(Worker):

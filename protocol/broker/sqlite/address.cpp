@@ -16,7 +16,7 @@ error fault(std::string what) {
 } // namespace
 
 std::string address::str() const {
-  return "sqlite://" + path;
+  return (kombu ? "sqla+sqlite:///" : "sqlite://") + path;
 }
 
 bool address::same_file(const address& other) const {
@@ -28,12 +28,18 @@ bool address::same_file(const address& other) const {
 
 expected<address> to_address(const url& x) {
   address result;
+  result.kombu = is_kombu(x.scheme);
+  std::string right = result.kombu ? "write sqla+sqlite:////path/to/file"
+                                   : "write sqlite:///path/to/file";
   if (!x.user.empty() || !x.password.empty() || x.port != 0)
-    return fault("there is no user, password or port; write "
-                 "sqlite:///path/to/file");
+    return fault("there is no user, password or port; " + right);
+  if (result.kombu && !x.host.empty())
+    return fault("there is no host; " + right);
   auto path = x.host + x.path;
+  if (result.kombu && path.starts_with('/'))
+    path.erase(0, 1); // SQLAlchemy's third slash ends the host
   if (path.empty() || path.ends_with('/'))
-    return fault("it names no file; write sqlite:///path/to/file");
+    return fault("it names no file; " + right);
   if (path == ":memory:")
     return fault("a database in memory has no other side; use memory://name "
                  "within one process");
@@ -68,7 +74,11 @@ expected<address> to_address(const url& x) {
 }
 
 bool is_sqlite(std::string_view scheme) {
-  return scheme == "sqlite";
+  return scheme == "sqlite" || is_kombu(scheme);
+}
+
+bool is_kombu(std::string_view scheme) {
+  return scheme == "sqla+sqlite" || scheme == "sqlalchemy+sqlite";
 }
 
 } // namespace umbel::sqlite

@@ -38,7 +38,7 @@ void ring(const std::string& database, topic what) noexcept {
   ::utimensat(AT_FDCWD, bell_path(database, what).c_str(), nullptr, 0);
 }
 
-expected<bell> bell::open(const std::string& database, topic what) {
+expected<bell> bell::open(const std::string& database, topic what, bool log) {
   auto path = bell_path(database, what);
   auto fd = ::inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
   if (fd < 0 && errno == EMFILE)
@@ -48,7 +48,7 @@ expected<bell> bell::open(const std::string& database, topic what) {
                      "fs.inotify.max_user_instances (sysctl)"};
   if (fd < 0)
     return failure(path, "wait for");
-  bell result{std::move(path), database, fd};
+  bell result{std::move(path), database, fd, log};
   if (auto done = result.watch(); !done)
     return done.error();
   return result;
@@ -75,33 +75,45 @@ expected<void> bell::watch() {
   }
   if (::inotify_add_watch(fd_, path_.c_str(), IN_ATTRIB | IN_MODIFY) < 0)
     return failure(path_, "watch");
-  return {};
+  if (!watch_log_)
+    return {};
+  auto log = database_ + "-wal";
+  log_ = ::inotify_add_watch(fd_, log.c_str(), IN_MODIFY);
+  return log_ < 0 ? failure(log, "watch") : expected<void>{};
 }
 
-// @returns whether the file is still there
-bool bell::clear() {
+expected<waking> bell::read() {
   alignas(inotify_event) char buffer[4'096];
+  auto result = waking::timeout;
   auto watched = true;
   ssize_t size = 0;
   while ((size = ::read(fd_, buffer, sizeof(buffer))) > 0)
     for (ssize_t i = 0; i < size;) {
       auto x = reinterpret_cast<const inotify_event*>(buffer + i);
-      if (x->mask & IN_IGNORED)
+      if (x->mask & IN_IGNORED) // the file is no longer there
         watched = false;
+      if (x->wd != log_)
+        result = waking::rung;
+      else if (result == waking::timeout)
+        result = waking::written;
       i += static_cast<ssize_t>(sizeof(inotify_event)) + x->len;
     }
-  return watched;
+  if (watched)
+    return result;
+  auto done = watch();
+  return done ? expected<waking>{result} : done.error();
 }
 
-expected<void> bell::wait(wake_event& wake,
-                         std::chrono::milliseconds timeout) {
+expected<waking> bell::wait(wake_event& wake,
+                            std::chrono::milliseconds timeout) {
   pollfd fds[] = {{wake.fd(), POLLIN, 0}, {fd_, POLLIN, 0}};
   if (::poll(fds, 2, static_cast<int>(timeout.count())) < 0 && errno != EINTR)
     return failure(path_, "wait for");
-  wake.clear();
-  if (!clear())
-    return watch();
-  return {};
+  auto interrupted = fds[0].revents != 0;
+  if (interrupted) // a signal that comes now is for the next wait
+    wake.clear();
+  auto result = read();
+  return result && interrupted ? waking::interrupted : result;
 }
 
 } // namespace umbel::sqlite

@@ -1,5 +1,7 @@
 #include "protocol/broker/sqlite/database.hpp"
 
+#include "protocol/broker/sqlite/kombu_schema.hpp"
+#include "protocol/broker/sqlite/kombu_statements.hpp"
 #include "protocol/broker/sqlite/schema.hpp"
 
 #include <fmt/format.h>
@@ -166,6 +168,9 @@ expected<void> database::set_up() {
       || !execute(where_.full_sync ? "PRAGMA synchronous = FULL"
                                    : "PRAGMA synchronous = NORMAL"))
     return refusal_of_failure(doing);
+  if (where_.kombu)
+    if (auto made = make_kombu_tables(); !made)
+      return made;
   execute("BEGIN"); // one look at a file that somebody else may be making
   auto found = version();
   if (!found)
@@ -185,15 +190,22 @@ expected<void> database::set_up() {
   return {};
 }
 
-// The version of its tables; nothing for an empty file.
+// The version of its tables; nothing for an empty file, or one that only kombu has
+// used.
 expected<std::optional<int64_t>> database::version() {
   auto id = number("PRAGMA application_id");
   auto version = number("PRAGMA user_version");
   auto tables = number("SELECT count(*) FROM sqlite_schema");
+  auto kombu = number(sql::kombu::has_tables).has_value();
   if (failed_ != 0)
     return refusal_of_failure("open the database");
-  if (*id == 0 && *tables == 0)
+  if (*id == 0 && (*tables == 0 || (where_.kombu && *version == 0)))
     return std::optional<int64_t>{};
+  if (*id == application_id && kombu != where_.kombu)
+    return refusal(kombu ? "its queues are kombu's; write sqla+sqlite:///"
+                             + where_.path
+                         : "it is a file of Umbel's own broker; write sqlite://"
+                             + where_.path);
   if (*id != application_id)
     return refusal("it is a database, but not one of this broker");
   if (*version > schema_version)
@@ -222,6 +234,22 @@ expected<void> database::make_tables() {
   auto what = found ? refusal_of_failure(doing) : found.error();
   roll_back();
   return what;
+}
+
+// Whoever comes first makes them, in Python or here; the column of ours is made here.
+// Both come before our own tables: a file that has those alone is not for kombu.
+expected<void> database::make_kombu_tables() {
+  constexpr auto doing = "make kombu's tables";
+  auto complete = [this] { return number(sql::kombu::has_step).has_value(); };
+  auto done = complete();
+  if (!done && failed_ == 0 && execute("BEGIN EXCLUSIVE")) {
+    if (auto usable = version(); !usable)
+      return usable.error();
+    done = execute(kombu_schema)
+           && (complete() || execute(sql::kombu::add_step))
+           && execute(sql::kombu::add_index) && execute("COMMIT");
+  }
+  return done ? expected<void>{} : refusal_of_failure(doing);
 }
 
 // Changing the mode takes the file for itself, and does not wait for others: it
@@ -353,6 +381,8 @@ error database::refusal_of_failure(const char* doing) const {
       return refusal("it is damaged: " + message_);
     case SQLITE_CANTOPEN:
       return refusal(why_not(where_.path));
+    case SQLITE_ERROR: // "table message already exists"
+      return refusal(message_ + "; give the broker a file of its own");
     case SQLITE_READONLY:
       return refusal("it is read-only, or its -wal and -shm files are");
     default:

@@ -118,6 +118,7 @@ private:
   expected<void> set_up();
   expected<void> use_wal();
   expected<void> make_tables();
+  expected<void> make_kombu_tables();
   expected<std::optional<int64_t>> version();
 
   bool is_there() const;

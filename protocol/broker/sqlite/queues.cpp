@@ -1,6 +1,7 @@
 #include "protocol/broker/sqlite/queues.hpp"
 
 #include "protocol/broker/memory/binding.hpp"
+#include "protocol/broker/sqlite/kombu_queues.hpp"
 #include "protocol/broker/sqlite/statements.hpp"
 #include "protocol/message/envelope.hpp"
 
@@ -9,39 +10,9 @@
 
 namespace umbel::sqlite {
 
-int step_of(const std::vector<int>& steps, int priority) {
-  int result = 0;
-  for (auto step : steps)
-    if (step <= std::clamp(priority, 0, 9))
-      result = std::max(result, step);
-  return result;
-}
+namespace {
 
-void put(database& db, const outgoing_message& x, int step) {
-  db.run(sql::add_message, x.queue.str(), step, blob{x.payload});
-  db.run(sql::push_back, x.queue.str(), step, db.last_id());
-}
-
-void put_back(database& db, int64_t message, place where) {
-  std::string queue;
-  int64_t step = 0;
-  std::optional<std::string> marked;
-  {
-    auto found = db.select(sql::message_all, message);
-    if (!found.next())
-      return;
-    queue = found.text(0);
-    step = found.integer(1);
-    if (auto text = mark_redelivered(found.text(2)))
-      marked = std::move(*text);
-  }
-  if (marked)
-    db.run(sql::replace_payload, message, blob{*marked});
-  db.run(where == place::first ? sql::push_front : sql::push_back, queue, step,
-         message);
-}
-
-void put_first(database& db, int64_t message) {
+void put_unmarked(database& db, int64_t message, place where) {
   std::string queue;
   int64_t step = 0;
   {
@@ -51,7 +22,105 @@ void put_first(database& db, int64_t message) {
     queue = found.text(0);
     step = found.integer(1);
   }
-  db.run(sql::push_front, queue, step, message);
+  if (db.where().kombu)
+    return kombu::put_back(db, queue_name{queue}, message, where);
+  db.run(where == place::first ? sql::push_front : sql::push_back, queue, step,
+         message);
+}
+
+} // namespace
+
+int step_of(const std::vector<int>& steps, int priority) {
+  int result = 0;
+  for (auto step : steps)
+    if (step <= std::clamp(priority, 0, 9))
+      result = std::max(result, step);
+  return result;
+}
+
+// -- looking ------------------------------------------------------------------
+
+bool anything_waits(database& db, const queue_name& queue) {
+  if (db.where().kombu)
+    return kombu::anything_waits(db, queue);
+  return db.number(sql::any_waiting, queue.str()).has_value();
+}
+
+std::optional<int64_t> count_waiting(database& db, const queue_name& queue) {
+  if (db.where().kombu)
+    return kombu::count_waiting(db, queue);
+  return db.number(sql::count_waiting, queue.str());
+}
+
+// -- taking -------------------------------------------------------------------
+
+std::vector<candidate> next_waiting(database& db, const queue_name& queue,
+                                    size_t max, const std::vector<int>& steps) {
+  if (db.where().kombu)
+    return kombu::next_waiting(db, queue, max, steps);
+  std::vector<candidate> result;
+  auto found = db.select(sql::next_waiting, queue.str(), max);
+  while (found.next())
+    result.push_back({found.integer(0), found.integer(1), found.integer(2)});
+  return result;
+}
+
+int64_t claim(database& db, const queue_name& queue, const candidate& x) {
+  return db.where().kombu ? kombu::claim(db, queue, x) : x.id;
+}
+
+// One statement for each step.
+void end_claims(database& db, const queue_name& queue,
+                std::span<const candidate> claimed) {
+  if (db.where().kombu)
+    return;
+  for (size_t i = 0; i < claimed.size(); ++i)
+    if (i + 1 == claimed.size() || claimed[i + 1].step != claimed[i].step)
+      db.run(sql::take_waiting, queue.str(), claimed[i].step,
+             claimed[i].position);
+}
+
+size_t purge_some(database& db, const queue_name& queue, size_t max) {
+  if (db.where().kombu)
+    return kombu::purge_some(db, queue, max);
+  auto some = next_waiting(db, queue, max, {});
+  for (auto& x : some)
+    db.run(sql::remove_message, x.id);
+  end_claims(db, queue, some);
+  return some.size();
+}
+
+// -- putting ------------------------------------------------------------------
+
+void declare(database& db, const queue_name& queue) {
+  db.run(sql::bind, queue.str(), queue.str(), 0, queue.str());
+  if (db.where().kombu)
+    kombu::declare(db, queue);
+}
+
+void put(database& db, const outgoing_message& x, int step) {
+  if (db.where().kombu)
+    return kombu::put(db, x, step);
+  db.run(sql::add_message, x.queue.str(), step, blob{x.payload});
+  db.run(sql::push_back, x.queue.str(), step, db.last_id());
+}
+
+void put_back(database& db, int64_t message, place where) {
+  std::optional<std::string> marked;
+  {
+    auto found = db.select(sql::message_payload, message);
+    if (!found.next())
+      return;
+    if (auto text = mark_redelivered(found.text(0)))
+      marked = std::move(*text);
+  }
+  if (marked)
+    db.run(sql::replace_payload, message, blob{*marked});
+  put_unmarked(db, message, where);
+}
+
+void put_first(database& db, int64_t message) {
+  put_unmarked(db, message, place::first);
 }
 
 std::vector<std::string> route(database& db, const std::string& exchange,

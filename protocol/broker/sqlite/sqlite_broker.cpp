@@ -16,7 +16,11 @@ namespace {
 // Of one transaction. Larger: fewer commits, but nobody else writes meanwhile.
 constexpr size_t reserve_max = 1'000;
 constexpr size_t messages_per_publish = 1'000;
-constexpr int64_t messages_per_purge = 5'000;
+constexpr size_t messages_per_purge = 5'000;
+
+// How long after the log was written what it says is looked for, at last: a commit can
+// be read when its peer has synchronised it with the disk.
+constexpr std::chrono::milliseconds last_look{500};
 
 } // namespace
 
@@ -57,7 +61,9 @@ std::string sqlite_broker::location() const {
 expected<void> sqlite_broker::listen() {
   if (bell_)
     return {};
-  auto opened = bell::open(db_->where().path, topic::messages);
+  anything_waits(); // SQLite opens, or makes, the log when it first reads
+  auto opened = bell::open(db_->where().path, topic::messages,
+                           db_->where().kombu);
   if (!opened)
     return opened.error();
   bell_.emplace(std::move(*opened));
@@ -66,7 +72,7 @@ expected<void> sqlite_broker::listen() {
 
 bool sqlite_broker::anything_waits() {
   return std::ranges::any_of(options_.queues, [&](auto& queue) {
-    return db_->number(sql::any_waiting, queue.str()).has_value();
+    return sqlite::anything_waits(*db_, queue);
   });
 }
 
@@ -132,48 +138,43 @@ void sqlite_broker::reclaim(int64_t owner, size_t max,
 void sqlite_broker::take(int64_t owner, size_t max,
                          std::vector<delivery>& result) {
   auto& names = options_.queues;
-  std::vector<candidates> queues(names.size());
+  std::vector<line> lines(names.size());
   std::set<int64_t> steps;
   for (size_t i = 0; i < names.size(); ++i) {
-    auto found = db_->select(sql::next_waiting, names[i].str(), max);
-    while (found.next()) {
-      queues[i].items.push_back(
-        {found.integer(0), found.integer(1), found.integer(2)});
-      steps.insert(found.integer(0));
-    }
+    lines[i].first = next_waiting(*db_, names[i], max, options_.priority_steps);
+    for (auto& x : lines[i].first)
+      steps.insert(x.step);
   }
   for (auto step : steps)
-    for (size_t idle = 0; idle < queues.size() && result.size() < max;) {
-      auto turn = rotation_++ % queues.size();
-      auto& queue = queues[turn];
+    for (size_t idle = 0; idle < lines.size() && result.size() < max;) {
+      auto turn = rotation_++ % lines.size();
+      auto& queue = lines[turn];
       if (!queue.has(step)) {
         ++idle;
         continue;
       }
       idle = 0;
-      take_one(owner, turn, queue.items[queue.taken++].message, result);
+      take_one(owner, names[turn], queue.first[queue.taken++], result);
     }
-  for (size_t i = 0; i < queues.size(); ++i) {
-    auto& [items, taken] = queues[i];
-    for (size_t j = 0; j < taken; ++j)
-      if (j + 1 == taken || items[j + 1].step != items[j].step)
-        db_->run(sql::take_waiting, names[i].str(), items[j].step,
-                 items[j].position);
-  }
+  for (size_t i = 0; i < lines.size(); ++i)
+    end_claims(*db_, names[i], std::span{lines[i].first}.first(lines[i].taken));
 }
 
-void sqlite_broker::take_one(int64_t owner, size_t queue, int64_t message,
+void sqlite_broker::take_one(int64_t owner, const queue_name& queue,
+                             const candidate& x,
                              std::vector<delivery>& result) {
+  auto message = claim(*db_, queue, x);
   auto sequence = next_sequence_++;
   db_->run(sql::add_reserved, owner, static_cast<int64_t>(sequence), message,
            to_number(now()));
   auto payload = db_->select(sql::message_payload, message);
   if (payload.next())
     result.push_back({delivery_tag{owner_ + '/' + std::to_string(sequence)},
-                      options_.queues[queue], std::string{payload.text(0)}});
+                      queue, std::string{payload.text(0)}});
 }
 
 expected<void> sqlite_broker::wait(std::chrono::milliseconds timeout) {
+  using std::chrono::milliseconds;
   constexpr auto doing = "wait for messages";
   if (auto ok = listen(); !ok)
     return ok.error();
@@ -181,7 +182,25 @@ expected<void> sqlite_broker::wait(std::chrono::milliseconds timeout) {
     return ok.error();
   if (!drained_)
     return {};
-  return bell_->wait(wake_, timeout);
+  using clock = std::chrono::steady_clock;
+  for (auto end = clock::now() + timeout;;) {
+    auto left = std::max(
+      std::chrono::ceil<milliseconds>(end - clock::now()), milliseconds{0});
+    auto pause = next_look_.count() > 0 ? std::min(next_look_, left) : left;
+    auto woken = bell_->wait(wake_, pause);
+    if (!woken)
+      return woken.error();
+    // What a peer without a bell has written can be read a little later.
+    if (*woken == waking::timeout)
+      next_look_ = next_look_ < last_look ? 2 * next_look_ : milliseconds{0};
+    else if (db_->where().kombu)
+      next_look_ = milliseconds{1};
+    if (*woken == waking::rung || *woken == waking::interrupted
+        || left.count() == 0)
+      return {};
+    if (anything_waits())
+      return db_->outcome(doing);
+  }
 }
 
 void sqlite_broker::interrupt() noexcept {
@@ -193,7 +212,7 @@ void sqlite_broker::interrupt() noexcept {
 expected<void> sqlite_broker::declare(std::span<const queue_name> queues) {
   transaction change{*db_};
   for (auto& queue : queues)
-    db_->run(sql::bind, queue.str(), queue.str(), 0, queue.str());
+    sqlite::declare(*db_, queue);
   return change.commit("declare queues");
 }
 
@@ -233,7 +252,7 @@ expected<size_t> sqlite_broker::publish(const std::string& exchange,
 // -- looking ------------------------------------------------------------------
 
 expected<size_t> sqlite_broker::size(const queue_name& queue) {
-  auto count = db_->number(sql::count_waiting, queue.str());
+  auto count = count_waiting(*db_, queue);
   if (auto done = db_->outcome("look at a queue"); !done)
     return done.error();
   return static_cast<size_t>(count.value_or(0));
@@ -261,26 +280,13 @@ expected<size_t> sqlite_broker::purge(const queue_name& queue) {
     return before;
   size_t result = 0;
   while (result < *before) {
-    std::vector<candidates::item> items;
     transaction change{*db_};
-    {
-      auto found
-        = db_->select(sql::next_waiting, queue.str(), messages_per_purge);
-      while (found.next())
-        items.push_back(
-          {found.integer(0), found.integer(1), found.integer(2)});
-    }
-    for (size_t i = 0; i < items.size(); ++i) {
-      db_->run(sql::remove_message, items[i].message);
-      if (i + 1 == items.size() || items[i + 1].step != items[i].step)
-        db_->run(sql::take_waiting, queue.str(), items[i].step,
-                 items[i].position);
-    }
+    auto count = purge_some(*db_, queue, messages_per_purge);
     if (auto done = change.commit("purge a queue"); !done)
       return done.error();
-    if (items.empty())
+    if (count == 0)
       break; // others have consumed it
-    result += items.size();
+    result += count;
   }
   return result;
 }

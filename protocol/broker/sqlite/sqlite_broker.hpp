@@ -1,5 +1,6 @@
 // The embedded broker: `sqlite:///path`. Workers and clients of one machine share
-// a file; there is no server.
+// a file; there is no server. With `sqla+sqlite:///path` the queues are kombu's tables,
+// and Python takes part (kombu_queues.hpp); all else is the same.
 //
 // Every step that must not be torn is one transaction (README.md tells the story
 // of one message); the SQL is in statements.hpp, the tables in schema.sql. Opened
@@ -10,6 +11,7 @@
 #include "protocol/broker/broker.hpp"
 #include "protocol/broker/sqlite/bell.hpp"
 #include "protocol/broker/sqlite/database.hpp"
+#include "protocol/broker/sqlite/queues.hpp"
 #include "protocol/broker/wake_event.hpp"
 
 #include <map>
@@ -61,18 +63,12 @@ private:
   // -- reserving (sqlite_broker.cpp) ------------------------------------------
 
   /// The first messages of one queue, in their order.
-  struct candidates {
-    struct item {
-      int64_t step;
-      int64_t position;
-      int64_t message;
-    };
-
-    std::vector<item> items;
+  struct line {
+    std::vector<sqlite::candidate> first;
     size_t taken = 0;
 
     bool has(int64_t step) const {
-      return taken < items.size() && items[taken].step == step;
+      return taken < first.size() && first[taken].step == step;
     }
   };
 
@@ -81,8 +77,8 @@ private:
   int64_t hold_lease();
   void reclaim(int64_t owner, size_t max, std::vector<delivery>& result);
   void take(int64_t owner, size_t max, std::vector<delivery>& result);
-  void take_one(int64_t owner, size_t queue, int64_t message,
-                std::vector<delivery>& result);
+  void take_one(int64_t owner, const queue_name& queue,
+                const sqlite::candidate& x, std::vector<delivery>& result);
 
   // -- settling (settling.cpp) ------------------------------------------------
 
@@ -116,6 +112,7 @@ private:
   size_t rotation_ = 0;        // the queue whose turn it is
   bool looked_behind_ = false; // has taken all that a predecessor left
   bool drained_ = false;       // the next message will be rung for
+  std::chrono::milliseconds next_look_{0}; // or, if kombu's log was written, seen
 };
 
 } // namespace umbel

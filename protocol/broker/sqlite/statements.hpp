@@ -42,9 +42,6 @@ inline constexpr auto add_message
 inline constexpr auto message_payload
   = "SELECT payload FROM message WHERE id = ?1";
 
-inline constexpr auto message_all
-  = "SELECT queue, step, payload FROM message WHERE id = ?1";
-
 inline constexpr auto message_place
   = "SELECT queue, step FROM message WHERE id = ?1";
 

@@ -33,7 +33,7 @@ public:
 
   void bind(const std::string& exchange, const std::string& key, bool topic,
             const queue_name& queue) override {
-    auto db = file_.open();
+    auto db = open();
     db->run(sqlite::sql::bind, exchange, key, topic, queue.str());
     db->outcome("bind").value();
   }
@@ -41,7 +41,7 @@ public:
   void plant(const delivery_tag& tag, const queue_name& queue,
              const std::string& payload,
              std::chrono::milliseconds age) override {
-    auto db = file_.open();
+    auto db = open();
     auto priority =
         json::parse(payload).at("properties").at("priority").as_int64();
     db->run(sqlite::sql::add_message, queue.str(), priority / 3 * 3,
@@ -55,7 +55,7 @@ public:
   }
 
   size_t unacknowledged() override {
-    auto db = file_.open();
+    auto db = open();
     // One look: others may be at work.
     auto found = db->select("SELECT (SELECT count(*) FROM message),"
                             " (SELECT count(*) FROM waiting),"
@@ -67,7 +67,11 @@ public:
     return static_cast<size_t>(found.integer(2));
   }
 
-private:
+  std::unique_ptr<sqlite::database> open() const {
+    return sqlite::open_database(url(), {}).value();
+  }
+
+protected:
   sqlite_file file_;
 };
 

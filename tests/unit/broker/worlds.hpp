@@ -1,6 +1,6 @@
 // The worlds in which every conformance scenario runs, and the macro that
 // defines a scenario. A scenario named `x` becomes one test for each world:
-// "memory x", "redis x", "sqlite x", "filesystem x".
+// "memory x", "redis x", "sqlite x", "sqla x", "filesystem x".
 //
 // To add a broker: write its world, and add a line to `worlds()`.
 #pragma once
@@ -8,6 +8,7 @@
 #include "tests/unit/broker/filesystem_world.hpp"
 #include "tests/unit/broker/memory_world.hpp"
 #include "tests/unit/broker/redis_world.hpp"
+#include "tests/unit/broker/sqla_world.hpp"
 #include "tests/unit/broker/sqlite_world.hpp"
 #include "tests/unit/broker/world.hpp"
 
@@ -28,6 +29,7 @@ inline const std::vector<world_kind>& worlds() {
       {"memory", [] { return std::unique_ptr<world>{new memory_world}; }},
       {"redis", [] { return std::unique_ptr<world>{new redis_world}; }},
       {"sqlite", [] { return std::unique_ptr<world>{new sqlite_world}; }},
+      {"sqla", [] { return std::unique_ptr<world>{new sqla_world}; }},
       {"filesystem",
        [] { return std::unique_ptr<world>{new filesystem_world}; }},
   };

@@ -1,0 +1,178 @@
+"""The tables of kombu's SQLAlchemy transport in a SQLite file, shared with Celery's
+own clients and workers."""
+
+import random
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from celery.result import AsyncResult
+
+from harness import sqlite_client
+from harness.brokers import SqliteBroker
+from harness.celery_tasks import make_app
+from harness.waiting import eventually
+from harness.workers import runs
+from test_sqlite import refusal
+
+LATE = {"task_acks_late": True, "task_reject_on_worker_lost": True}
+
+
+class KombuFile:
+    """A broker file, and a folder for results that both can read."""
+
+    def __init__(self, root: Path):
+        self.path = root / "celerydb.sqlite"
+        self.url = f"sqla+sqlite:///{self.path}"
+        results = root / "results"
+        results.mkdir()
+        self.backend = f"file://{results}"
+
+    def number(self, sql: str) -> int:
+        with closing(sqlite3.connect(self.path, timeout=10)) as db:
+            return db.execute(sql).fetchone()[0]
+
+    def waiting(self) -> int:
+        return self.number("SELECT count(*) FROM kombu_message WHERE visible")
+
+    def taken_by_python(self) -> int:
+        return self.number("SELECT count(*) FROM kombu_message WHERE NOT visible")
+
+    def reserved(self) -> int:
+        return self.number("SELECT count(*) FROM reserved")
+
+    def empty(self) -> bool:
+        """Nothing waits, and Umbel has nothing."""
+        return self.waiting() == 0 and self.number("SELECT count(*) FROM message") == 0
+
+
+@pytest.fixture
+def file(tmp_path) -> KombuFile:
+    return KombuFile(tmp_path)
+
+
+@pytest.fixture
+def app(file):
+    app = make_app(file.url, file.backend)
+    yield app
+    app.close()
+
+
+@pytest.fixture
+def start(umbel_worker, file):
+    def start(*args, config=None, **options):
+        return umbel_worker(*args, broker=file.url, backend=file.backend,
+                            config=config, **options)
+
+    return start
+
+
+def get(result: AsyncResult, timeout: float = 30):
+    return result.get(timeout=timeout, interval=0.005)
+
+
+def test_a_python_client_gets_results_and_errors(start, app, file):
+    first = app.tasks["tasks.add"].delay(4, 4)  # Python makes the tables
+    running = start()
+    assert f"transport:   {file.url}" in running.log
+    assert get(first) == 8
+    with pytest.raises(ValueError, match="no luck"):
+        get(app.tasks["tasks.fail"].delay("no luck"))
+    text = "é" * 100_000
+    assert get(app.tasks["tasks.echo"].delay(text)) == text
+    results = [app.tasks["tasks.add"].delay(i, 1) for i in range(200)]
+    assert [get(x) for x in results] == [i + 1 for i in range(200)]
+    eventually(file.empty)
+    assert file.taken_by_python() == 0, "Umbel leaves no rows behind"
+
+
+def test_what_cannot_work_is_said_in_one_line(file, tmp_path):
+    own = SqliteBroker(tmp_path / "own.db")
+    with closing(sqlite_client.Database(str(own.path))):
+        pass
+    assert "it is a file of Umbel's own broker" in refusal(
+        "-b", f"sqla+sqlite:///{own.path}")
+    with closing(sqlite3.connect(file.path)) as db:
+        db.execute("CREATE TABLE message (id INTEGER)")
+    text = refusal("-b", file.url)
+    assert "table message already exists; give the broker a file of its own" in text
+    assert "'sqla+postgresql' is not one of" in refusal("-b", "sqla+postgresql://h/d")
+    assert "Python pickles" in refusal("--result-backend", f"db+sqlite:///{file.path}")
+    assert "it names no file" in refusal("-b", "sqla+sqlite://")
+
+
+def test_an_idle_worker_wakes_for_what_python_commits(start, app):
+    start()  # makes the tables
+    get(app.tasks["tasks.add"].delay(4, 4))
+    begin = time.monotonic()
+    for i in range(10):
+        assert get(app.tasks["tasks.add"].delay(i, 1)) == i + 1
+    assert time.monotonic() - begin < 3, "as one that polls each second"
+
+
+def test_retries_and_countdowns_wait_beside_the_queue(start, app, file):
+    start()
+    assert get(app.tasks["tasks.flaky"].delay(2)) == 2
+    begin = time.monotonic()
+    assert get(app.tasks["tasks.add"].apply_async((1, 2), countdown=1)) == 3
+    assert time.monotonic() - begin >= 0.9
+    app.tasks["tasks.add"].apply_async((1, 2), countdown=3600)
+    eventually(lambda: file.number("SELECT count(*) FROM delayed") == 1)
+
+
+def test_both_kinds_of_workers_at_once_each_task_once(start, app, file, python_worker):
+    umbel = start("-c", "1", config={"worker_prefetch_multiplier": 1})
+    python = python_worker(broker=file.url, backend=file.backend)
+    results = [app.tasks["tasks.sleep"].delay(0.01) for _ in range(400)]
+    for x in results:
+        assert get(x, timeout=60) == 0.01
+    eventually(file.empty)
+    eventually(lambda: len(runs(umbel, python)) == 400)
+    assert set(runs(umbel, python).values()) == {1}
+    assert runs(umbel) and runs(python), "both have taken part"
+    assert file.taken_by_python() == len(runs(python))
+    assert "rror" not in python.log.partition("ready.")[2]
+
+
+def test_a_python_worker_runs_what_umbel_publishes_and_leaves(
+    start, app, file, python_worker
+):
+    umbel = start("-c", "1", config={"worker_prefetch_multiplier": 4, **LATE})
+    first = app.tasks["tasks.sleep"].delay(0.5)
+    retried = app.tasks["tasks.flaky"].delay(1)
+    others = [app.tasks["tasks.add"].delay(i, 1) for i in range(5)]
+    eventually(lambda: file.reserved() > 2)
+    umbel.stop()
+    assert get(first) == 0.5
+    assert file.waiting() == 6
+    python_worker(broker=file.url, backend=file.backend)
+    assert [get(x) for x in others] == [i + 1 for i in range(5)]
+    assert get(retried) == 1
+
+
+def test_killed_workers_lose_nothing(start, app, file, python_worker):
+    seed = random.randrange(1 << 30)
+    print("seed", seed)
+    chance = random.Random(seed)
+    python = python_worker(broker=file.url, backend=file.backend, config=LATE)
+    workers = [start("-n", f"life{i}@h", config=LATE) for i in range(2)]
+    everybody = [python, *workers]
+    results, in_hand = [], 0
+    for life in range(2, 5):
+        results += [app.tasks["tasks.sleep"].delay(0.03) for _ in range(60)]
+        eventually(lambda: file.reserved() > 0)
+        victim = workers.pop(chance.randrange(len(workers)))
+        victim.kill()
+        in_hand += 2  # children that may have been running one
+        workers.append(start("-n", f"life{life}@h", config=LATE, ready=False))
+        everybody.append(workers[-1])
+    for x in results:
+        assert get(x, timeout=60) == 0.03
+    eventually(file.empty)
+    counts = runs(*everybody)
+    doubles = sum(counts.values()) - len(counts)
+    print("doubles", doubles)
+    assert doubles <= in_hand
+    assert file.number("PRAGMA integrity_check") == "ok"
