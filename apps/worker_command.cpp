@@ -11,6 +11,7 @@
 #include "apps/exit_status.hpp"
 #include "apps/logging.hpp"
 #include "apps/purge.hpp"
+#include "protocol/broker/sqlite/address.hpp"
 
 #include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
@@ -59,6 +60,7 @@ private:
   using step = std::optional<int>;
 
   step prepare();
+  step settle_identity();
   step ask();
   step launch();
   step settle_process();
@@ -117,6 +119,15 @@ worker_command::step worker_command::prepare() {
   return std::nullopt;
 }
 
+// Before anything looks for messages: a broker in files makes those that are not there.
+worker_command::step worker_command::settle_identity() {
+  if (process_.umask)
+    umask(*process_.umask);
+  if (auto changed = become(process_.become); !changed)
+    return refuse(changed.error().what, exit_failure);
+  return std::nullopt;
+}
+
 worker_command::step worker_command::ask() {
   if (!process_.purge || given_.force || !image_.is_fresh())
     return std::nullopt;
@@ -152,10 +163,6 @@ worker_command::step worker_command::launch() {
 }
 
 worker_command::step worker_command::settle_process() {
-  if (process_.umask)
-    umask(*process_.umask);
-  if (auto changed = become(process_.become); !changed)
-    return refuse(changed.error().what, exit_failure);
   auto log = set_up_logging({config_.log_level,
                              config_.settings.worker_log_format, config_.color,
                              process_.logfile, name_});
@@ -182,11 +189,14 @@ worker_command::step worker_command::check_files() {
   auto broken = [](const auto& opened) {
     return !opened && opened.error().code == errc::invalid_setting;
   };
-  if (x.broker_url.starts_with("sqlite:"))
+  auto is_file = [](const std::string& url) {
+    return sqlite::is_sqlite(url.substr(0, url.find("://")));
+  };
+  if (is_file(x.broker_url))
     if (auto opened = connect_broker(x.broker_url, config_.broker);
         broken(opened))
       return refuse(opened.error().what, exit_usage);
-  if (x.result_backend.starts_with("sqlite:"))
+  if (is_file(x.result_backend))
     if (auto opened
         = connect_result_store(x.result_backend, config_.broker.results);
         broken(opened))
@@ -215,9 +225,11 @@ void worker_command::on_running() {
 }
 
 int worker_command::run() {
-  for (auto part : {&worker_command::prepare, &worker_command::ask,
-                    &worker_command::launch, &worker_command::settle_process,
-                    &worker_command::check_files, &worker_command::purge_queues})
+  for (auto part :
+       {&worker_command::prepare, &worker_command::settle_identity,
+        &worker_command::ask, &worker_command::launch,
+        &worker_command::settle_process, &worker_command::check_files,
+        &worker_command::purge_queues})
     if (auto status = (this->*part)())
       return *status;
   for (auto& line : warnings_)

@@ -195,6 +195,23 @@ def test_purge_asks_on_a_terminal(redis_server, broker, celery):
     assert process.returncode == 0
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_purge_looks_as_the_user_that_the_worker_becomes(tmp_path):
+    tmp_path.chmod(0o777)
+    for parent in tmp_path.parents[:2]:
+        parent.chmod(0o755)
+    process, terminal = on_terminal(
+        "y", "-b", f"sqlite://{tmp_path}/x.db", "-c", "1", "--purge", "--uid", "nobody")
+    try:
+        eventually((tmp_path / "x.db-messages").exists)
+        owners = {x.owner() for x in tmp_path.glob("x.db*")}
+        assert owners == {"nobody"}
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+        os.close(terminal)
+
+
 # -- accepted for later ------------------------------------------------------------
 
 
