@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import signal
 import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from celery.result import AsyncResult
 
 from harness.celery_tasks import make_app
 from harness.waiting import eventually
+from harness.workers import runs
 
 LATE = {"task_acks_late": True, "task_reject_on_worker_lost": True}
 
@@ -94,7 +96,8 @@ def test_retries_and_countdowns_wait_in_the_broker(start, app, folders):
 def test_a_python_worker_runs_what_umbel_publishes_and_leaves(
     start, app, folders, python_worker
 ):
-    umbel = start("-c", "1", worker_prefetch_multiplier=1)
+    # Late, so that what is reserved can be seen for as long as it runs.
+    umbel = start("-c", "1", worker_prefetch_multiplier=1, **LATE)
     first = app.tasks["tasks.sleep"].delay(0.5)
     others = [app.tasks["tasks.add"].delay(i, 1) for i in range(5)]
     eventually(lambda: folders.reserved())
@@ -103,6 +106,28 @@ def test_a_python_worker_runs_what_umbel_publishes_and_leaves(
     python_worker(broker=folders.url, backend=folders.backend, config=folders.config,
                   ready=False)
     assert [get(x) for x in others] == [i + 1 for i in range(5)]
+
+
+def test_both_kinds_of_workers_at_once_lose_nothing(start, app, folders, python_worker):
+    """kombu 5.2 ends its worker when somebody else has taken the file that it
+    wanted, and puts the message back that this worker has just run."""
+    # Before anybody reads: a Python worker may take what a Python client has not yet
+    # written to its end.
+    results = [app.tasks["tasks.sleep"].delay(0.01) for _ in range(400)]
+    python = python_worker(broker=folders.url, backend=folders.backend,
+                           config=folders.config)
+    eventually(lambda: runs(python))
+    umbel = start("-c", "1", worker_prefetch_multiplier=1)
+    for x in results:
+        assert x.get(timeout=60, interval=0.02) == 0.01
+    if "Unrecoverable error" in python.log:
+        python.wait_exit()
+        assert "Cannot read file" in python.log
+    eventually(lambda: folders.waiting() == 0 and not folders.reserved())
+    eventually(lambda: len(runs(umbel, python)) == 400)
+    assert runs(umbel)
+    put_back = sum(map(int, re.findall(r"Restoring (\d+) unack", python.log)))
+    assert runs(umbel, python).total() <= 400 + put_back
 
 
 def test_killed_workers_lose_nothing(start, app, folders):

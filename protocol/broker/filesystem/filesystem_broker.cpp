@@ -28,6 +28,9 @@ constexpr std::chrono::milliseconds lock_timeout{10'000};
 // Of one `reserve`: nobody else changes anything meanwhile.
 constexpr size_t reserve_max = 1'000;
 
+// A file of a peer's that makes no sense is not yet complete while it is so young.
+constexpr auto completion_time = std::chrono::seconds{5};
+
 } // namespace
 
 // -- constructors, destructors ------------------------------------------------
@@ -78,7 +81,8 @@ expected<transaction> filesystem_broker::begin() {
 // -- consuming ----------------------------------------------------------------
 
 // A file of kombu's is made empty, then locked, written, unlocked and closed; its
-// text may come with the last step only. @returns nothing if it is not complete
+// text, or the last 8 KiB of a long one, may come with the last step only. @returns
+// nothing if it is not complete
 std::optional<int> filesystem_broker::step_of_foreign(const std::string& name) {
   if (auto i = foreign_.find(name); i != foreign_.end())
     return i->second;
@@ -98,6 +102,10 @@ std::optional<int> filesystem_broker::step_of_foreign(const std::string& name) {
   auto priority = 0;
   boost::system::error_code failed;
   auto doc = json::parse(*text, failed);
+  if (failed)
+    if (auto written = time_of(path);
+        !written || *written + completion_time > now())
+      return std::nullopt;
   if (auto obj = failed ? nullptr : doc.if_object())
     if (auto properties = obj->if_contains("properties");
         properties && properties->is_object())
