@@ -6,6 +6,7 @@
 #include "protocol/broker/filesystem/filesystem_broker.hpp"
 #include "protocol/broker/memory/memory_broker.hpp"
 #include "protocol/broker/redis/redis_broker.hpp"
+#include "protocol/broker/redis/redis_mailbox.hpp"
 #include "protocol/broker/redis/redis_subscription.hpp"
 #include "protocol/broker/sqlite/sqlite_broker.hpp"
 #include "protocol/broker/sqlite/sqlite_subscription.hpp"
@@ -62,6 +63,14 @@ subscribe(const std::string& url, const broker_options& options,
     return subscribe_amqp(url, options, exchange);
   if (sqlite::is_sqlite(scheme_of(url)))
     return subscribe_sqlite(url, options, exchange);
+  return std::unique_ptr<subscription>{};
+}
+
+expected<std::unique_ptr<subscription>>
+open_mailbox(const std::string& url, const broker_options& options,
+             const std::string& exchange, const std::string& key) {
+  if (is_redis(scheme_of(url)))
+    return open_redis_mailbox(url, options, exchange, key);
   return std::unique_ptr<subscription>{};
 }
 

@@ -35,4 +35,13 @@ expected<std::unique_ptr<subscription>>
 subscribe(const std::string& url, const broker_options& options,
           const std::string& exchange);
 
+/// Opens a mailbox: receives what is published through the direct exchange
+/// `exchange` with the routing key `key`, from now on until the object goes.
+/// @param exchange "reply.celery.pidbox"
+/// @param key      unique to this mailbox
+/// @returns null where nothing is broadcast; errors as `connect_broker`
+expected<std::unique_ptr<subscription>>
+open_mailbox(const std::string& url, const broker_options& options,
+             const std::string& exchange, const std::string& key);
+
 } // namespace umbel

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace umbel {
 
@@ -15,6 +17,17 @@ namespace umbel {
 /// @param clock the node's own
 std::string make_control_reply(const node_name& node, const json::value& answer,
                                const reply_address& to, uint64_t clock);
+
+/// What one or more nodes have answered.
+struct control_reply {
+  std::string ticket; ///< says to what
+  std::vector<std::pair<node_name, json::value>> answers;
+  uint64_t clock = 0; ///< the sender's; 0: it has none
+};
+
+/// Reads the envelope of an answer. @returns `malformed` with what is wrong
+expected<control_reply> parse_control_reply(std::string_view payload,
+                                            const content_rules& rules = {});
 
 namespace remote {
 

@@ -1,8 +1,8 @@
 #include "protocol/control/control_request.hpp"
 
 #include "protocol/control/arguments.hpp"
+#include "protocol/control/open_message.hpp"
 #include "protocol/message/envelope.hpp"
-#include "protocol/message/envelope_view.hpp"
 
 #include <fmt/format.h>
 
@@ -83,17 +83,10 @@ bool control_request::is_for(const node_name& node) const {
 
 expected<control_request> parse_control_request(std::string_view payload,
                                                 const content_rules& rules) {
-  auto envelope = parse_envelope(payload);
-  if (!envelope)
-    return envelope.error();
-  auto form = read_form(envelope->content_type, envelope->content_encoding,
-                        envelope->headers, rules);
-  if (!form)
-    return malformed(form.error().what);
-  auto body = decode_body(*form, envelope->body, rules.body_max);
-  if (!body)
-    return malformed(body.error().what);
-  auto fields = body->if_object();
+  auto message = open_message(payload, rules);
+  if (!message)
+    return malformed(message.error().what);
+  auto fields = message->body.if_object();
   if (fields == nullptr)
     return malformed("its body is no object");
   control_request result;
@@ -123,10 +116,43 @@ expected<control_request> parse_control_request(std::string_view payload,
   }
   if (auto read = read_reply_address(*fields, result); !read)
     return read.error();
-  // A clock that is none is no reason to disobey.
-  if (auto x = envelope->headers.if_contains("clock"); x && x->is_int64())
-    result.clock = std::max<int64_t>(0, x->get_int64());
+  result.clock = message->clock();
   return result;
+}
+
+std::string make_control_request(const control_request& x,
+                                 const body_form& form,
+                                 std::optional<timestamp> expires) {
+  auto text_or_null = [](const std::string& text) {
+    return text.empty() ? json::value{} : json::value(text);
+  };
+  json::object body{{"method", x.method},
+                    {"arguments", x.arguments},
+                    {"destination", nullptr},
+                    {"pattern", text_or_null(x.pattern)},
+                    {"matcher", text_or_null(x.matcher)}};
+  if (x.destination)
+    body["destination"] = json::value_from(*x.destination);
+  if (x.reply_to) {
+    body["ticket"] = x.reply_to->ticket;
+    body["reply_to"] = {{"exchange", x.reply_to->exchange},
+                        {"routing_key", x.reply_to->routing_key}};
+  }
+  envelope result;
+  result.body = encode_body(form, body);
+  result.content_type = content_type_of(form.serializer);
+  result.content_encoding = content_encoding_of(form.serializer);
+  if (form.compression != compression::none)
+    result.headers["compression"] = mime_type_of(form.compression);
+  result.headers["clock"] = x.clock;
+  result.headers["expires"] = 0;
+  if (expires)
+    result.headers["expires"]
+      = std::chrono::duration<double>(expires->time_since_epoch()).count();
+  result.properties["delivery_mode"] = 2;
+  result.properties["delivery_info"]
+    = json::object{{"exchange", control_exchange}, {"routing_key", ""}};
+  return to_text(result);
 }
 
 expected<revoke_request> parse_revoke_request(const control_request& x) {

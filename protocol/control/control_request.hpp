@@ -5,6 +5,7 @@
 #include "protocol/error.hpp"
 #include "protocol/message/content.hpp"
 #include "protocol/message/json.hpp"
+#include "protocol/message/time.hpp"
 #include "protocol/names.hpp"
 
 #include <cstdint>
@@ -17,6 +18,9 @@ namespace umbel {
 
 /// The exchange of commands.
 constexpr const char* control_exchange = "celery.pidbox";
+
+/// The exchange of answers to them.
+constexpr const char* reply_exchange = "reply.celery.pidbox";
 
 /// Where the answer to a command goes.
 struct reply_address {
@@ -42,6 +46,13 @@ struct control_request {
 /// Reads the envelope of a command. @returns `malformed` with what is wrong
 expected<control_request> parse_control_request(std::string_view payload,
                                                 const content_rules& rules = {});
+
+/// Writes the envelope of a command.
+/// @param form    how its body is written: Celery's `task_serializer`
+/// @param expires nobody waits for answers any longer; workers do not care
+std::string make_control_request(const control_request& x,
+                                 const body_form& form,
+                                 std::optional<timestamp> expires);
 
 /// `revoke` and `terminate`.
 struct revoke_request {
