@@ -77,6 +77,24 @@ def commands() -> None:
         write("control", str(i), json.dumps(message))
 
 
+def events() -> None:
+    sent = []
+    kombu.transport.memory.Transport.driver_type = "redis"  # where events are fanned out
+    kombu.transport.memory.Channel._put_fanout = (
+        lambda self, exchange, message, routing_key=None, **_: sent.append(message))
+    for serializer in SERIALIZERS:
+        app = Celery(broker="memory://", set_as_current=False, event_serializer=serializer,
+                     accept_content=SERIALIZERS)
+        with app.connection() as connection:
+            say = app.events.Dispatcher(connection, "w@h", enabled=True).send
+            say("worker-heartbeat", freq=2.0, active=1, processed=2, loadavg=[0.1, 0.2, 0.3])
+            say("worker-elect", id="x", topic="task", cver=1,
+                action=dict(app.signature("tasks.add", (4, 4), countdown=3)))
+            say("worker-elect-ack", id="x")
+    for i, message in enumerate(sent):
+        write("event", str(i), json.dumps(message))
+
+
 def results() -> None:
     for i, serializer in enumerate(SERIALIZERS):
         app = Celery(backend="cache+memory://", set_as_current=False,
@@ -107,6 +125,6 @@ def frames() -> None:
 
 if __name__ == "__main__":
     shutil.rmtree(CORPUS, ignore_errors=True)
-    for make in (messages, bodies, commands, results, frames):
+    for make in (messages, bodies, commands, events, results, frames):
         make()
     print(sum(1 for x in CORPUS.rglob("*") if x.is_file()), "files", file=sys.stderr)
