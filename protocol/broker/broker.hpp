@@ -101,6 +101,14 @@ struct ownership {
   std::string limit;
 };
 
+/// What a renewal found of the lease.
+enum class lease_state : uint8_t {
+  held,
+  lapsed, ///< it had ended, and is held again: some of what it covered may have
+          ///< been restored
+  lost,   ///< it had ended, and others have restored what it covered
+};
+
 /// What a recovery pass did.
 struct recovery_report {
   size_t restored = 0;   ///< messages put back on their queues
@@ -136,6 +144,9 @@ struct broker_options {
   node_name node;          ///< "celery@host"
   std::string incarnation; ///< unique for each life of the worker
   std::vector<queue_name> queues; ///< consumed queues; empty for producers
+  /// Another connection keeps the lease: without it, `reserve` fails. Else a node
+  /// that was paused would not find out that its lease was gone.
+  bool lease_is_kept = false;
   std::chrono::milliseconds visibility_timeout{3'600'000};
   std::chrono::milliseconds lease{10'000}; ///< expiry of the incarnation's lease
   std::chrono::milliseconds connect_timeout{4'000};
@@ -206,6 +217,13 @@ public:
     return {};
   }
 
+  /// From now on it reserves from these queues, and from no others.
+  /// @returns `unsupported` where that cannot be changed (see `changes_queues`)
+  virtual expected<void> consume(std::span<const queue_name>) {
+    return error{errc::unsupported,
+                 location() + " cannot change its queues while it consumes"};
+  }
+
   /// Ends a `wait` in progress, or the next one. From any thread.
   virtual void interrupt() noexcept = 0;
 
@@ -228,6 +246,11 @@ public:
   /// Renews this incarnation's lease and the time stamps of `tags`, so that
   /// neither Umbel nor Python peers take them for abandoned.
   virtual expected<void> renew(std::span<const delivery_tag> tags) = 0;
+
+  /// What the last `renew` found. The first one of an incarnation finds `lost`.
+  virtual lease_state lease() const {
+    return lease_state::held;
+  }
 
   /// Gives up the lease at once: what is still unacknowledged is then restored
   /// by the next `recover` of any node.
@@ -303,5 +326,8 @@ public:
 /// `timeout` or `refused` when the server cannot be had.
 expected<std::unique_ptr<broker>> connect_broker(const std::string& url,
                                                  const broker_options& options);
+
+/// Whether a connection to `url` can change the queues that it consumes.
+bool changes_queues(const std::string& url);
 
 } // namespace umbel

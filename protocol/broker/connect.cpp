@@ -54,6 +54,15 @@ bool carries_events(const std::string& url) {
   return is_redis(scheme_of(url));
 }
 
+bool carries_gossip(const std::string& url) {
+  return is_redis(scheme_of(url));
+}
+
+bool changes_queues(const std::string& url) {
+  auto scheme = scheme_of(url);
+  return is_redis(scheme) || sqlite::is_sqlite(scheme);
+}
+
 expected<std::unique_ptr<subscription>>
 subscribe(const std::string& url, const broker_options& options,
           const std::string& exchange) {

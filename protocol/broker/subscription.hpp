@@ -21,12 +21,25 @@ public:
   virtual expected<std::optional<std::string>>
   next(std::chrono::milliseconds timeout) = 0;
 
+  /// Listens, over the same connection, to what is said through another exchange
+  /// with the routing keys that match `pattern`, too.
+  /// @pre `carries_gossip`
+  virtual expected<void> add(const std::string& exchange,
+                             const std::string& pattern) {
+    return error{errc::unsupported, "cannot listen to the exchange " + exchange
+                                      + " (" + pattern + ") as well"};
+  }
+
   /// Ends the wait in `next`, and every later one at once. From any thread.
   virtual void close() = 0;
 };
 
 /// Whether events are spoken over the broker at `url`: only over Redis yet.
 bool carries_events(const std::string& url);
+
+/// Whether a subscription to commands can listen to the events of workers as
+/// well (`subscription::add`): only over Redis yet.
+bool carries_gossip(const std::string& url);
 
 /// Subscribes to a fanout exchange.
 /// @returns null for brokers in memory, where nobody else could broadcast;

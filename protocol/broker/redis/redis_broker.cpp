@@ -54,17 +54,23 @@ redis_broker::redis_broker(std::unique_ptr<connection> main, wake_event wake,
       wake_(std::move(wake)), result_prefix_(result_key_prefix(options.results)),
       tag_prefix_(options.node.str() + '/' + options.incarnation + '/'),
       next_sequence_(options.first_sequence) {
+  name_lists();
+  if (auto url = parse_url(options.result_url))
+    if (auto results = to_address(*url))
+      stores_results_ = main_->where().same_database(*results);
+}
+
+void redis_broker::name_lists() {
+  lists_.clear();
+  endings_.clear();
   std::vector<std::vector<std::string>> by_queue;
-  for (auto& queue : options.queues) {
+  for (auto& queue : options_.queues) {
     by_queue.push_back(keys_.lists(queue.str()));
     endings_.push_back(entry_ending(queue.str()));
   }
   for (size_t i = 0; !by_queue.empty() && i < by_queue.front().size(); ++i)
     for (auto& lists : by_queue)
       lists_.push_back(lists[i]);
-  if (auto url = parse_url(options.result_url))
-    if (auto results = to_address(*url))
-      stores_results_ = main_->where().same_database(*results);
 }
 
 std::string redis_broker::location() const {
@@ -115,7 +121,7 @@ expected<std::vector<delivery>> redis_broker::reserve(size_t max) {
   commands.arg(static_cast<uint64_t>(options_.lease.count()));
   commands.arg(tag_prefix_).arg(next_sequence_).arg(max);
   commands.arg(first_queue_).arg(queues.size());
-  commands.arg(looked_behind_ ? "0" : "1");
+  commands.arg((looked_behind_ ? 0u : 1u) + (options_.lease_is_kept ? 2u : 0u));
   for (auto& ending : endings_)
     commands.arg(ending);
   auto replies = main_->check(commands, "reserve messages");
@@ -169,6 +175,14 @@ expected<void> redis_broker::wait(std::chrono::milliseconds timeout) {
   return listener_->wait(wake_, timeout);
 }
 
+expected<void> redis_broker::consume(std::span<const queue_name> queues) {
+  options_.queues.assign(queues.begin(), queues.end());
+  name_lists();
+  first_queue_ = 0;
+  drained_ = false; // the server announces nothing of new lists yet
+  return {};
+}
+
 void redis_broker::interrupt() noexcept {
   wake_.signal();
 }
@@ -206,7 +220,15 @@ expected<void> redis_broker::renew(std::span<const delivery_tag> tags) {
   auto replies = main_->check(commands, "renew the lease");
   if (!replies)
     return replies.error();
+  lease_ = lease_state::held;
+  for (auto& x : *replies)
+    if (x->integer > 0)
+      lease_ = x->integer == 1 ? lease_state::lapsed : lease_state::lost;
   return {};
+}
+
+lease_state redis_broker::lease() const {
+  return lease_;
 }
 
 expected<void> redis_broker::release() {

@@ -33,6 +33,7 @@ public:
   std::string location() const override;
   expected<std::vector<delivery>> reserve(size_t max) override;
   expected<void> wait(std::chrono::milliseconds timeout) override;
+  expected<void> consume(std::span<const queue_name> queues) override;
   void interrupt() noexcept override;
   expected<std::vector<bool>>
   settle(std::span<const settlement> batch) override;
@@ -40,6 +41,7 @@ public:
   expected<std::vector<bool>>
   owned(std::span<const delivery_tag> tags) override;
   expected<void> renew(std::span<const delivery_tag> tags) override;
+  lease_state lease() const override;
   expected<void> release() override;
   expected<recovery_report> recover() override;
   expected<forward_report> forward() override;
@@ -66,6 +68,7 @@ public:
 private:
   // -- reserving (redis_broker.cpp) -------------------------------------------
 
+  void name_lists();
   expected<void> listen();
   delivery_tag tag(uint64_t sequence) const;
   void take_left_behind(const redisReply& pairs, std::vector<delivery>& result,
@@ -119,6 +122,7 @@ private:
   std::vector<std::string> lists_;   // of all queues, as reserve.lua wants them
   std::vector<std::string> endings_; // of their ledger entries
   uint64_t next_sequence_;
+  lease_state lease_ = lease_state::held;
   size_t first_queue_ = 0; // where the next reserve begins
   bool looked_behind_ = false;
   bool drained_ = false; ///< the next message will be announced to listener_

@@ -1,6 +1,7 @@
 #include "protocol/broker/redis/redis_subscription.hpp"
 
 #include "protocol/broker/redis/connection.hpp"
+#include "protocol/broker/redis/keys.hpp"
 #include "protocol/broker/redis/pipeline.hpp"
 #include "protocol/broker/wake_event.hpp"
 
@@ -25,8 +26,22 @@ constexpr auto ask_interval = std::chrono::seconds{10};
 
 class redis_subscription : public subscription {
 public:
-  redis_subscription(std::unique_ptr<connection> x, wake_event closed)
-      : connection_(std::move(x)), closed_(std::move(closed)) {
+  redis_subscription(std::unique_ptr<connection> x, wake_event closed,
+                     const keys& names)
+      : connection_(std::move(x)), closed_(std::move(closed)), keys_(names) {
+  }
+
+  // Its confirmation is passed over by `next`, like all that answers what we said:
+  // to wait for it here would be to lose what comes before it.
+  expected<void> add(const std::string& exchange,
+                     const std::string& pattern) override {
+    // As kombu has it: "#" is Redis's "*".
+    auto key = pattern;
+    std::ranges::replace(key, '#', '*');
+    pipeline more;
+    more.add({"PSUBSCRIBE",
+              keys_.fanout(connection_->where().db, exchange, key)});
+    return connection_->send(more.bytes(), doing);
   }
 
   void close() override {
@@ -43,10 +58,12 @@ public:
       if (*answer) {
         heard_ = clock::now();
         asked_ = false;
-        // ["message", channel, content]; others answer what we said.
-        if (auto parts = elements_of(**answer);
-            parts.size() == 3 && text_of(*parts[0]) == "message")
-          return std::optional{std::string{text_of(*parts[2])}};
+        // ["message", channel, content], or ["pmessage", pattern, channel,
+        // content]; others answer what we said.
+        auto parts = elements_of(**answer);
+        if ((parts.size() == 3 && text_of(*parts[0]) == "message")
+            || (parts.size() == 4 && text_of(*parts[0]) == "pmessage"))
+          return std::optional{std::string{text_of(*parts.back())}};
         continue;
       }
       if (auto alive = ask(); !alive)
@@ -78,6 +95,7 @@ private:
 
   std::unique_ptr<connection> connection_;
   wake_event closed_; ///< is never cleared
+  keys keys_;
   clock::time_point heard_ = clock::now();
   bool asked_ = false;
 };
@@ -102,7 +120,7 @@ subscribe_redis(const std::string& url, const broker_options& options,
   if (!closed)
     return closed.error();
   return std::make_unique<redis_subscription>(std::move(*opened),
-                                              std::move(*closed));
+                                              std::move(*closed), keys{options});
 }
 
 } // namespace umbel

@@ -16,8 +16,9 @@
 -- ARGV[10] how many messages at most
 -- ARGV[11] queue to begin with, 0-based: for round robin between calls
 -- ARGV[12] number of queues
--- ARGV[13] "1": first look for entries under tags from ARGV[9] on, which a
---          predecessor of this connection reserved without reading the reply
+-- ARGV[13] a sum: 1: first look for entries under tags from ARGV[9] on, which a
+--          predecessor of this connection reserved without reading the reply;
+--          2: without the lease, which another connection keeps, return an error
 -- ARGV[14...] for each queue the end of its ledger entries: ', "", "<queue>"]',
 --          so that '[' .. payload .. end is what Python peers write
 --
@@ -45,7 +46,11 @@ now = string.format('%s.%06d', now[1], now[2])
 
 local left_behind = {}
 local reply = {left_behind}
-if ARGV[13] == '1' then
+local flags = tonumber(ARGV[13])
+if flags >= 2 and redis.call('EXISTS', ARGV[3]) == 0 then
+  return redis.error_reply('LEASE the lease has ended')
+end
+if flags % 2 == 1 then
   local offset, found = 0, true
   while found do
     local tags = {}

@@ -203,6 +203,12 @@ expected<void> sqlite_broker::wait(std::chrono::milliseconds timeout) {
   }
 }
 
+expected<void> sqlite_broker::consume(std::span<const queue_name> queues) {
+  options_.queues.assign(queues.begin(), queues.end());
+  drained_ = false;
+  return {};
+}
+
 void sqlite_broker::interrupt() noexcept {
   wake_.signal();
 }

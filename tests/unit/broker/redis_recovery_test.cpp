@@ -61,13 +61,43 @@ CAF_TEST(renewing_sets_lease_and_times_and_puts_no_tag_back) {
   auto reply = run(redis::scripts::renew,
                    {"umbel.lease.i", "umbel.incarnations", "unacked_index"},
                    {"i", "n", "60000", "a", "gone"});
-  CAF_CHECK_EQUAL(reply, "2");
+  CAF_CHECK_EQUAL(reply, "2"); // the first time
   CAF_CHECK_EQUAL(keyspace(), (strings{"umbel.incarnations: hash i=n",
                                        "umbel.lease.i: string n (expires)",
                                        "unacked: hash a=1 b=2",
                                        "unacked_index: zset a b"}));
   CAF_CHECK(std::stod(ask({"ZSCORE", "unacked_index", "a"})) > 1e9);
   CAF_CHECK_EQUAL(ask({"ZSCORE", "unacked_index", "b"}), "5");
+}
+
+CAF_TEST(a_renewal_finds_what_became_of_the_lease) {
+  auto x = connect(options());
+  auto state = [&] {
+    x->renew({}).value();
+    return static_cast<int>(x->lease());
+  };
+  CAF_CHECK_EQUAL(state(), static_cast<int>(lease_state::lost));
+  CAF_CHECK_EQUAL(state(), static_cast<int>(lease_state::held));
+  auto lease = "umbel.lease." + options().incarnation;
+  ask({"DEL", lease});
+  CAF_CHECK_EQUAL(state(), static_cast<int>(lease_state::lapsed));
+  CAF_CHECK_EQUAL(state(), static_cast<int>(lease_state::held));
+  ask({"DEL", lease});
+  ask({"HDEL", "umbel.incarnations", options().incarnation});
+  CAF_CHECK_EQUAL(state(), static_cast<int>(lease_state::lost));
+}
+
+CAF_TEST(the_queues_can_be_changed_while_it_consumes) {
+  ask({"LPUSH", "q", "a"});
+  ask({"LPUSH", "r", "b"});
+  auto x = connect(options());
+  const std::vector<queue_name> other{queue_name{"r"}};
+  CAF_CHECK(x->consume(other).has_value());
+  auto got = x->reserve(5).value();
+  CAF_REQUIRE_EQUAL(got.size(), 1u);
+  CAF_CHECK_EQUAL(got[0].queue.str(), "r");
+  CAF_CHECK(x->consume({}).has_value());
+  CAF_CHECK(x->reserve(5).value().empty());
 }
 
 CAF_TEST(a_full_server_still_renews) {

@@ -12,14 +12,16 @@ namespace {
 
 struct fixture : redis_fixture {
   // Queue q with all four steps, as node n of incarnation i.
-  std::string reserve(int first, int max, bool look_behind = false) {
+  std::string reserve(int first, int max, bool look_behind = false,
+                      bool lease_is_kept = false) {
     const std::string sep = "\x06\x16";
     return run(redis::scripts::reserve,
                {"q", "q" + sep + "3", "q" + sep + "6", "q" + sep + "9"},
                {"unacked", "unacked_index", "umbel.lease.i",
                 "umbel.incarnations", "i", "n", "60000", "n/i/",
                 std::to_string(first), std::to_string(max), "0", "1",
-                look_behind ? "1" : "0", R"(, "", "q"])"});
+                std::to_string(look_behind + 2 * lease_is_kept),
+                R"(, "", "q"])"});
   }
 
   const strings alive{"umbel.incarnations: hash i=n",
@@ -35,6 +37,14 @@ struct fixture : redis_fixture {
 } // namespace
 
 CAF_TEST_FIXTURE_SCOPE(redis_reserve_tests, fixture)
+
+CAF_TEST(nothing_is_reserved_without_a_lease_that_another_connection_keeps) {
+  ask({"LPUSH", "q", "a"});
+  CAF_CHECK_EQUAL(reserve(7, 2, false, true), "LEASE the lease has ended");
+  CAF_CHECK_EQUAL(keyspace(), (strings{"q: list a"}));
+  ask({"SET", "umbel.lease.i", "n"});
+  CAF_CHECK_EQUAL(reserve(7, 2, false, true), "[[] [1 a]]");
+}
 
 CAF_TEST(messages_move_into_the_ledger_under_new_tags) {
   ask({"LPUSH", "q", "a", "b", "c"});
