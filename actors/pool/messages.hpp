@@ -93,6 +93,10 @@ struct grow_pool {
 /// Answered by `pool_info`.
 struct list_processes {};
 
+/// Replace all children, each when it has ended what it runs. A request, answered
+/// with `pool_info`.
+struct replace_children {};
+
 struct pool_info {
   size_t size = 0;
   std::vector<int64_t> processes; ///< of the children
@@ -247,6 +251,7 @@ struct child_exited {
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::attach_consumer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::run_jobs)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::replace_children)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::take_back)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::quiet)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::kill_job)

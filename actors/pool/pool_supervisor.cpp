@@ -377,6 +377,10 @@ caf::behavior pool_supervisor(caf::stateful_actor<pool_supervisor_state>* self,
     [self](describe_atom) { return self->state.own_description(); },
     [self](list_processes) { return self->state.info(); },
     [self](grow_pool x) { return self->state.on_grow(x); },
+    [self](replace_children) {
+      self->state.replace_all();
+      return self->state.info();
+    },
     [self](child_down_atom, const caf::actor_addr& source) {
       self->state.on_down(source);
     },

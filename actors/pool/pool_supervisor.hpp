@@ -123,6 +123,7 @@ struct pool_supervisor_state {
   // -- recycling ----------------------------------------------------------------
 
   void note_work(uint64_t id, size_t finished, size_t memory);
+  void replace_all();
   void want_successor(uint64_t id);
   void start_successors();
   void try_hand_over(uint64_t id);

@@ -29,6 +29,20 @@ void pool_supervisor_state::note_work(uint64_t id, size_t finished,
   try_hand_over(id);
 }
 
+void pool_supervisor_state::replace_all() {
+  for (auto& [id, x] : children) {
+    auto& who = roles[id];
+    // One that is starting, or due, is new or will be replaced in any case.
+    if (who.as != roster::role::member || !who.ready || !who.due.empty())
+      continue;
+    who.due = "is replaced by remote control";
+    if (jobs.give_notice(id))
+      self->send(x.worker, child_recall{});
+    who.wants_successor = true;
+  }
+  start_successors();
+}
+
 void pool_supervisor_state::want_successor(uint64_t id) {
   roles[id].wants_successor = true;
   start_successors();

@@ -67,6 +67,7 @@ std::string to_string(const census_result& x) {
 void census_state::ask(size_t number, const caf::actor& whom) {
   auto& entry = nodes[number].entry;
   entry.alive = static_cast<bool>(whom);
+  entry.handle = whom;
   if (!entry.alive)
     return;
   ++open;
@@ -86,7 +87,7 @@ void census_state::on_answer(size_t number, const description& x) {
   for (auto& child : x.children) {
     auto next = nodes.size();
     nodes.push_back({{child.id, child.state, 0, depth, false, false,
-                      child.blocks},
+                      child.blocks, nullptr},
                      {}});
     nodes[number].children.push_back(next);
     ask(next, child.handle);
@@ -126,7 +127,7 @@ caf::behavior census(caf::stateful_actor<census_state>* self, std::string id,
   auto& st = self->state;
   st.self = self;
   st.done = std::move(done);
-  st.nodes.push_back({{std::move(id), {}, 0, 0, false, false, false}, {}});
+  st.nodes.push_back({{std::move(id), {}, 0, 0, false, false, false, nullptr}, {}});
   self->send(self, begin_atom::value);
   return {
       [self, top = std::move(top)](begin_atom) { self->state.ask(0, top); },

@@ -31,6 +31,7 @@ struct census_entry {
   bool alive = false;
   bool answered = false;
   bool blocks = false;
+  caf::actor handle = nullptr; ///< null unless `alive`
 };
 
 /// In the order of the tree: each actor is followed by its children.

@@ -55,6 +55,8 @@ std::string to_string(supervision_errc code) {
       return "still_running";
     case supervision_errc::shutting_down:
       return "shutting_down";
+    case supervision_errc::lease_lost:
+      return "lease_lost";
   }
   return "unknown";
 }

@@ -20,6 +20,7 @@ enum class supervision_errc : uint8_t {
   not_found,          ///< no child has this id
   still_running,      ///< delete_child: terminate it first
   shutting_down,      ///< the supervisor ends and takes no orders any more
+  lease_lost,         ///< others have what this worker had reserved
 };
 
 /// The name of a code, for logs: "intensity_exceeded".

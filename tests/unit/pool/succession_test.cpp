@@ -299,4 +299,26 @@ CAF_TEST(a quiet pool replaces nobody) {
   CAF_CHECK_EQUAL(children.size(), 1u);
 }
 
+// -- by remote control ------------------------------------------------------------
+
+CAF_TEST(all children are replaced when they have ended what they run) {
+  start_ready(2);
+  run({1});
+  tell(replace_children{});
+  CAF_REQUIRE_EQUAL(children.size(), 4u);
+  hello(3);
+  hello(4);
+  auto busy = children[1].jobs.empty() ? 2u : 1u;
+  CAF_CHECK(!children[busy].stopped);
+  CAF_CHECK(children[3 - busy].stopped);
+  finish(busy, 1);
+  CAF_CHECK(children[busy].stopped);
+  CAF_CHECK(log.lost.empty());
+  CAF_MESSAGE("once more, the new ones");
+  die(1);
+  die(2);
+  tell(replace_children{});
+  CAF_CHECK_EQUAL(children.size(), 6u);
+}
+
 CAF_TEST_FIXTURE_SCOPE_END()
