@@ -3,7 +3,9 @@
 #include "actors/caller/caller.hpp"
 #include "actors/cluster/control.hpp"
 #include "actors/cluster/event_dispatcher.hpp"
+#include "actors/cluster/gossip.hpp"
 #include "actors/cluster/heartbeat.hpp"
+#include "actors/cluster/mingle.hpp"
 #include "actors/cluster/publisher.hpp"
 #include "actors/consumer/consumer.hpp"
 #include "actors/consumer/forwarder.hpp"
@@ -48,7 +50,9 @@ using namespace std::chrono_literals;
 
 // -- the tree -------------------------------------------------------------------
 
-std::shared_ptr<incarnation> begin_incarnation(const worker_config& config) {
+std::shared_ptr<incarnation>
+begin_incarnation(const worker_config& config,
+                  std::shared_ptr<consumed_queues> queues) {
   auto& x = config.settings;
   connection_retry_limits limits;
   limits.again = x.broker_connection_retry;
@@ -59,6 +63,7 @@ std::shared_ptr<incarnation> begin_incarnation(const worker_config& config) {
   life->broker_url = config.settings.broker_url;
   life->result_url = config.settings.result_backend;
   life->options = config.broker;
+  life->queues = std::move(queues);
   life->content = {config.settings.accept_content,
                    config.settings.task_body_max};
   life->results = config.settings.result_serializer;
@@ -128,11 +133,13 @@ struct worker_memory {
   std::shared_ptr<revocations> revoked;
   std::shared_ptr<state_db> file; ///< null without -S
   std::shared_ptr<beat_plan> plan; ///< null without -B
+  std::shared_ptr<consumed_queues> queues;
 };
 
 expected<worker_memory> open_memory(const worker_config& config) {
   worker_memory result;
   result.revoked = std::make_shared<revocations>(config.revocations);
+  result.queues = std::make_shared<consumed_queues>(config.broker.queues);
   if (config.beat) {
     auto plan = open_plan(*config.beat);
     if (!plan)
@@ -228,6 +235,71 @@ child_spec heartbeat_spec(const worker_config& config,
   return result;
 }
 
+child_spec gossip_spec(const worker_config& config,
+                       const control_colleagues& colleagues,
+                       const control_options& control) {
+  gossip_options options;
+  options.node = config.broker.node;
+  options.pid = getpid();
+  options.default_queue = config.settings.task_default_queue;
+  options.lease = config.broker.lease;
+  options.clock = control.clock;
+  child_spec result;
+  result.id = "gossip";
+  result.start = [=](caf::local_actor* parent, const siblings& started) {
+    return parent->spawn(gossip, options, colleagues.events,
+                         started.get("publisher"), started.get("writer"));
+  };
+  return result;
+}
+
+child_spec mingle_spec(std::shared_ptr<incarnation> life,
+                       const caf::actor& consumer,
+                       const control_options& control) {
+  mingle_options options;
+  options.node = life->options.node;
+  options.content = life->content;
+  options.clock = control.clock;
+  options.open = [life](const std::string& address) {
+    return open_mailbox(life->broker_url, life->options, reply_exchange,
+                        address);
+  };
+  child_spec result;
+  result.id = "mingle";
+  result.restart = restart::transient;
+  result.start = [=](caf::local_actor* parent, const siblings& started) {
+    return parent->spawn<caf::detached>(mingle, options, consumer,
+                                        started.get("publisher"),
+                                        started.get("writer"));
+  };
+  return result;
+}
+
+child_spec control_spec(const control_options& options,
+                        const control_colleagues& colleagues) {
+  child_spec result;
+  result.id = "control";
+  result.start = [=](caf::local_actor* parent, const siblings& started) {
+    auto whom = colleagues;
+    whom.publisher = started.get("publisher");
+    whom.gossip = started.get("gossip");
+    return parent->spawn<caf::detached>(umbel::control, options,
+                                        std::move(whom));
+  };
+  return result;
+}
+
+child_spec listener_spec(std::shared_ptr<incarnation> life) {
+  child_spec result;
+  result.id = "listener";
+  result.start = [=](caf::local_actor* parent, const siblings& started) {
+    return parent->spawn<caf::detached>(listener, life, started.get("control"),
+                                        started.get("gossip"),
+                                        started.get("writer"));
+  };
+  return result;
+}
+
 std::vector<child_spec> connection_specs(const worker_config& config,
                                          std::shared_ptr<incarnation> life,
                                          control_colleagues colleagues,
@@ -270,24 +342,16 @@ std::vector<child_spec> connection_specs(const worker_config& config,
   result.push_back(std::move(publish));
   if (colleagues.events && config.heartbeat)
     result.push_back(heartbeat_spec(config, colleagues));
-  if (!config.settings.worker_enable_remote_control)
-    return result;
-  child_spec answer;
-  answer.id = "control";
-  answer.start = [=](caf::local_actor* parent, const siblings& started) {
-    auto whom = colleagues;
-    whom.publisher = started.get("publisher");
-    return parent->spawn<caf::detached>(umbel::control, control,
-                                        std::move(whom));
-  };
-  child_spec listen;
-  listen.id = "listener";
-  listen.start = [=](caf::local_actor* parent, const siblings& started) {
-    return parent->spawn<caf::detached>(listener, life, started.get("control"),
-                                        started.get("writer"));
-  };
-  result.push_back(std::move(answer));
-  result.push_back(std::move(listen));
+  auto remote = config.settings.worker_enable_remote_control;
+  auto gossips = config.gossip && carries_gossip(config.settings.broker_url);
+  if (gossips)
+    result.push_back(gossip_spec(config, colleagues, control));
+  if (remote)
+    result.push_back(control_spec(control, colleagues));
+  if (remote || gossips)
+    result.push_back(listener_spec(life));
+  if (config.mingle && carries_gossip(config.settings.broker_url))
+    result.push_back(mingle_spec(life, consumer, control));
   return result;
 }
 
@@ -384,7 +448,7 @@ std::vector<child_spec> worker_specs(const worker_config& config,
   consume.id = "consumer";
   consume.start = [=, &config](caf::local_actor* parent,
                                const siblings& started) {
-    *life = begin_incarnation(config);
+    *life = begin_incarnation(config, memory.queues);
     auto options = options_of(config, *life);
     limit_prefetch((*life)->options, options, config);
     options.revoked = memory.revoked;
@@ -411,6 +475,7 @@ std::vector<child_spec> worker_specs(const worker_config& config,
   control_options control;
   control.config = &config;
   control.clock = told.clock;
+  control.queues = memory.queues;
   connect.start = [=, &config](caf::local_actor* parent,
                                const siblings& started) {
     control_colleagues colleagues;

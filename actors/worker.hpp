@@ -10,7 +10,8 @@
 //        `- supervisor "connections"  rest_for_one, backoff
 //           |- watchdog               finds a worker that is deaf
 //           |- writer                 settles
-//           `- reader                 reserves
+//           |- reader                 reserves
+//           `- ...                    what speaks with other nodes
 //
 //  1. starts the tree;
 //  2. turns signals into steps of a shutdown (see shutdown_ladder), which the

@@ -50,6 +50,8 @@ struct worker_config {
   std::chrono::milliseconds autoscale_keepalive{30'000};
   /// Between two heartbeat events; none: --without-heartbeat.
   std::optional<std::chrono::milliseconds> heartbeat{2'000};
+  bool gossip = true; ///< false: --without-gossip
+  bool mingle = true; ///< false: --without-mingle
   revocation_limits revocations;
   std::string version;    ///< of this program
   std::string state_file; ///< -S; empty: none

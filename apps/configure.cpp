@@ -126,6 +126,7 @@ broker_options to_broker_options(const settings& from) {
       transport.socket_connect_timeout.value_or(from.broker_connection_timeout);
   to.socket_timeout = transport.socket_timeout.value_or(to.socket_timeout);
   to.heartbeat = from.broker_heartbeat;
+  to.lease = from.worker_lease;
   to.login_method = from.broker_login_method.value_or("");
   auto& tls = from.broker_use_ssl;
   to.tls = {tls.enabled, tls.ca_certs, tls.certfile, tls.keyfile, tls.verify};
@@ -285,6 +286,11 @@ expected<void> check_limits(const worker_config& config,
                        + config.settings.worker_pool
                        + "' it asks a task to end, as task_soft_time_limit "
                          "does");
+  // It is renewed three times as often, and a broker may take a moment.
+  if (config.settings.worker_lease < 1s)
+    return error{errc::invalid_setting,
+                 "worker_lease is shorter than a second: a worker that is busy "
+                 "for a moment would lose its tasks to others"};
   return {};
 }
 
@@ -427,6 +433,8 @@ expected<worker_config> configure_worker(const options& given,
     config.heartbeat.reset();
   else
     config.heartbeat = std::chrono::seconds{given.heartbeat_interval};
+  config.gossip = !given.without_gossip;
+  config.mingle = !given.without_mingle;
   if (given.beat) {
     auto beat = configure_beat(x);
     if (!beat)

@@ -132,14 +132,6 @@ CLI::Option* add_flag(CLI::App& command, const char* group, const char* names,
       ->disable_flag_override();
 }
 
-void ignore_flag(CLI::App& command, const char* names, std::string meaning) {
-  command
-      .add_flag_callback(
-          names, [] {}, std::move(meaning))
-      ->group(celery_group)
-      ->disable_flag_override();
-}
-
 // An option that is a setting: meaning and default come from the table.
 CLI::Option* add_setting(CLI::App& command, options& x, const char* group,
                          const char* names, const char* type,
@@ -353,8 +345,12 @@ void add_worker_options(CLI::App& command, options& x) {
       "default or fair. Scheduling is fair with both: no task waits behind a "
       "long one while a child is free, and short ones run in batches")
       ->check(one_of("default, fair"));
-  ignore_flag(command, "--without-gossip", "There is no gossip yet");
-  ignore_flag(command, "--without-mingle", "There is no mingle yet");
+  add_flag(command, celery_group, "--without-gossip", x.without_gossip,
+           "Do not listen to other workers: none are missed before their lease "
+           "ends, and there are no elections (gossip is over Redis only yet)");
+  add_flag(command, celery_group, "--without-mingle", x.without_mingle,
+           "Do not ask other workers at the start for their logical time and "
+           "for what is revoked (Redis only yet)");
   add_flag(command, celery_group, "--without-heartbeat", x.without_heartbeat,
            "No heartbeat events: monitors take the worker for dead");
   add_text(

@@ -37,6 +37,8 @@ struct options {
   bool detach = false;
   std::optional<autoscale_bounds> autoscale;
   bool without_heartbeat = false;
+  bool without_gossip = false;
+  bool without_mingle = false;
   size_t heartbeat_interval = 2; ///< seconds
   bool beat = false; ///< -B
 

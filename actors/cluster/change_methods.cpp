@@ -1,9 +1,12 @@
 // The commands that change something (Celery: `celery control`).
 #include "actors/cluster/control_ask.hpp"
+#include "actors/cluster/deferred_answer.hpp"
 #include "actors/consumer/inspection.hpp"
 #include "actors/consumer/messages.hpp"
 #include "actors/pool/messages.hpp"
 #include "actors/root.hpp"
+#include "actors/supervision/census.hpp"
+#include "protocol/broker/broker.hpp"
 #include "protocol/control/arguments.hpp"
 #include "protocol/control/event.hpp"
 
@@ -154,9 +157,19 @@ void pool_shrink(control_state& self, const json::object& arguments,
   change_pool(self, arguments, -1, answer);
 }
 
-void pool_restart(control_state&, const json::object&,
+/// Each child ends what it runs, and its successor takes over. Modules cannot be
+/// reloaded: new children have the libraries that the worker has loaded.
+void pool_restart(control_state& self, const json::object&,
                   answer_function answer) {
-  answer(failed("ValueError('Pool restarts not enabled')"));
+  if (!self.options.config->settings.worker_pool_restarts)
+    return answer(failed("ValueError('Pool restarts not enabled')"));
+  if (self.options.config->pool != pool_kind::prefork)
+    return answer(failed(fmt::format("the pool '{}' has no children to replace",
+                                     self.options.config->settings.worker_pool)));
+  self.ask<pool_info>(self.colleagues.pool, replace_children{}, answer,
+                      [answer](const pool_info&) {
+                        answer(ok("reload started"));
+                      });
 }
 
 expected<std::optional<size_t>> read_bound(const json::object& arguments,
@@ -187,6 +200,71 @@ void autoscale(control_state& self, const json::object& arguments,
                            });
 }
 
+// -- queues ---------------------------------------------------------------------
+
+/// The name of a queue that can be bound as all are here: to the exchange of its
+/// own name, by its own name.
+expected<queue_name> read_queue(control_state& self,
+                                const json::object& arguments) {
+  auto name = remote::read_text(arguments, "queue");
+  if (!name)
+    return name.error();
+  if (name->empty())
+    return remote::malformed("queue is missing");
+  for (auto key : {"exchange", "routing_key"}) {
+    auto x = remote::read_text(arguments, key);
+    if (!x)
+      return x.error();
+    if (!x->empty() && *x != *name)
+      return error{errc::unsupported,
+                   fmt::format("{} is not the queue's name: only queues whose "
+                               "exchange is their own can be added",
+                               key)};
+  }
+  auto type = remote::read_text(arguments, "exchange_type");
+  if (!type)
+    return type.error();
+  if (!type->empty() && *type != "direct")
+    return error{errc::unsupported, "exchange_type is not 'direct'"};
+  if (!changes_queues(self.options.config->settings.broker_url))
+    return error{errc::unsupported,
+                 "with this broker the queues cannot be changed while the worker "
+                 "runs"};
+  return queue_name{std::move(*name)};
+}
+
+void add_consumer(control_state& self, const json::object& arguments,
+                  answer_function answer) {
+  using change = consumed_queues::change;
+  auto queue = read_queue(self, arguments);
+  if (!queue)
+    return answer(failed(queue.error().what));
+  switch (self.options.queues->add(*queue)) {
+    case change::too_many:
+      return answer(failed(fmt::format("a worker consumes {} queues at most",
+                                       consumed_queues::queues_max)));
+    case change::done:
+      spdlog::info("Started consuming from {}", queue->str());
+      caf::anon_send(self.colleagues.consumer, queues_changed{});
+      break;
+    case change::already:
+      break;
+  }
+  answer(ok(fmt::format("add consumer {}", queue->str())));
+}
+
+void cancel_consumer(control_state& self, const json::object& arguments,
+                     answer_function answer) {
+  auto queue = read_queue(self, arguments);
+  if (!queue)
+    return answer(failed(queue.error().what));
+  if (self.options.queues->remove(*queue) == consumed_queues::change::done) {
+    spdlog::info("Canceling queue {}", queue->str());
+    caf::anon_send(self.colleagues.consumer, queues_changed{});
+  }
+  answer(ok(fmt::format("no longer consuming from {}", queue->str())));
+}
+
 // -- the worker -----------------------------------------------------------------
 
 /// Nobody is answered: that is how Celery's clients know it.
@@ -197,6 +275,33 @@ void shutdown(control_state& self, const json::object& arguments,
                                             : "Got shutdown from remote");
   caf::anon_send(self.colleagues.root, shutdown_step{});
   --self.open;
+}
+
+/// Ours: ends an actor of the tree at once, as a fault of it would.
+void kill(control_state& self, const json::object& arguments,
+          answer_function answer) {
+  if (!self.options.config->settings.worker_enable_control_kill)
+    return answer(failed("killing actors is not enabled "
+                         "(worker_enable_control_kill)"));
+  auto id = remote::read_text(arguments, "actor");
+  if (!id)
+    return answer(failed(id.error().what));
+  auto done = [answer, id = *id,
+               whom = caf::actor{self.self}](const census_result& x) {
+    std::vector<caf::actor> found;
+    for (auto& entry : x)
+      if (entry.id == id && entry.handle)
+        found.push_back(entry.handle);
+    auto reply = failed(fmt::format("{} actors are called '{}'", found.size(),
+                                    id));
+    if (found.size() == 1) {
+      spdlog::warn("remote control kills {}", id);
+      caf::anon_send(whom, doomed_actor{found.front()});
+      reply = ok(fmt::format("killed {}", id));
+    }
+    caf::anon_send(whom, deferred_answer{answer, std::move(reply)});
+  };
+  self.self->spawn<caf::detached>(census, "root", self.colleagues.root, done);
 }
 
 // -- events ---------------------------------------------------------------------
@@ -234,17 +339,32 @@ void heartbeat_now(control_state& self, const json::object&,
   answer(nullptr);
 }
 
-/// There is no gossip, hence no election: as with Celery's --without-gossip.
-void election(control_state&, const json::object&, answer_function answer) {
+/// Without gossip there is none: as with Celery's --without-gossip.
+void election(control_state& self, const json::object& arguments,
+              answer_function answer) {
+  auto id = remote::read_text(arguments, "id");
+  auto topic = remote::read_text(arguments, "topic");
+  if (!id || !topic)
+    return answer(failed((!id ? id.error() : topic.error()).what));
+  if (id->empty())
+    return answer(failed("election without an id"));
+  auto action = remote::find(arguments, "action");
+  if (self.colleagues.gossip)
+    caf::anon_send(self.colleagues.gossip,
+                   begin_election{*id, *topic,
+                                  action ? *action : json::value{}});
   answer(nullptr);
 }
 
 constexpr control_method methods[] = {
+  {"add_consumer", add_consumer},
   {"autoscale", autoscale},
+  {"cancel_consumer", cancel_consumer},
   {"disable_events", disable_events},
   {"election", election},
   {"enable_events", enable_events},
   {"heartbeat", heartbeat_now},
+  {"kill", kill},
   {"pool_grow", pool_grow},
   {"pool_restart", pool_restart},
   {"pool_shrink", pool_shrink},

@@ -14,6 +14,7 @@
 #pragma once
 
 #include "actors/cluster/messages.hpp"
+#include "actors/consumer/consumed_queues.hpp"
 #include "actors/worker_config.hpp"
 #include "protocol/control/control_reply.hpp"
 #include "protocol/control/logical_clock.hpp"
@@ -41,11 +42,13 @@ struct control_colleagues {
   caf::actor consumer;
   caf::actor publisher;
   caf::actor events; ///< null where there are none
+  caf::actor gossip = nullptr; ///< null where there is none
 };
 
 struct control_options {
   const worker_config* config = nullptr; ///< outlives it
   std::shared_ptr<logical_clock> clock = std::make_shared<logical_clock>();
+  std::shared_ptr<consumed_queues> queues = std::make_shared<consumed_queues>();
 };
 
 struct control_state;
@@ -75,6 +78,9 @@ struct control_state {
   static constexpr caf::timespan patience = std::chrono::milliseconds{800};
 
   static constexpr size_t open_max = 100;
+
+  /// Between the answer to `kill` and the deed.
+  static constexpr caf::timespan mercy = std::chrono::milliseconds{100};
 
   void on_command(const control_request& x);
 

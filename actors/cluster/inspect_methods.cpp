@@ -1,6 +1,7 @@
 // The commands that ask (Celery: `celery inspect`).
 #include "actors/cluster/control_ask.hpp"
 #include "actors/cluster/deferred_answer.hpp"
+#include "actors/cluster/mingle.hpp"
 #include "actors/cluster/worker_report.hpp"
 #include "actors/consumer/inspection.hpp"
 #include "actors/consumer/messages.hpp"
@@ -46,7 +47,7 @@ void memsample(control_state&, const json::object&, answer_function answer) {
 
 void active_queues(control_state& self, const json::object&,
                    answer_function answer) {
-  answer(queue_documents(*self.options.config));
+  answer(queue_documents(*self.options.config, self.options.queues->list()));
 }
 
 void stats(control_state& self, const json::object&, answer_function answer) {
@@ -215,8 +216,7 @@ void registered(control_state& self, const json::object& arguments,
     });
 }
 
-/// What a worker that starts asks its neighbours (mingle). Python reads the
-/// times as its own monotonic ones; whole numbers it does not read at all.
+/// What a worker that starts asks its neighbours (mingle).
 void hello(control_state& self, const json::object& arguments,
            answer_function answer) {
   auto from = remote::read_text(arguments, "from_node");
@@ -225,7 +225,7 @@ void hello(control_state& self, const json::object& arguments,
   if (*from == self.node().str())
     return answer(nullptr);
   if (auto x = remote::find(arguments, "revoked"); x && x->is_object()) {
-    revoke_tasks theirs;
+    learn_revoked theirs;
     for (auto& [id, time] : x->get_object())
       theirs.ids.emplace_back(std::string{id});
     if (!theirs.ids.empty())
@@ -234,11 +234,7 @@ void hello(control_state& self, const json::object& arguments,
   self.ask<revoked_list>(
     self.colleagues.consumer, list_revoked{}, answer,
     [&self, answer](const revoked_list& x) {
-      json::object ids;
-      for (auto& [id, time] : x.ids)
-        ids[id] = json::array{
-          std::chrono::duration<double>(time.time_since_epoch()).count(), id};
-      answer(json::object{{"revoked", std::move(ids)},
+      answer(json::object{{"revoked", revoked_document(x)},
                           {"clock", self.options.clock->forward()}});
     });
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "protocol/control/control_request.hpp"
+#include "protocol/control/worker_event.hpp"
 #include "protocol/message/json.hpp"
 #include "protocol/message/time.hpp"
 
@@ -25,6 +26,7 @@ struct publish_message {
   std::string exchange;
   std::string routing_key;
   std::string payload; ///< envelope as JSON text
+  int priority = 0;    ///< 0..9, Celery's number for this broker
 };
 
 // -- events ---------------------------------------------------------------------
@@ -57,6 +59,20 @@ struct task_events_switched {
   bool changed = false;
 };
 
+// -- gossip ---------------------------------------------------------------------
+
+/// A worker, this one or another, said this of itself.
+struct worker_heard {
+  worker_event event;
+};
+
+/// Take part in an election.
+struct begin_election {
+  std::string id;
+  std::string topic;
+  json::value action;
+};
+
 } // namespace umbel
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::control_command)
@@ -67,3 +83,5 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::events_published)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::publisher_up)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::switch_task_events)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::task_events_switched)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::worker_heard)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::begin_election)

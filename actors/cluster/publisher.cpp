@@ -26,7 +26,8 @@ bool publisher_state::connect() {
 bool publisher_state::publish(const publish_message& x) {
   if (!connect())
     return false;
-  auto done = connection->publish(x.exchange, x.routing_key, x.payload, 0);
+  auto done = connection->publish(x.exchange, x.routing_key, x.payload,
+                                  x.priority);
   if (done)
     return true;
   auto why = done.error();

@@ -151,9 +151,10 @@ std::string worker_report(const worker_config& config) {
   return text;
 }
 
-json::array queue_documents(const worker_config& config) {
+json::array queue_documents(const worker_config& config,
+                            std::span<const queue_name> queues) {
   json::array result;
-  for (auto& name : config.broker.queues) {
+  for (auto& name : queues) {
     queue_setting x;
     x.name = name.str();
     for (auto& declared : config.settings.task_queues)

@@ -8,6 +8,7 @@
 #include "protocol/message/json.hpp"
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 namespace umbel {
@@ -19,8 +20,9 @@ json::object worker_statistics(const worker_config& config,
 /// For a report of a fault: versions, platform, settings.
 std::string worker_report(const worker_config& config);
 
-/// The queues that it consumes from, as kombu describes queues.
-json::array queue_documents(const worker_config& config);
+/// Queues that it consumes from, as kombu describes queues.
+json::array queue_documents(const worker_config& config,
+                            std::span<const queue_name> queues);
 
 /// "34.5MB"
 std::string resident_memory();

@@ -331,9 +331,23 @@ void consumer_state::on_reader_down() {
   fetching = false;
   if (!terms.ends_with_connection)
     return;
-  // What has not begun is somebody else's by now, or goes back.
+  give_back_unbegun();
+}
+
+/// It is somebody else's by now; what is not goes back.
+void consumer_state::give_back_unbegun() {
   self->send(pool, take_back{0});
   return_held();
+}
+
+void consumer_state::on_lease_lapsed() {
+  give_back_unbegun();
+  flush();
+}
+
+std::chrono::milliseconds consumer_state::recover_interval() const {
+  return std::min<std::chrono::milliseconds>(recover_interval_max,
+                                             options.lease / 2);
 }
 
 void consumer_state::flush() {
@@ -424,7 +438,7 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
     [self](caf::down_msg& x) { self->state.on_down(x.source); });
   self->send(st.pool, attach_consumer{self});
   self->delayed_send(self, st.options.lease / 3, renew_atom::value);
-  self->delayed_send(self, st.recover_interval, recover_atom::value);
+  self->delayed_send(self, st.recover_interval(), recover_atom::value);
   return caf::message_handler{
     [self](reader_up& x) { self->state.on_reader_up(x); },
     [self](writer_up& x) { self->state.on_writer_up(std::move(x.writer)); },
@@ -451,6 +465,7 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
       self->state.check_drained();
     },
     [self](released) { self->state.on_released(); },
+    [self](lease_lapsed) { self->state.on_lease_lapsed(); },
     [self](acknowledge_atom) { self->state.acknowledge_started(); },
     [self](surplus_atom) { self->state.give_back_surplus(); },
     [self](renew_atom) {
@@ -462,7 +477,7 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
       auto& st = self->state;
       if (st.writer)
         self->send(st.writer, recover_lost{});
-      self->delayed_send(self, st.recover_interval, recover_atom::value);
+      self->delayed_send(self, st.recover_interval(), recover_atom::value);
     },
     [self](list_appetite) {
       self->send(caf::actor_cast<caf::actor>(self->current_sender()),
@@ -474,6 +489,7 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
     },
     [self](describe_atom) { return self->state.own_description(); },
     [self](const revoke_tasks& x) { self->state.on_revoke(x); },
+    [self](const learn_revoked& x) { self->state.on_learn(x); },
     [self](drain) {
       self->state.on_drain(
         caf::actor_cast<caf::actor>(self->current_sender()));

@@ -98,8 +98,9 @@ struct consumer_state {
   /// with results. Far more than are ever on their way to a broker that keeps up.
   static constexpr size_t unconfirmed_max = 1'024;
 
-  /// Between two looks at what dead owners left.
-  static constexpr auto recover_interval = std::chrono::seconds{5};
+  /// Between two looks at what dead owners left; with a short lease, half of it.
+  /// Gossip has others look as soon as a lease ends.
+  static constexpr auto recover_interval_max = std::chrono::seconds{5};
 
   /// A task whose time comes sooner waits here: precisely, and without two more
   /// commands to the broker. All later ones wait in the broker. Longer than any
@@ -134,6 +135,7 @@ struct consumer_state {
   bool is_revoked(const request& r) const;
   settlement refuse_revoked(const request& r, const std::string& why);
   void on_revoke(const revoke_tasks& x);
+  void on_learn(const learn_revoked& x);
 
   // -- runs end -----------------------------------------------------------------
 
@@ -155,8 +157,10 @@ struct consumer_state {
   void announce();
   void flush();
   void on_confirmed(uint64_t number);
+  void on_lease_lapsed();
+  void give_back_unbegun();
   void renew();
-  void recover();
+  std::chrono::milliseconds recover_interval() const;
 
   // -- what is asked ------------------------------------------------------------
 
@@ -183,6 +187,7 @@ struct consumer_state {
   request_list requests_now() const;
   task_list tasks_now() const;
   run_counts runs_now() const;
+  void on_queues_changed();
   change on_rate_limit(const set_rate_limit& x);
   change on_time_limits(const set_time_limits& x);
   caf::message_handler inspection();

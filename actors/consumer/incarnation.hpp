@@ -2,6 +2,7 @@
 #pragma once
 
 #include "actors/consumer/connection_retries.hpp"
+#include "actors/consumer/consumed_queues.hpp"
 #include "actors/supervision/supervision_errc.hpp"
 #include "protocol/broker/broker.hpp"
 #include "protocol/broker/subscription.hpp"
@@ -20,13 +21,17 @@ namespace umbel {
 struct incarnation {
   std::string broker_url;
   std::string result_url;
-  broker_options options; ///< node, incarnation, queues, timeouts
+  broker_options options; ///< node, incarnation, timeouts, queues at the start
+  std::shared_ptr<consumed_queues> queues
+    = std::make_shared<consumed_queues>(); ///< those of now
   content_rules content;  ///< of messages and commands
   serializer results = serializer::json; ///< what results are written in
   std::atomic<uint64_t> next_sequence{1};
   /// The log says that shared rate limits are not shared. Writers', one at a time.
   bool told_of_turns = false;
   connection_retries retries;
+  std::atomic<bool> known = false; ///< the lease has been held
+  std::atomic<bool> lost = false;  ///< others have what it covered
 
   explicit incarnation(connection_retry_limits limits = {}) : retries{limits} {
     // nop

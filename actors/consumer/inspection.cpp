@@ -53,6 +53,16 @@ run_counts consumer_state::runs_now() const {
   return result;
 }
 
+/// Without a connection, the next one finds them.
+void consumer_state::on_queues_changed() {
+  if (writer)
+    self->send(writer, queues_changed{}); // makes them known
+  if (!reader)
+    return;
+  self->send(reader, queues_changed{});
+  options.interrupt_reader();
+}
+
 change consumer_state::on_rate_limit(const set_rate_limit& x) {
   auto task = tasks.find(x.task);
   if (task == tasks.end())
@@ -78,6 +88,7 @@ caf::message_handler consumer_state::inspection() {
     [this](list_tasks) { return tasks_now(); },
     [this](list_revoked) { return revoked_list{options.revoked->by_age()}; },
     [this](count_runs) { return runs_now(); },
+    [this](queues_changed) { on_queues_changed(); },
     [this](const set_rate_limit& x) { return on_rate_limit(x); },
     [this](const set_time_limits& x) { return on_time_limits(x); },
   };

@@ -36,6 +36,9 @@ struct pause_reader {};
 
 struct reader_paused {};
 
+/// There are others to consume than before: look into `consumed_queues`.
+struct queues_changed {};
+
 /// Reserved messages, in the order of their queue.
 struct deliveries {
   std::vector<delivery> batch;
@@ -67,6 +70,10 @@ struct confirmed {
 struct renew_lease {
   std::vector<delivery_tag> tags;
 };
+
+/// The lease had ended: what was reserved under it and has not begun may be
+/// somebody else's.
+struct lease_lapsed {};
 
 /// Restore what dead or lost owners left.
 struct recover_lost {};
@@ -148,6 +155,12 @@ struct revoke_tasks {
   std::optional<int> signal;
 };
 
+/// Other nodes know these to be revoked. What is known here stays as old as it
+/// is: else ids that nodes tell each other would never grow old.
+struct learn_revoked {
+  std::vector<task_id> ids;
+};
+
 /// These are revoked, on the disk too if the worker has a state file.
 struct tasks_revoked {
   std::vector<task_id> ids;
@@ -184,12 +197,14 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::reader_up)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::credit)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::pause_reader)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::reader_paused)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::queues_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::deliveries)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::await_writer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::writer_up)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::settle_batch)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::confirmed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::renew_lease)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::lease_lapsed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::recover_lost)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::forward_due)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::forwarded)
@@ -207,6 +222,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::released)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::wake_at)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::woken)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::revoke_tasks)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::learn_revoked)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::tasks_revoked)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::drain)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::list_unfinished)

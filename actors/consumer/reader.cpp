@@ -34,6 +34,8 @@ reader_state::~reader_state() {
 void reader_state::connect() {
   auto options = life->options;
   options.first_sequence = life->next_sequence;
+  options.lease_is_kept = true;
+  options.queues = life->queues->list();
   auto opened = connect_broker(life->broker_url, options);
   if (!opened)
     return fail_to_connect(opened.error());
@@ -73,6 +75,14 @@ void reader_state::fetch() {
     self->send(self, fetch_atom::value);
   else
     pause_soon();
+}
+
+void reader_state::consume_anew() {
+  if (!connection)
+    return;
+  if (auto done = connection->consume(life->queues->list()); !done)
+    return fail(done.error());
+  drained = false;
 }
 
 bool reader_state::pause() {
@@ -137,6 +147,7 @@ caf::behavior reader(caf::stateful_actor<reader_state>* self,
       self->send(caf::actor_cast<caf::actor>(self->current_sender()),
                  reader_alive{});
     },
+    [self](queues_changed) { self->state.consume_anew(); },
     [self](pause_reader) {
       auto& st = self->state;
       st.credit = 0;

@@ -5,7 +5,8 @@
 //  2. while it has credit, reserves batches and sends them on; when there is
 //     nothing, waits for more without taking anything;
 //  3. when it has had no credit for a moment, or shall pause, has what the
-//     broker sent ahead go back: others may have room for it.
+//     broker sent ahead go back: others may have room for it;
+//  4. consumes other queues when remote control has changed them.
 //
 // Detached: it blocks in the broker's socket. It ends with the error that the
 // connection met; the supervisor `connections` starts a new one.
@@ -40,6 +41,7 @@ struct reader_state {
 
   void connect();
   void fetch();
+  void consume_anew();
   bool pause();
   void pause_soon();
   void on_idle(uint64_t fetches_then);

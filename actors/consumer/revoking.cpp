@@ -86,4 +86,14 @@ void consumer_state::on_revoke(const revoke_tasks& x) {
     });
 }
 
+void consumer_state::on_learn(const learn_revoked& x) {
+  revoke_tasks unknown;
+  for (auto& id : x.ids)
+    if (!options.revoked->contains(id))
+      unknown.ids.push_back(id);
+  // As a message: that one is answered, and the sender of this one asks nothing.
+  if (!unknown.ids.empty())
+    caf::anon_send(self, std::move(unknown));
+}
+
 } // namespace umbel

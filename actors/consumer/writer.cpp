@@ -2,6 +2,7 @@
 
 #include "actors/supervision/supervision_errc.hpp"
 #include "protocol/backend/rpc/rpc_result_store.hpp"
+#include "protocol/message/envelope.hpp"
 
 #include <caf/all.hpp>
 
@@ -20,7 +21,41 @@ using flush_atom = caf::atom_constant<caf::atom("flush")>;
 
 } // namespace
 
+/// What the lease covered is somebody else's: nothing more is reserved, and
+/// nothing settled, in the name that it was reserved in.
+void writer_state::begin_anew() {
+  if (!life->lost.exchange(false))
+    return;
+  // Nobody else reads them now: those who would are started after this one.
+  life->options.incarnation = make_uuid().substr(0, 8);
+  life->next_sequence = 1;
+  life->known = false;
+  no_look_before = std::chrono::steady_clock::now() + life->options.lease;
+  spdlog::warn("{} goes on as {}", life->options.node.str(),
+               life->options.incarnation);
+}
+
+void writer_state::look_at_lease() {
+  // The first renewal of an incarnation makes the lease.
+  if (!life->known.exchange(true))
+    return;
+  auto state = connection->lease();
+  if (state == lease_state::held)
+    return;
+  no_look_before = std::chrono::steady_clock::now() + life->options.lease;
+  self->send(consumer, lease_lapsed{});
+  if (state == lease_state::lapsed)
+    return spdlog::warn("the lease of {} had ended and is held again",
+                        life->options.incarnation);
+  life->lost = true;
+  connection.reset();
+  self->quit(make_error(supervision_errc::lease_lost,
+                        "the lease of " + life->options.incarnation
+                          + " had ended, and others have what it covered"));
+}
+
 void writer_state::connect() {
+  begin_anew();
   auto opened = connect_broker(life->broker_url, life->options);
   if (!opened)
     return fail_to_connect(opened.error());
@@ -36,6 +71,9 @@ void writer_state::connect() {
   // The lease must be there before the first message is reserved under it.
   if (auto renewed = connection->renew({}); !renewed)
     return fail_to_connect(renewed.error());
+  look_at_lease();
+  if (!connection)
+    return;
   self->send(consumer, writer_up{self});
   for (auto& x : waiting)
     self->send(x, writer_up{self});
@@ -116,6 +154,19 @@ void writer_state::tell_of_turns() {
                connection->location());
 }
 
+void writer_state::recover() {
+  if (std::chrono::steady_clock::now() < no_look_before)
+    return;
+  auto report = connection->recover();
+  if (!report)
+    return fail(report.error());
+  for (auto& owner : report->dead_owners)
+    spdlog::warn("the lease of {} is gone", owner);
+  if (report->restored > 0)
+    spdlog::warn("restored {} messages that were left unacknowledged",
+                 report->restored);
+}
+
 bool writer_state::check(const expected<void>& x) {
   if (!x)
     fail(x.error());
@@ -134,7 +185,7 @@ void writer_state::fail_to_connect(const error& x) {
 
 void writer_state::count(const caf::actor& whom) {
   waiting_messages result;
-  for (auto& queue : life->options.queues) {
+  for (auto& queue : life->queues->list()) {
     auto size = connection->size(queue);
     if (!size)
       return fail(size.error());
@@ -169,18 +220,14 @@ caf::behavior writer(caf::stateful_actor<writer_state>* self,
     },
     [self](flush_atom) { self->state.flush(); },
     [self](const renew_lease& x) {
-      self->state.check(self->state.connection->renew(x.tags));
+      if (self->state.check(self->state.connection->renew(x.tags)))
+        self->state.look_at_lease();
     },
-    [self](recover_lost) {
-      auto report = self->state.connection->recover();
-      if (!report)
-        return self->state.fail(report.error());
-      for (auto& owner : report->dead_owners)
-        spdlog::warn("the lease of {} is gone", owner);
-      if (report->restored > 0)
-        spdlog::warn("restored {} messages that were left unacknowledged",
-                     report->restored);
+    [self](queues_changed) {
+      auto& st = self->state;
+      st.check(st.connection->declare(st.life->queues->list()));
     },
+    [self](recover_lost) { self->state.recover(); },
     [self](forward_due) {
       self->state.forward(
         caf::actor_cast<caf::actor>(self->current_sender()));

@@ -5,12 +5,15 @@
 //  2. carries out settlements: everything that waits in its mailbox goes to the
 //     broker in one pipeline, and is then confirmed to the consumer;
 //  3. renews the lease, restores what others left, forwards what is due, asks
-//     for turns under shared rate limits and counts what waits, when it is told
-//     to.
+//     for turns under shared rate limits, counts what waits and makes new queues
+//     known, when it is told to.
 //
 // Where results live on another server than messages, it checks what is still
 // owned, stores the results of that, and settles afterwards. So it does with
 // rpc://, where results are messages to whoever has sent the task.
+//
+// When it finds that the lease was gone and others have taken what it covered, it
+// ends, and its successor begins a new incarnation.
 //
 // Detached: it blocks in the broker's socket. It ends with the error that the
 // connection met; the supervisor `connections` starts a new one.
@@ -23,6 +26,7 @@
 #include <caf/behavior.hpp>
 #include <caf/stateful_actor.hpp>
 
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -37,6 +41,9 @@ struct writer_state {
   void store_results();
   void forward(caf::actor whom);
   void tell_of_turns();
+  void begin_anew();
+  void look_at_lease();
+  void recover();
   bool check(const expected<void>& x);
   void on_await(caf::actor x);
   void count(const caf::actor& whom);
@@ -53,6 +60,10 @@ struct writer_state {
   bool flush_under_way = false;
   std::vector<caf::actor> waiting; ///< to be told when there is a connection
   caf::actor forwarder; ///< null until it has asked
+  /// Until then nobody is taken for dead. Whoever has just found that its own
+  /// lease had ended was away, or the broker was: then the others' leases ended
+  /// as well, and they need a moment to renew them.
+  std::chrono::steady_clock::time_point no_look_before{};
 };
 
 caf::behavior writer(caf::stateful_actor<writer_state>* self,

@@ -223,8 +223,9 @@ class UmbelWorker(Worker):
 class PythonWorker(Worker):
     kind = "python"
 
-    #: Tests do not wait a second for neighbours that are not there.
-    options = ["--without-mingle", "--without-gossip"]
+    #: Tests do not wait a second for neighbours that are not there, unless they
+    #: are about them (neighbours=True).
+    alone = ["--without-mingle", "--without-gossip"]
 
     def __init__(
         self,
@@ -235,9 +236,10 @@ class PythonWorker(Worker):
         config: dict | None = None,
         loglevel: str = "info",
         env: dict[str, str] | None = None,
+        neighbours: bool = False,
     ):
         argv = [PYTHON, "-m", "celery", "-A", "harness.celery_tasks", "worker"]
-        argv += ["-l", loglevel, *self.options]
+        argv += ["-l", loglevel, *([] if neighbours else self.alone)]
         settings = {"broker": broker, "backend": backend, **(config or {})}
         env = {
             "HARNESS_SETTINGS": json.dumps(settings),

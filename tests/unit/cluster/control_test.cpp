@@ -21,6 +21,10 @@ struct seen {
   std::vector<publish_message> published;
   std::vector<int64_t> grown;
   size_t shutdowns = 0;
+  size_t queue_changes = 0;
+  size_t replaced = 0;
+  std::vector<begin_election> elections;
+  std::vector<task_id> learned;
   bool silent = false; ///< the consumer answers nothing
 };
 
@@ -43,12 +47,26 @@ caf::behavior everybody(caf::event_based_actor* self, seen* log) {
       return caf::delegated<task_list>{};
     },
     [=](const shutdown_step&) { ++log->shutdowns; },
+    [=](queues_changed) { ++log->queue_changes; },
+    [=](replace_children) {
+      ++log->replaced;
+      return pool_info{};
+    },
+    [=](const begin_election& x) { log->elections.push_back(x); },
+    [=](const learn_revoked& x) {
+      log->learned.insert(log->learned.end(), x.ids.begin(), x.ids.end());
+    },
+    [=](list_revoked) {
+      return revoked_list{{{"mine", timestamp{} + 500'000h}}};
+    },
   };
 }
 
 struct fixture : test_coordinator_fixture<> {
   seen log;
   worker_config config;
+  std::shared_ptr<consumed_queues> queues = std::make_shared<consumed_queues>(
+    std::vector<queue_name>{queue_name{"celery"}});
   caf::actor other;
   caf::actor uut;
 
@@ -68,6 +86,7 @@ struct fixture : test_coordinator_fixture<> {
   void start(control_colleagues colleagues) {
     control_options options;
     options.config = &config;
+    options.queues = queues;
     uut = sys.spawn(umbel::control, options, std::move(colleagues));
   }
 
@@ -180,6 +199,71 @@ CAF_TEST(the pool grows and shrinks) {
   CAF_CHECK_EQUAL(log.grown.size(), 3u);
   config.pool = pool_kind::solo;
   CAF_CHECK(asked("pool_grow").starts_with(R"({"error": )"));
+}
+
+CAF_TEST(queues come and go) {
+  config.settings.broker_url = "redis://";
+  CAF_CHECK_EQUAL(asked("add_consumer", {{"queue", "q"}}),
+                  R"({"ok": "add consumer q"})");
+  CAF_CHECK_EQUAL(asked("add_consumer",
+                        {{"queue", "q"}, {"exchange", "q"},
+                         {"exchange_type", "direct"}, {"routing_key", nullptr}}),
+                  R"({"ok": "add consumer q"})");
+  CAF_CHECK_EQUAL(log.queue_changes, 1u);
+  order("active_queues");
+  CAF_CHECK_EQUAL(answer().as_array().size(), 2u);
+  CAF_CHECK_EQUAL(asked("cancel_consumer", {{"queue", "celery"}}),
+                  R"({"ok": "no longer consuming from celery"})");
+  CAF_CHECK_EQUAL(asked("cancel_consumer", {{"queue", "never was"}}),
+                  R"({"ok": "no longer consuming from never was"})");
+  CAF_CHECK_EQUAL(log.queue_changes, 2u);
+  auto now = queues->list();
+  CAF_REQUIRE_EQUAL(now.size(), 1u);
+  CAF_CHECK_EQUAL(now[0].str(), "q");
+  for (json::object bad :
+       {json::object{}, json::object{{"queue", ""}}, json::object{{"queue", 3}},
+        json::object{{"queue", "x"}, {"exchange", "y"}},
+        json::object{{"queue", "x"}, {"exchange_type", "topic"}}})
+    CAF_CHECK(asked("add_consumer", bad).starts_with(R"({"error": )"));
+  config.settings.broker_url = "amqp://";
+  CAF_CHECK(asked("add_consumer", {{"queue", "x"}}).starts_with(R"({"error": )"));
+  CAF_CHECK_EQUAL(queues->list().size(), 1u);
+}
+
+CAF_TEST(the pool is restarted where that is enabled) {
+  CAF_CHECK_EQUAL(asked("pool_restart"),
+                  R"x({"error": "ValueError('Pool restarts not enabled')"})x");
+  config.settings.worker_pool_restarts = true;
+  CAF_CHECK_EQUAL(asked("pool_restart"), R"({"ok": "reload started"})");
+  CAF_CHECK_EQUAL(log.replaced, 1u);
+  config.pool = pool_kind::threads;
+  CAF_CHECK(asked("pool_restart").starts_with(R"({"error": )"));
+}
+
+CAF_TEST(nobody is killed unless that is enabled) {
+  CAF_CHECK(asked("kill", {{"actor", "reader"}}).starts_with(R"({"error": )"));
+}
+
+CAF_TEST(elections need gossip) {
+  json::object arguments{{"id", "x"}, {"topic", "task"}, {"action", 3}};
+  CAF_CHECK_EQUAL(asked("election", arguments), "null");
+  caf::anon_send_exit(uut, caf::exit_reason::kill);
+  start({other, other, nullptr, other, other, nullptr, other});
+  CAF_CHECK_EQUAL(asked("election", arguments), "null");
+  CAF_REQUIRE_EQUAL(log.elections.size(), 1u);
+  CAF_CHECK_EQUAL(log.elections[0].id, "x");
+  CAF_CHECK_EQUAL(to_json(log.elections[0].action), "3");
+  CAF_CHECK(asked("election").starts_with(R"({"error": )"));
+}
+
+CAF_TEST(hello is answered and what it says is learned) {
+  order("hello", {{"from_node", "celery@b"},
+                  {"revoked", json::object{{"x", json::array{1.5, "x"}}}}});
+  auto& x = answer().as_object();
+  CAF_CHECK(x.at("revoked").at("mine").at(0).is_double());
+  CAF_CHECK_GREATER(x.at("clock").as_int64(), 40);
+  CAF_REQUIRE_EQUAL(log.learned.size(), 1u);
+  CAF_CHECK_EQUAL(asked("hello", {{"from_node", "celery@a"}}), "null");
 }
 
 CAF_TEST(shutdown is not answered) {

@@ -71,7 +71,7 @@ struct fixture : test_coordinator_fixture<> {
   void connect(const std::shared_ptr<incarnation>& life) {
     auto w = start(writer, life, consumer);
     start(reader, life, consumer, w);
-    start(listener, life, consumer, w);
+    start(listener, life, consumer, caf::actor{}, w);
     consume_messages();
   }
 

@@ -593,6 +593,43 @@ CAF_TEST(what has not begun goes back when deliveries end with the reader) {
   CAF_CHECK_EQUAL(log.settled.size(), 3u);
 }
 
+CAF_TEST(what has not begun goes back when the lease had ended) {
+  start();
+  come(deliveries{{make("tasks.add"), make("tasks.add"),
+                   make("tasks.add", due_in(1s))}});
+  tell(lease_lapsed{});
+  CAF_CHECK_EQUAL(log.taken_back, (std::vector<size_t>{0}));
+  CAF_REQUIRE_EQUAL(log.settled.size(), 1u); // the one with an eta
+  CAF_CHECK(log.settled[0].how == disposition::restore);
+  tell(jobs_returned{{log.jobs.at(1).id}});
+  CAF_CHECK_EQUAL(log.settled.size(), 2u);
+  finish(log.jobs.at(0).id); // whether that is its own is up to the broker
+  CAF_CHECK_EQUAL(log.settled.size(), 3u);
+}
+
+CAF_TEST(with a short lease it looks more often) {
+  consumer_options options;
+  options.lease = 2s;
+  start(options);
+  pass(1s);
+  CAF_CHECK_EQUAL(log.recoveries, 2u);
+}
+
+CAF_TEST(what others know to be revoked stays as old as it is here) {
+  consumer_options options;
+  auto known = options.revoked;
+  start(options);
+  auto then = wall_clock;
+  order(revoke_tasks{{task_id{"id-1"}}, std::nullopt});
+  wall_clock += 1h;
+  tell(learn_revoked{{task_id{"id-1"}, task_id{"id-2"}}});
+  auto ids = known->by_age();
+  CAF_REQUIRE_EQUAL(ids.size(), 2u);
+  CAF_CHECK_EQUAL(ids[0].first, "id-1");
+  CAF_CHECK(ids[0].second == then);
+  CAF_CHECK(ids[1].second == wall_clock);
+}
+
 CAF_TEST(what has not begun stays when deliveries outlive the reader) {
   start();
   auto reader = sys.spawn(recorder, &log);

@@ -1,0 +1,374 @@
+"""Many nodes: they know each other, choose one among them, and repair each other.
+
+Python's workers take part: what they say and hear is Celery's.
+"""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+import uuid
+from pathlib import Path
+
+from harness.waiting import eventually
+from harness.workers import PYTHON
+
+LATE = {"task_acks_late": True, "task_track_started": True}
+
+#: Seconds. Nodes that are killed are missed sooner than by default.
+LEASE = 2
+QUICK = {**LATE, "worker_lease": LEASE, "worker_prefetch_multiplier": 10}
+
+
+def only(replies) -> object:
+    assert len(replies) == 1, replies
+    return next(iter(replies.values() if isinstance(replies, dict) else replies[0].values()))
+
+
+def control(celery, method: str, node: str, **arguments):
+    replies = celery.control.broadcast(
+        method, arguments=arguments, destination=[node], reply=True, limit=1, timeout=5
+    )
+    return only(replies)
+
+
+def revoked(celery, node: str) -> list[str]:
+    return only(celery.control.inspect(destination=[node], timeout=5).revoked())
+
+
+# -- mingle ------------------------------------------------------------------------
+
+
+def test_mingle_takes_over_what_was_revoked(umbel_worker, celery, redis_client):
+    one = umbel_worker("-n", "one@here", "-c", "1")
+    one.wait_for_log("mingle: all alone")
+    control(celery, "revoke", "one@here", task_id=["an-id"])
+    two = umbel_worker("-n", "two@here", "-c", "1")
+    two.wait_for_log("mingle: sync with 1 nodes")
+    assert revoked(celery, "two@here") == ["an-id"]
+    # What one of them knows and the newcomer says, all know.
+    control(celery, "revoke", "two@here", task_id=["another"])
+    umbel_worker("-n", "three@here", "-c", "1").wait_for_log("mingle: sync with 2 nodes")
+    assert sorted(revoked(celery, "three@here")) == ["an-id", "another"]
+    eventually(lambda: len(celery.control.inspect(timeout=2, limit=3).clock() or ()) == 3)
+    clocks = [x["clock"] for x in celery.control.inspect(timeout=5, limit=3).clock().values()]
+    assert max(clocks) - min(clocks) < 20
+    # Nothing of the answers remains.
+    assert not redis_client.keys("*.reply.celery.pidbox")
+
+
+def test_mingle_delays_nobody(umbel_worker, tasks):
+    begin = time.monotonic()
+    running = umbel_worker("-c", "1")
+    assert tasks.add.delay(4, 4).get(timeout=10) == 8
+    assert "mingle: all alone" not in running.log or time.monotonic() - begin > 1
+
+
+def test_mingle_with_python(umbel_worker, python_worker, celery):
+    umbel_worker("-n", "one@here", "-c", "1")
+    control(celery, "revoke", "one@here", task_id=["ours"])
+    python = python_worker("-n", "py@here", "-c", "1", neighbours=True)
+    python.wait_for_log("mingle: sync with 1 nodes")
+    assert revoked(celery, "py@here") == ["ours"]
+    control(celery, "revoke", "py@here", task_id=["theirs"])
+    two = umbel_worker("-n", "two@here", "-c", "1")
+    two.wait_for_log("mingle: sync with 2 nodes")
+    assert sorted(revoked(celery, "two@here")) == ["ours", "theirs"]
+
+
+def test_without_mingle_and_gossip(umbel_worker, redis_client):
+    running = umbel_worker("-c", "1", "--without-mingle", "--without-gossip")
+    assert "mingle" not in running.log
+    assert redis_client.pubsub_numpat() == 0
+
+
+# -- gossip ------------------------------------------------------------------------
+
+
+def test_who_joins_leaves_and_is_lost(umbel_worker, python_worker):
+    one = umbel_worker("-n", "one@here", "-c", "1", loglevel="debug")
+    two = umbel_worker("-n", "two@here", "-c", "1", "--heartbeat-interval", "1")
+    three = python_worker(
+        "-n", "three@here", "-c", "1", "--heartbeat-interval", "1", neighbours=True, loglevel="debug"
+    )
+    one.wait_for_log("two@here joined the party")
+    one.wait_for_log("three@here joined the party")
+    three.wait_for_log("one@here joined the party")
+    two.stop()
+    one.wait_for_log("two@here left")
+    three.wait_for_log("two@here left")
+    three.kill()
+    one.wait_for_log("missed heartbeat from three@here")
+
+
+def elect(celery) -> str:
+    """Has all workers elect one that runs tasks.add(4, 4). Returns the task's id."""
+    task = str(uuid.uuid4())
+    signature = celery.tasks["tasks.add"].signature((4, 4), task_id=task)
+    celery.control.election(str(uuid.uuid4()), "task", dict(signature))
+    return task
+
+
+def runs(task: str, *workers) -> int:
+    return sum(x.log.count(f"tasks.add[{task}] received") for x in workers)
+
+
+def test_a_single_node_elects_itself(umbel_worker, celery):
+    running = umbel_worker("-c", "1")
+    running.wait_for_log("mingle: all alone")  # listens by now
+    task = elect(celery)
+    assert celery.AsyncResult(task).get(timeout=10) == 8
+    assert runs(task, running) == 1 and "I won the election" in running.log
+
+
+def test_three_nodes_elect_one(umbel_worker, celery):
+    nodes = [
+        umbel_worker("-n", f"{x}@here", "-c", "1", loglevel="debug") for x in ("a", "b", "c")
+    ]
+    for node in nodes:
+        eventually(lambda: node.log.count("joined the party") == 2)
+    elections = [elect(celery) for _ in range(5)]
+    for task in elections:
+        assert celery.AsyncResult(task).get(timeout=10) == 8
+        assert runs(task, *nodes) == 1
+    won = sum(x.log.count("I won the election") for x in nodes)
+    eventually(lambda: sum(x.log.count("elected for") for x in nodes) == 10)
+    assert won == 5
+
+
+def test_python_takes_part_in_elections(umbel_worker, python_worker, celery):
+    nodes = [umbel_worker("-n", f"{x}@here", "-c", "1", loglevel="debug") for x in ("a", "b")]
+    python = python_worker("-n", "py@here", "-c", "1", neighbours=True, loglevel="debug")
+    for node in (*nodes, python):
+        eventually(lambda: node.log.count("joined the party") == 2)
+    task = elect(celery)
+    assert celery.AsyncResult(task).get(timeout=10) == 8
+    everybody = (*nodes, python)
+    eventually(lambda: all("election" in x.log or "elected for" in x.log for x in everybody))
+    assert runs(task, *everybody) == 1
+    assert python.running() and "Traceback" not in python.log
+
+
+# -- what a monitor sees -------------------------------------------------------------
+
+
+def test_the_command_line_shows_all_three(redis_server, umbel_worker, python_worker, celery):
+    umbel_worker("-n", "one@here", "-c", "1")
+    umbel_worker("-n", "two@here", "-c", "1")
+    python_worker("-n", "py@here", "-c", "1", neighbours=True)
+    everybody = ("one@here", "two@here", "py@here")
+
+    def run(*words: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            [PYTHON, "-m", "celery", "-b", redis_server.url(), *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "C_FORCE_ROOT": "1", "PYTHONUNBUFFERED": "1"},
+        )
+
+    dump = run("events", "--dump")
+    asked = [
+        run("status", "-t", "5"),
+        run("inspect", "stats", "-t", "5"),
+        run("control", "rate_limit", "tasks.add", "10/m", "-t", "5"),
+    ]
+    for process in asked:
+        text, _ = process.communicate(timeout=60)
+        assert process.returncode == 0, text
+        assert all(x in text for x in everybody), text
+    seen: list[str] = []
+    reader = threading.Thread(target=lambda: seen.extend(dump.stdout), daemon=True)
+    reader.start()
+    try:
+        eventually(lambda: all(x in "".join(seen) for x in everybody))
+    finally:
+        dump.kill()
+        dump.wait(10)
+        reader.join(10)
+
+
+# -- healing -------------------------------------------------------------------------
+
+
+def restored(*workers) -> int:
+    return sum(
+        int(line.split("restored ")[1].split()[0])
+        for x in workers
+        for line in x.log.splitlines()
+        if "restored " in line
+    )
+
+
+def test_what_a_killed_node_held_is_restored_by_one_of_two(umbel_worker, tasks, broker):
+    first = umbel_worker("-n", "a@here", "-c", "1", config=QUICK)
+    running = tasks.sleep.delay(2)
+    eventually(lambda: running.state == "STARTED")
+    waiting = [tasks.add.delay(x, 1) for x in range(3)]
+    later = tasks.add.apply_async((10, 1), countdown=4)
+    first.wait_for_log(rf"{later.id}\] received")
+    held = broker.in_flight()
+    assert held >= 4
+    others = [umbel_worker("-n", f"{x}@here", "-c", "1", config=QUICK) for x in ("b", "c")]
+    first.kill()
+    begin = time.monotonic()
+    eventually(lambda: restored(*others) > 0, timeout=30)
+    took = time.monotonic() - begin
+    assert running.get(timeout=20) == 2
+    assert [x.get(timeout=20) for x in waiting] == [1, 2, 3]
+    assert later.get(timeout=20) == 11
+    eventually(lambda: broker.in_flight() == 0)
+    assert restored(*others) == held
+    ids = [x.id for x in (*waiting, running, later)]
+    for task in ids:
+        assert sum(x.log.count(f"{task}] succeeded") for x in others) == 1
+    print(f"restored {took:.1f} s after kill -9, with a lease of {LEASE} s")
+
+
+def test_a_node_that_was_stopped_keeps_nothing_that_is_not_its_own(
+    umbel_worker, tasks, broker, redis_client
+):
+    first = umbel_worker("-n", "a@here", "-c", "1", config=QUICK)
+    running = tasks.sleep.delay(1.5)
+    eventually(lambda: running.state == "STARTED")
+    waiting = [tasks.add.delay(x, 1) for x in range(3)]
+    first.wait_for_log(rf"{waiting[-1].id}\] received")
+    other = umbel_worker("-n", "b@here", "-c", "1", config=QUICK)
+    os.killpg(first.pid, signal.SIGSTOP)
+    try:
+        assert [x.get(timeout=20) for x in waiting] == [1, 2, 3]
+        assert running.get(timeout=20) == 1.5
+        assert running.info == 1.5
+    finally:
+        os.killpg(first.pid, signal.SIGCONT)
+    first.wait_for_log(r"a@here goes on as \w+")
+    first.wait_for_log(r"(?s)goes on as .*mingle: sync with 1 nodes")
+    eventually(lambda: broker.in_flight() == 0)
+    for task in waiting:
+        assert other.log.count(f"{task.id}] succeeded") == 1
+    # It takes part again, under its new name.
+    other.stop()
+    assert tasks.add.delay(4, 4).get(timeout=10) == 8
+    eventually(lambda: broker.in_flight() == 0)
+    assert len(redis_client.keys("umbel.lease.*")) == 1
+
+
+def test_a_lease_that_nobody_took_is_held_again(umbel_worker, tasks, broker):
+    """Alone, a node that was stopped goes on with what it has."""
+    first = umbel_worker("-n", "a@here", "-c", "1", config=QUICK)
+    running = tasks.sleep.delay(1)
+    eventually(lambda: running.state == "STARTED")
+    waiting = [tasks.add.delay(x, 1) for x in range(3)]
+    first.wait_for_log(rf"{waiting[-1].id}\] received")
+    os.killpg(first.pid, signal.SIGSTOP)
+    eventually(lambda: not broker_has_lease(broker))
+    os.killpg(first.pid, signal.SIGCONT)
+    first.wait_for_log("had ended and is held again")
+    assert running.get(timeout=20) == 1
+    assert [x.get(timeout=20) for x in waiting] == [1, 2, 3]
+    assert first.log.count(f"{running.id}] succeeded") == 1
+    eventually(lambda: broker.in_flight() == 0)
+
+
+def broker_has_lease(broker) -> bool:
+    return bool(broker.server.client().keys("umbel.lease.*"))
+
+
+# -- queues ----------------------------------------------------------------------------
+
+
+def queues(celery, node: str) -> list[str]:
+    found = celery.control.inspect(destination=[node], timeout=5).active_queues()
+    return [x["name"] for x in found[node]]
+
+
+def test_queues_come_and_go(umbel_worker, celery, tasks, redis_client):
+    node = "one@here"
+    running = umbel_worker("-n", node, "-c", "1")
+    assert celery.control.add_consumer("more", destination=[node], reply=True) == [
+        {node: {"ok": "add consumer more"}}
+    ]
+    assert queues(celery, node) == ["celery", "more"]
+    assert tasks.add.apply_async((4, 4), queue="more").get(timeout=10) == 8
+    assert tasks.add.delay(4, 5).get(timeout=10) == 9
+    # New connections consume it, too.
+    running.cut_connections(redis_client)
+    assert tasks.add.apply_async((4, 6), queue="more").get(timeout=20) == 10
+    answer = control(celery, "cancel_consumer", node, queue="celery")
+    assert answer == {"ok": "no longer consuming from celery"}
+    assert queues(celery, node) == ["more"]
+    assert tasks.add.apply_async((4, 7), queue="more").get(timeout=10) == 11
+    unread = tasks.add.delay(1, 1)
+    assert tasks.add.apply_async((4, 8), queue="more").get(timeout=10) == 12
+    assert redis_client.llen("celery") == 1
+    control(celery, "add_consumer", node, queue="celery")
+    assert unread.get(timeout=10) == 2
+    for bad in ({}, {"queue": ""}, {"queue": 3}, {"queue": "x", "exchange": "y"},
+                {"queue": "x", "exchange_type": "topic"}):
+        assert "error" in control(celery, "add_consumer", node, **bad)
+
+
+# -- the pool and the tree ---------------------------------------------------------------
+
+
+def test_pool_restart(umbel_worker, celery, tasks):
+    node = "one@here"
+    running = umbel_worker("-n", node, "-c", "2", config={"worker_pool_restarts": True, **LATE})
+    before = running.children()
+    long = tasks.sleep.delay(1)
+    eventually(lambda: long.state == "STARTED")
+    assert control(celery, "pool_restart", node) == {"ok": "reload started"}
+    assert long.get(timeout=10) == 1
+    eventually(lambda: len(running.children()) == 2 and not set(running.children()) & set(before))
+    assert tasks.add.delay(4, 4).get(timeout=10) == 8
+    assert running.log.count(f"{long.id}] received") == 1
+
+
+def test_killed_actors_are_restarted(umbel_worker, celery, tasks):
+    node = "one@here"
+    running = umbel_worker("-n", node, "-c", "1", config={"worker_enable_control_kill": True})
+    assert "error" in control(celery, "kill", node, actor="nobody")
+    for actor in ("gossip", "reader", "writer", "consumer", "event dispatcher"):
+        assert control(celery, "kill", node, actor=actor) == {"ok": f"killed {actor}"}
+        running.wait_for_log(rf"{actor} .*ended")
+        assert tasks.add.delay(4, 4).get(timeout=20) == 8
+        eventually(lambda: celery.control.ping(timeout=1, limit=1), what="it answers again")
+
+
+def test_kill_is_off_by_default(umbel_worker, celery):
+    umbel_worker("-n", "one@here", "-c", "1")
+    assert "not enabled" in control(celery, "kill", "one@here", actor="reader")["error"]
+
+
+# -- what it costs -------------------------------------------------------------------------
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_hundred_neighbours_cost_little(umbel_worker, celery):
+    """A hundred workers' heartbeats, every two seconds, and five task events a second of each."""
+    running = umbel_worker("-c", "1", loglevel="debug")
+    running.wait_for_log("mingle: all alone")
+    seconds, alive = 4, {"freq": 2.0, "active": 3, "processed": 99, "loadavg": [0.5, 0.6, 0.7]}
+    alive |= {"sw_ident": "py-celery", "sw_ver": "5.2.6", "sw_sys": "Linux"}
+    with celery.connection_for_write() as connection:
+        nodes = [celery.events.Dispatcher(connection, f"w{x}@there") for x in range(100)]
+        for node in nodes:
+            node.send("worker-online", **alive)
+        eventually(lambda: running.log.count("joined the party") == 100)
+        before, begin = cpu_seconds(running.pid), time.monotonic()
+        for turn in range(seconds * 2):
+            for node in nodes[turn % 4 :: 4]:
+                node.send("worker-heartbeat", **alive)
+            for node in nodes[turn % 2 :: 2] * 5:
+                node.send("task-started", uuid=str(uuid.uuid4()))
+            if (left := begin + (turn + 1) / 2 - time.monotonic()) > 0:
+                time.sleep(left)  # the pace of what is simulated
+        share = (cpu_seconds(running.pid) - before) / (time.monotonic() - begin)
+    print(f"a hundred neighbours cost {share:.2%} of a core")
+    assert "missed heartbeat" not in running.log
+    assert share < 0.05
