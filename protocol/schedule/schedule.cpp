@@ -37,13 +37,16 @@ expected<any_schedule> parse_schedule(const json::value& x, bool relative,
         return result.error();
       return any_schedule{std::move(*result)};
     }
-    if (kind == "solar")
-      return error{errc::invalid_setting,
-                   "solar schedules are not supported yet"};
+    if (kind == "solar") {
+      auto result = solar::parse(value);
+      if (!result)
+        return result.error();
+      return any_schedule{std::move(*result)};
+    }
   }
   return error{errc::invalid_setting,
-               "schedule: expected a number of seconds or {\"crontab\": \"0 4 * "
-               "* *\"}"};
+               "schedule: expected a number of seconds, {\"crontab\": \"0 4 * * *\"} "
+               "or {\"solar\": [\"sunset\", 52.5, 13.4]}"};
 }
 
 timestamp next(const any_schedule& x, timestamp last_run) {

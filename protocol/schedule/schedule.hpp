@@ -1,9 +1,10 @@
-// When a periodic task is due: an interval or a crontab, with Celery's answers.
+// When a periodic task is due: an interval, a crontab or the sun, with Celery's answers.
 #pragma once
 
 #include "protocol/message/json.hpp"
 #include "protocol/schedule/crontab.hpp"
 #include "protocol/schedule/interval.hpp"
+#include "protocol/schedule/solar.hpp"
 
 #include <chrono>
 #include <optional>
@@ -11,7 +12,7 @@
 
 namespace umbel::schedule {
 
-using any_schedule = std::variant<interval, crontab>;
+using any_schedule = std::variant<interval, crontab, solar>;
 
 /// Celery's `schedstate`.
 struct due_state {
@@ -22,7 +23,8 @@ struct due_state {
 
 /// Reads the `schedule` of an entry:
 /// * a number: seconds;
-/// * {"crontab": "0 4 * * *"} or {"crontab": {"minute": 0, "hour": "4", ...}}.
+/// * {"crontab": "0 4 * * *"} or {"crontab": {"minute": 0, "hour": "4", ...}};
+/// * {"solar": ["sunset", latitude, longitude]}.
 /// @param relative the entry's `relative`, for intervals
 /// @returns `invalid_setting` with what is wrong
 expected<any_schedule> parse_schedule(const json::value& x, bool relative,

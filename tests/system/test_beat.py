@@ -140,7 +140,7 @@ def test_a_file_that_cannot_be_used_is_kept(beat, tmp_path, how):
             {"a": TICK | {"schedule": {"crontab": "61 * * * *"}}},
             "crontab minute '61': 61 is not between 0 and 59",
         ),
-        ({"a": TICK | {"schedule": {"solar": {}}}}, "solar schedules are not supported"),
+        ({"a": TICK | {"schedule": {"solar": ["moon", 0, 0]}}}, 'the event "moon" is none'),
     ],
 )
 def test_mistakes_are_one_line(beat, entries, text):
