@@ -6,6 +6,10 @@
 
 #include <algorithm>
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
 namespace umbel {
 
 namespace {
@@ -17,6 +21,9 @@ constexpr const char* take_lock = "PRAGMA locking_mode = EXCLUSIVE;"
                                   "PRAGMA synchronous = FULL;"
                                   "BEGIN EXCLUSIVE;"
                                   "COMMIT";
+
+constexpr const char* share = "PRAGMA journal_mode = DELETE;"
+                              "PRAGMA synchronous = FULL";
 
 constexpr const char* get_application_id = "PRAGMA application_id";
 
@@ -37,7 +44,8 @@ void locked_database::finalizer::operator()(sqlite3_stmt* x) const noexcept {
 }
 
 expected<locked_database> locked_database::open(std::string path,
-                                                const database_kind& kind) {
+                                                const database_kind& kind,
+                                                database_role role) {
   locked_database result{std::move(path), kind};
   sqlite3* file = nullptr;
   auto opened = sqlite3_open_v2(result.path_.c_str(), &file,
@@ -46,13 +54,37 @@ expected<locked_database> locked_database::open(std::string path,
   result.db_.reset(file);
   if (opened != SQLITE_OK)
     return result.failure(errc::invalid_setting);
-  if (auto done = result.set_up(); !done)
+  if (auto done = result.set_up(role); !done)
     return done.error();
   return result;
 }
 
+bool locked_database::has_owner(const std::string& path) {
+  auto fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  auto result = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0;
+  if (fd >= 0)
+    close(fd);
+  return result;
+}
+
+locked_database::ownership::~ownership() {
+  if (fd_ >= 0)
+    close(fd_);
+}
+
+bool locked_database::ownership::take(const char* path) {
+  fd_ = ::open(path, O_RDONLY | O_CLOEXEC);
+  // A guest that looks whether there is an owner has it for an instant.
+  for (int i = 0; fd_ >= 0 && i < 10; ++i) {
+    if (flock(fd_, LOCK_EX | LOCK_NB) == 0)
+      return true;
+    usleep(5'000);
+  }
+  return false;
+}
+
 // Nothing is changed before it is known that the file is ours.
-expected<void> locked_database::set_up() {
+expected<void> locked_database::set_up(database_role role) {
   sqlite3_busy_timeout(db_.get(), busy_timeout_ms);
   auto id = text(get_application_id);
   auto tables = text(count_tables);
@@ -68,7 +100,11 @@ expected<void> locked_database::set_up() {
     return failure(errc::invalid_setting,
                    fmt::format("it is a database, but not one of {}",
                                kind_.owner));
-  if (!run(take_lock) || (is_new && !run(kind_.make_tables)))
+  if (kind_.shared && role == database_role::owner
+      && !ownership_.take(path_.c_str()))
+    return failure(errc::invalid_setting, "another process uses it");
+  if (!run(kind_.shared ? share : take_lock)
+      || (is_new && !run(kind_.make_tables)))
     return failure(errc::invalid_setting);
   auto state = text(check);
   if (!state)

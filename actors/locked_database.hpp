@@ -4,16 +4,19 @@
 //  1. `open` makes the file or refuses it with one line that says why: it is no
 //     database, somebody else's, damaged, read-only, or in use. What is refused is
 //     left as it is.
-//  2. It stays locked while it is open: a second process is told so at once.
+//  2. It stays locked while it is open: a second process is told so at once. A file
+//     of `shared` kind has one owner, and guests beside him: they write, too.
 //  3. A commit returns when the disk has it.
 #pragma once
 
 #include "protocol/error.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -29,7 +32,11 @@ struct database_kind {
   const char* owner = "";          ///< "a worker"
   const char* no_database = nullptr; ///< said of a file that is none; null:
                                      ///< what SQLite says
+  bool shared = false;               ///< there may be guests
 };
+
+/// As what a file of `shared` kind is opened.
+enum class database_role : uint8_t { owner, guest };
 
 class locked_database {
 public:
@@ -40,8 +47,12 @@ public:
   using statement = std::unique_ptr<sqlite3_stmt, finalizer>;
 
   /// @returns `invalid_setting` with the path and what is wrong
-  static expected<locked_database> open(std::string path,
-                                        const database_kind& kind);
+  static expected<locked_database>
+  open(std::string path, const database_kind& kind,
+       database_role role = database_role::owner);
+
+  /// Whether some process is the owner of a file of `shared` kind.
+  static bool has_owner(const std::string& path);
 
   /// Runs SQL that has no parameters.
   bool run(const char* sql);
@@ -53,7 +64,7 @@ public:
   /// @returns `unavailable` (disk full, for instance)
   template <class F>
   expected<void> transaction(F f) {
-    if (run("BEGIN") && f() && run("COMMIT"))
+    if (run("BEGIN IMMEDIATE") && f() && run("COMMIT"))
       return {};
     auto result = failure(errc::unavailable);
     run("ROLLBACK");
@@ -72,11 +83,34 @@ private:
       : path_(std::move(path)), kind_(kind) {
   }
 
-  expected<void> set_up();
+  /// The mark of the owner: a lock that goes with its process. Not SQLite's own, which
+  /// would keep out guests.
+  class ownership {
+  public:
+    ownership() = default;
+    ownership(ownership&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {
+    }
+    ownership& operator=(ownership&& other) noexcept {
+      std::swap(fd_, other.fd_);
+      return *this;
+    }
+    ~ownership();
+
+    /// @returns whether it has got it
+    bool take(const char* path);
+
+  private:
+    int fd_ = -1;
+  };
+
+  expected<void> set_up(database_role role);
   std::optional<std::string> text(const char* sql);
 
   std::string path_;
   database_kind kind_;
+  // Closed after the database: with any descriptor of a file that is closed, a
+  // process loses the locks that SQLite has on it.
+  ownership ownership_;
   std::unique_ptr<sqlite3, closer> db_;
 };
 

@@ -1,12 +1,13 @@
 #include "apps/beat_command.hpp"
 
 #include "apps/daemon/detach.hpp"
+#include "apps/daemon/identity.hpp"
 #include "apps/daemon/init_process.hpp"
 #include "apps/daemon/pidfile.hpp"
 #include "apps/daemon/service_manager.hpp"
 #include "apps/exit_status.hpp"
 #include "apps/logging.hpp"
-#include "protocol/client/node_format.hpp"
+#include "protocol/task/library.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -15,6 +16,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace umbel {
@@ -64,22 +66,105 @@ expected<beat_config> configure_beat(const settings& x) {
   if (!entries)
     return entries.error();
   beat_config result;
-  result.entries = std::move(*entries);
+  auto& plan = result.plan;
+  plan.entries = std::move(*entries);
   if (x.result_expires.value_or(0s) > 0s && !expires_by_itself(x.result_backend)
       && !x.beat_schedule.contains("celery.backend_cleanup"))
-    result.entries.push_back(
+    plan.entries.push_back(
       schedule::backend_cleanup(*zone, x.task_default_queue));
-  for (auto& entry : result.entries)
-    entry.call.form = {x.task_serializer,
-                       x.task_compression.value_or(compression::none)};
+  body_form form{x.task_serializer, x.task_compression.value_or(compression::none)};
+  for (auto& entry : plan.entries)
+    entry.call.form = form;
+  plan.parse = [zone = *zone, queue = x.task_default_queue,
+                form](const std::string& entry, const std::string& definition)
+    -> expected<schedule::entry> {
+    auto object = parse_json(definition);
+    if (!object)
+      return error{errc::malformed, "entry '" + entry + "': " + object.error().what};
+    auto result = schedule::parse_entry(entry, *object, zone, queue);
+    if (result)
+      result->call.form = form;
+    return result;
+  };
+  plan.zone = zone->name();
+  plan.deadline = x.beat_cron_starting_deadline;
+  if (x.beat_sync_every > 0)
+    result.batch_max = std::min(result.batch_max, x.beat_sync_every);
   result.broker_url = x.broker_url;
   result.broker = to_broker_options(x);
-  result.file = x.beat_schedule_filename;
+  result.memory = x.beat_schedule_filename;
   if (x.beat_max_loop_interval > 0ms)
     result.max_interval = x.beat_max_loop_interval;
-  result.deadline = x.beat_cron_starting_deadline;
   return result;
 }
+
+expected<void> add_library_tasks(beat_config& to, const settings& x,
+                                 const std::vector<std::string>& libraries) {
+  if (libraries.empty())
+    return {};
+  auto child = find_child_program();
+  if (!child)
+    return child.error();
+  periodic_tasks found{*child, libraries};
+  if (auto done = found.load(); !done)
+    return done.error();
+  for (auto& [name, value] : found.entries()) {
+    if (x.beat_schedule.contains(name))
+      continue;
+    auto entry = to.plan.parse(name, to_json(value));
+    if (!entry)
+      return entry.error();
+    entry->lazy = found.is_lazy(entry->name);
+    to.plan.entries.push_back(std::move(*entry));
+  }
+  to.libraries = std::move(found);
+  return {};
+}
+
+namespace {
+
+/// The libraries that -A or CELERY_APP names; other than a worker, a beat needs none.
+expected<std::vector<std::string>> libraries_of(const options& given,
+                                                const environment& variables) {
+  auto apps = given.apps;
+  if (auto found = variables.find("CELERY_APP");
+      apps.empty() && found != variables.end())
+    apps = split_list(found->second);
+  std::vector<std::string> result;
+  for (auto& app : apps) {
+    auto library = find_task_library(app, task_library_folders());
+    if (!library)
+      return library.error();
+    result.push_back(std::move(*library));
+  }
+  return result;
+}
+
+/// User, group and mask.
+expected<void> settle(const settings& x) {
+  identity who;
+  if (!x.beat_umask.empty()) {
+    auto mask = parse_umask(x.beat_umask);
+    if (!mask)
+      return mask.error();
+    umask(*mask);
+  }
+  if (auto& name = x.beat_uid.text; !name.empty()) {
+    auto user = parse_user(name);
+    if (!user)
+      return error{user.error().code, "beat_uid: " + user.error().what};
+    who.user = *user;
+  }
+  if (auto& name = x.beat_gid.text; !name.empty()) {
+    auto group = parse_group(name);
+    if (!group)
+      return error{group.error().code, "beat_gid: " + group.error().what};
+    who.group = *group;
+  }
+  return become(who);
+}
+
+} // namespace
 
 int run_beat_command(const std::string& name, const options& given) {
   complete_standard_streams();
@@ -98,6 +183,9 @@ int run_beat_command(const std::string& name, const options& given) {
   auto config = configure_beat(*loaded);
   if (!config)
     return refuse(name, config.error().what, exit_usage);
+  auto libraries = libraries_of(given, variables);
+  if (!libraries)
+    return refuse(name, libraries.error().what, exit_failure);
   start_report report;
   if (given.detach) {
     auto begun = detach(name, launch_patience);
@@ -107,6 +195,10 @@ int run_beat_command(const std::string& name, const options& given) {
       return *begun->exit_status;
     report = std::move(begun->report);
   }
+  if (auto done = settle(*loaded); !done)
+    return refuse(name, done.error().what, exit_failure);
+  if (auto done = add_library_tasks(*config, *loaded, *libraries); !done)
+    return refuse(name, done.error().what, exit_failure);
   auto log = set_up_logging({*log_level(given.loglevel),
                              loaded->worker_log_format,
                              !given.no_color && loaded->beat_logfile.empty()
@@ -133,7 +225,7 @@ int run_beat_command(const std::string& name, const options& given) {
     if (given.detach && !log->file)
       leave_standard_output();
     report.ready();
-    manager.notify("READY=1\nSTATUS=" + std::to_string(config->entries.size())
+    manager.notify("READY=1\nSTATUS=" + std::to_string(config->plan.entries.size())
                    + " entries");
   };
   return run_beat(*config);

@@ -5,6 +5,7 @@
 #include "apps/help.hpp"
 #include "apps/multi/multi_command.hpp"
 #include "apps/options.hpp"
+#include "apps/schedule_command.hpp"
 #include "apps/version.hpp"
 #include "apps/worker_command.hpp"
 #include "protocol/client/nearest.hpp"
@@ -43,11 +44,19 @@ constexpr const char* beat_footer =
     "\"args\": [4, 4],\n"
     "                                      \"schedule\": {\"crontab\": \"* * * * "
     "*\"}}}}\n"
-    "Run one beat for a schedule: two would send everything twice.\n"
+    "\n"
+    "Where it is remembered what was sent, -s: in a file, for one beat; or in Redis,\n"
+    "-s redis://host/0, for any number of them. One of these leads, and another one\n"
+    "takes over when it has not been heard of for three seconds (?lease=3).\n"
+    "\n"
+    "'umbel beat list', 'add', 'remove', 'enable', 'disable', 'run-now' and 'next'\n"
+    "show and change the schedule, while a beat runs or not; 'umbel beat add --help'\n"
+    "describes one of them.\n"
     "\n"
     "Examples:\n"
     "  umbel beat --config celery.json -l info\n"
-    "  umbel beat --config celery.json -s /var/lib/umbel/beat.db timezone=Asia/Tokyo";
+    "  umbel beat --config celery.json -s /var/lib/umbel/beat.db timezone=Asia/Tokyo\n"
+    "  umbel beat list -s redis://";
 
 constexpr const char* call_footer =
     "Exit status: 0 sent, or ended well; 1 the task failed or was revoked; 2\n"
@@ -265,6 +274,8 @@ int run_command_line(const std::string& program, std::vector<std::string> argv,
   if (std::vector<std::string> words{argv.begin() + 1, argv.end()};
       !only_worker && is_multi_command(words))
     return run_multi_command(argv.front(), std::move(words));
+  else if (!only_worker && is_schedule_command(words))
+    return run_schedule_command(program, std::move(words));
   parser x{program, only_worker};
   auto dashes = std::find(argv.begin() + 1, argv.end(), "--");
   if (dashes != argv.end())

@@ -325,8 +325,9 @@ void add_worker_options(CLI::App& command, options& x) {
       ->check(an_executable());
 
   add_flag(command, beat_group, "-B,--beat", x.beat,
-           "Send periodic tasks from this worker; for one worker only");
-  add_setting(command, x, beat_group, "-s,--schedule-filename,--schedule", "PATH",
+           "Send periodic tasks from this worker; for one worker only, unless -s is "
+           "redis://...");
+  add_setting(command, x, beat_group, "-s,--schedule-filename,--schedule", "PATH|URL",
               "beat_schedule_filename")
       ->check(not_empty());
   add_setting(command, x, beat_group, "--scheduler", "CLASS", "beat_scheduler")
@@ -367,7 +368,7 @@ void add_beat_options(CLI::App& command, options& x) {
       [&x](const std::string& text) { x.loglevel = text; },
       std::string{"One of "} + log_levels + " [default: WARNING]")
       ->check(a_level());
-  add_setting(command, x, beat_group, "-s,--schedule", "PATH",
+  add_setting(command, x, beat_group, "-s,--schedule", "PATH|URL",
               "beat_schedule_filename")
       ->check(not_empty());
   add_setting(command, x, beat_group, "-S,--scheduler", "CLASS",
@@ -385,6 +386,15 @@ void add_beat_options(CLI::App& command, options& x) {
   add_setting(command, x, process_group, "--pidfile", "PATH", "beat_pidfile",
               "none")
       ->check(not_empty());
+  add_setting(command, x, process_group, "--uid", "USER", "beat_uid",
+              "no change")
+      ->check(parsed_by(parse_user));
+  add_setting(command, x, process_group, "--gid", "GROUP", "beat_gid",
+              "the user's")
+      ->check(parsed_by(parse_group));
+  add_setting(command, x, process_group, "--umask", "OCTAL", "beat_umask",
+              "no change")
+      ->check(parsed_by(parse_umask));
 }
 
 std::optional<autoscale_bounds> parse_autoscale(const std::string& text) {

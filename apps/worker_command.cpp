@@ -2,6 +2,7 @@
 
 #include "actors/worker.hpp"
 #include "apps/banner.hpp"
+#include "apps/beat_command.hpp"
 #include "apps/configure.hpp"
 #include "apps/daemon/detach.hpp"
 #include "apps/daemon/image.hpp"
@@ -66,6 +67,7 @@ private:
   step settle_process();
   step check_files();
   step purge_queues();
+  step read_periodic_tasks();
   void on_running();
   int restart();
 
@@ -215,6 +217,16 @@ worker_command::step worker_command::purge_queues() {
   return std::nullopt;
 }
 
+worker_command::step worker_command::read_periodic_tasks() {
+  if (!config_.beat)
+    return std::nullopt;
+  auto done = add_library_tasks(*config_.beat, config_.settings,
+                                config_.libraries);
+  if (!done)
+    return refuse(done.error().what, exit_failure);
+  return std::nullopt;
+}
+
 void worker_command::on_running() {
   log_->started();
   if (process_.detach && !log_->file)
@@ -229,7 +241,7 @@ int worker_command::run() {
        {&worker_command::prepare, &worker_command::settle_identity,
         &worker_command::ask, &worker_command::launch,
         &worker_command::settle_process, &worker_command::check_files,
-        &worker_command::purge_queues})
+        &worker_command::purge_queues, &worker_command::read_periodic_tasks})
     if (auto status = (this->*part)())
       return *status;
   for (auto& line : warnings_)

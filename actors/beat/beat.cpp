@@ -10,6 +10,9 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
 
 #include <unistd.h>
 
@@ -20,10 +23,6 @@ namespace {
 using tick_atom = caf::atom_constant<caf::atom("tick")>;
 using connect_atom = caf::atom_constant<caf::atom("connect")>;
 
-/// One round trip to the broker and one commit. More: the first of many that are due
-/// at the same time would wait for the last.
-constexpr size_t batch_max = 500;
-
 } // namespace
 
 void beat_state::connect() {
@@ -31,48 +30,145 @@ void beat_state::connect() {
   if (!opened)
     return fail(opened.error());
   connection = std::move(*opened);
+  if (auto done = plan->memory().connect(); !done)
+    return fail(done.error());
+  if (!look())
+    return;
   options.on_running();
   tick();
 }
 
+/// @returns false if it has failed
+bool beat_state::look() {
+  next_look = self->clock().now() + plan->memory().look_interval();
+  auto x = plan->memory().lead();
+  if (!x) {
+    fail(x.error());
+    return false;
+  }
+  if (!x->leads) {
+    stand_by(x->leader);
+    return true;
+  }
+  auto done = x->anew              ? plan->take_over(options.now())
+              : x->changed.empty() ? expected<bool>{true}
+                                   : plan->update(x->changed, options.now());
+  if (!done) {
+    fail(done.error());
+    return false;
+  }
+  if (!*done) {
+    stand_by("another one");
+    return true;
+  }
+  // What found no room before; that it does not has been said.
+  if (auto saved = plan->save({}); saved && !*saved) {
+    stand_by("another one");
+    return true;
+  }
+  for (auto& name : x->changed)
+    spdlog::info("beat: Entry '{}' was changed by a command", name);
+  if (!std::exchange(leads, true))
+    spdlog::info("beat: Leads, with {} entries in '{}'", plan->size(),
+                 plan->memory().location());
+  leader.reset();
+  return true;
+}
+
+void beat_state::stand_by(const std::string& who) {
+  if (leads || leader != who)
+    spdlog::info("beat: Stands by, {} leads", who);
+  leads = false;
+  leader = who;
+}
+
 void beat_state::tick() {
   for (;;) {
+    // Nothing is sent by a beat that may have lost the lead since it looked.
+    if (self->clock().now() >= next_look && !look())
+      return;
+    if (!leads)
+      break;
     auto now = options.now();
-    auto due = plan->take_due(now, batch_max);
+    auto due = plan->take_due(now, options.batch_max);
     if (due.empty())
       break;
-    if (!publish(due, now))
+    if (!send(due, now))
       return;
-    if (auto saved = plan->sent(due, now); !saved)
-      spdlog::error("{}; the tasks are sent, and are sent again if this process "
-                    "ends before it can be written",
-                    saved.error().what);
   }
   auto now = options.now();
-  auto pause = std::chrono::microseconds{options.max_interval};
-  if (auto next = plan->next_due())
-    pause = std::clamp(*next - now, std::chrono::microseconds{0}, pause);
+  auto pause = options.max_interval;
+  if (auto next = plan->next_due(); leads && next)
+    pause = std::min<std::chrono::microseconds>(pause, *next - now);
+  auto until_look = std::chrono::ceil<std::chrono::microseconds>(
+    next_look - self->clock().now());
+  pause = std::clamp(std::min(pause, until_look), std::chrono::microseconds{0},
+                     options.max_interval);
   self->delayed_send(self, pause, tick_atom::value);
 }
 
-bool beat_state::publish(const std::vector<beat_plan::due_entry>& due,
-                         timestamp now) {
-  std::vector<outgoing_message> messages;
-  std::vector<queue_name> fresh;
+/// Those whose arguments cannot be computed are let go, as Celery does.
+std::vector<outgoing_message>
+beat_state::make_messages(const std::vector<beat_plan::due_entry>& due,
+                          timestamp now) {
+  std::vector<std::string> lazy;
+  for (auto& x : due)
+    if (x.what->lazy)
+      lazy.push_back(x.what->name);
+  std::map<std::string, computed_arguments> computed;
+  if (!lazy.empty())
+    computed = options.libraries.arguments(lazy);
+  std::vector<outgoing_message> result;
   for (auto& x : due) {
-    spdlog::info("Scheduler: Sending due task {} ({})", x.what->name,
+    auto& name = x.what->name;
+    auto found = x.what->lazy ? computed.find(name) : computed.end();
+    if (found != computed.end() && !found->second) {
+      spdlog::error("Scheduler: Cannot compute the arguments of {}: {}", name,
+                    found->second.error().what);
+      continue;
+    }
+    spdlog::info("Scheduler: Sending due task {} ({})", name,
                  x.what->call.task);
-    messages.push_back(schedule::make_message(*x.what, now, origin));
-    if (declared.insert(x.what->call.queue).second)
-      fresh.emplace_back(x.what->call.queue);
+    if (found == computed.end()) {
+      result.push_back(schedule::make_message(*x.what, x.id, now, origin));
+      continue;
+    }
+    auto entry = *x.what;
+    std::tie(entry.call.args, entry.call.kwargs) = *found->second;
+    result.push_back(schedule::make_message(entry, x.id, now, origin));
   }
+  return result;
+}
+
+/// @returns false if it has failed
+bool beat_state::send(const std::vector<beat_plan::due_entry>& due,
+                      timestamp now) {
+  auto messages = make_messages(due, now);
+  std::vector<queue_name> fresh;
+  for (auto& x : messages)
+    if (declared.insert(x.queue.str()).second)
+      fresh.push_back(x.queue);
+  auto in_one_step = plan->memory().publishes();
   auto done = fresh.empty() ? expected<void>{} : connection->declare(fresh);
-  if (done)
+  if (done && !in_one_step && !messages.empty())
     done = connection->publish(messages);
   if (!done) {
     fail(done.error());
     return false;
   }
+  plan->note(due, now);
+  auto saved = plan->save(in_one_step ? std::span{messages}
+                                      : std::span<outgoing_message>{});
+  if (!saved && in_one_step) {
+    fail(saved.error());
+    return false;
+  }
+  if (!saved)
+    spdlog::error("{}; the tasks are sent, and are sent again under the same ids if "
+                  "this process ends before it can be written",
+                  saved.error().what);
+  else if (!*saved)
+    next_look = {}; // it does not lead any more
   sent += due.size();
   return true;
 }
@@ -97,8 +193,10 @@ caf::behavior beat(caf::stateful_actor<beat_state>* self,
     [self](tick_atom) { self->state.tick(); },
     [self](describe_atom) {
       auto& st = self->state;
-      return describe_self(self, fmt::format("{} entries, {} tasks sent",
-                                             st.plan->size(), st.sent));
+      return describe_self(
+        self, fmt::format("{}{} entries, {} tasks sent",
+                          st.leads ? "" : "stands by, ", st.plan->size(),
+                          st.sent));
     },
   };
 }

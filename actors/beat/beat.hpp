@@ -1,27 +1,33 @@
 // beat: sends periodic tasks when they are due.
 //
-//  1. sleeps until the earliest entry is due, at most `max_interval`;
-//  2. publishes what is due, the earliest first, in batches;
-//  3. notes the batch in the file once the broker has accepted it, and not before:
-//     a crash in between sends it once more, never less;
-//  4. finds out by itself when an entry is due next: entries wait in a heap, a wake-up
+//  1. looks into the store each second: whether it leads, and what operators have
+//     changed. If another beat leads it stands by, and sends nothing;
+//  2. sleeps until the earliest entry is due;
+//  3. publishes what is due, the earliest first, in batches;
+//  4. has the batch noted once the broker has accepted it, and not before: a crash in
+//     between sends it once more, under the same ids, never less. Where the store is
+//     the broker's own database both are one step;
+//  5. finds out by itself when an entry is due next: entries wait in a heap, a wake-up
 //     costs the due ones alone.
 //
-// Detached: it waits for broker and disk. When the connection is lost it ends, and
+// Detached: it waits for broker and disk. When a connection is lost it ends, and
 // its supervisor starts it again with backoff; everything that it has to know is in
-// the plan, which outlives it. What was due in the meantime is sent then, by the
-// entry's `catch_up`.
+// the plan, which outlives it, and in the store. What was due in the meantime is sent
+// then, by the entry's `catch_up`.
 #pragma once
 
 #include "actors/beat/beat_plan.hpp"
+#include "actors/beat/periodic_tasks.hpp"
 #include "protocol/broker/broker.hpp"
 
+#include <caf/actor_clock.hpp>
 #include <caf/behavior.hpp>
 #include <caf/stateful_actor.hpp>
 
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -31,7 +37,9 @@ struct beat_options {
   std::function<expected<std::unique_ptr<broker>>()> connect;
   std::function<timestamp()> now; ///< the wall clock; tests pass a simulated one
   std::chrono::microseconds max_interval = std::chrono::minutes{5};
+  size_t batch_max = 500; ///< tasks sent before they are noted
   std::function<void()> on_running = [] {}; ///< it is connected
+  periodic_tasks libraries; ///< for arguments that are computed when they are sent
 };
 
 struct beat_state {
@@ -39,7 +47,11 @@ struct beat_state {
 
   void connect();
   void tick();
-  bool publish(const std::vector<beat_plan::due_entry>& due, timestamp now);
+  bool look();
+  bool send(const std::vector<beat_plan::due_entry>& due, timestamp now);
+  std::vector<outgoing_message>
+  make_messages(const std::vector<beat_plan::due_entry>& due, timestamp now);
+  void stand_by(const std::string& leader);
   void fail(const error& x);
 
   caf::event_based_actor* self = nullptr;
@@ -49,6 +61,9 @@ struct beat_state {
   std::set<std::string> declared; ///< queues
   std::string origin;
   uint64_t sent = 0;
+  bool leads = false;
+  std::optional<std::string> leader; ///< the other one, when it was told
+  caf::actor_clock::time_point next_look{};
 };
 
 /// @param plan used by nobody else at the same time

@@ -1,55 +1,55 @@
-// The file in which a beat remembers when each entry was due last (-s): SQLite.
+// A schedule in a SQLite file (-s): one beat has it, and commands change it.
 //
-// One process uses it at a time; the lock goes with the process. A commit returns
-// when the disk has it, so what was saved survives kill -9 and a power cut. A file
-// that cannot be used is an error, and is left as it is.
+// The beat's lock goes with its process. A commit returns when the disk has it, so
+// what was noted survives kill -9 and a power cut. A file that cannot be used is an
+// error, and is left as it is.
 #pragma once
 
-#include "protocol/error.hpp"
-#include "protocol/message/time.hpp"
+#include "actors/locked_database.hpp"
+#include "protocol/schedule/store.hpp"
 
-#include <cstdint>
-#include <map>
 #include <memory>
-#include <span>
 #include <string>
+#include <string_view>
 
 namespace umbel {
 
-/// What is remembered of an entry.
-struct beat_record {
-  timestamp last_run_at;
-  int64_t total_run_count = 0;
-};
-
-class beat_db {
+class beat_db final : public schedule::store {
 public:
-  using records = std::map<std::string, beat_record>;
-
   /// Opens the file, or makes it.
+  /// @param role a beat is its owner, a command a guest
   /// @returns `invalid_setting` with path and reason
-  static expected<std::unique_ptr<beat_db>> open(const std::string& path);
+  static expected<std::unique_ptr<beat_db>>
+  open(const std::string& path, database_role role = database_role::owner);
 
-  beat_db(const beat_db&) = delete;
-  beat_db& operator=(const beat_db&) = delete;
-  ~beat_db();
+  std::string location() const override;
+  expected<void> connect() override;
+  expected<schedule::leadership> lead() override;
+  std::chrono::milliseconds look_interval() const override;
+  expected<schedule::stored_schedule> load() override;
+  expected<std::vector<schedule::stored_entry>>
+  load(std::span<const std::string> names) override;
+  expected<bool> configure(const schedule::configuration_change& x) override;
 
-  /// By the name of the entry.
-  expected<records> load();
-
-  /// Adds or replaces, all of them or none.
   /// @returns `unavailable` if the disk is full or gone
-  expected<void> save(const records& xs);
+  expected<bool> commit(std::span<const outgoing_message> messages,
+                        const records& runs) override;
 
-  /// Forgets the entries that are not among `xs`.
-  expected<void> keep(const records& xs);
+  expected<bool> put(const schedule::stored_entry& x, put_mode mode) override;
+  expected<bool> remove(const std::string& name) override;
+  expected<bool> request_run(const std::string& name) override;
+  expected<std::string> zone() override;
+  expected<std::string> leader() override;
 
 private:
-  struct implementation;
+  beat_db(std::string path, locked_database file);
 
-  explicit beat_db(std::unique_ptr<implementation> x);
+  bool about(std::string_view name, std::string& to);
 
-  std::unique_ptr<implementation> impl_;
+  std::string path_;
+  locked_database file_;
+  int64_t seen_ = -1; ///< SQLite's data_version when changes were looked for
+  bool leads_ = false;
 };
 
 } // namespace umbel

@@ -1,46 +1,94 @@
 // What a beat has to know: the entries, when each was due last, and which is next.
 //
-// Not an actor, so that it outlives one. The file is written when tasks have been
-// sent; `last_run_at` never runs ahead of the broker.
+//  1. Entries come from the configuration and from the store, where operators add
+//     and change them; a live entry hides one of the configuration of the same name.
+//  2. They wait in a heap by due time: a wake-up costs the due ones alone.
+//  3. `last_run_at` never runs ahead of the broker: `note` and `save` come when the
+//     broker has accepted the tasks, or do both in one step where the store can.
+//
+// Not an actor, so that it outlives one.
 #pragma once
 
-#include "actors/beat/beat_db.hpp"
 #include "protocol/schedule/entry.hpp"
+#include "protocol/schedule/store.hpp"
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 namespace umbel {
 
+struct beat_plan_options {
+  std::vector<schedule::entry> entries; ///< of the configuration
+  /// Reads an entry that a command has added: name and definition.
+  std::function<expected<schedule::entry>(const std::string&,
+                                          const std::string&)>
+      parse;
+  std::string zone;
+  /// `beat_cron_starting_deadline`
+  std::optional<std::chrono::microseconds> deadline;
+};
+
 class beat_plan {
 public:
+  struct slot;
+
   /// One task to send.
   struct due_entry {
-    size_t index;
-    const schedule::entry* what; ///< lives as long as the plan
-    timestamp due; ///< the time for which it is sent
+    slot* place;                 ///< valid until `take_over` or `update`
+    const schedule::entry* what; ///< likewise
+    std::string id;              ///< of the task
+    timestamp due;               ///< the time for which it is sent
+    int64_t request = 0;         ///< not 0: an operator asked for it
   };
 
-  /// Starts where the last beat with this file ended; entries that it did not know
-  /// begin now, entries that are gone are forgotten.
-  /// @param deadline `beat_cron_starting_deadline`
-  /// @returns what is wrong with the file
-  static expected<std::unique_ptr<beat_plan>>
-  make(std::vector<schedule::entry> entries, std::unique_ptr<beat_db> file,
-       timestamp now, std::optional<std::chrono::microseconds> deadline);
+  /// Is empty until `take_over`.
+  beat_plan(beat_plan_options options, std::unique_ptr<schedule::store> memory);
+
+  beat_plan(const beat_plan&) = delete;
+  beat_plan& operator=(const beat_plan&) = delete;
+
+  /// Writes what could not be written before.
+  ~beat_plan();
+
+  schedule::store& memory() noexcept {
+    return *memory_;
+  }
+
+  // -- entries --------------------------------------------------------------------
+
+  /// Starts where the last beat with this store ended: entries that it did not know
+  /// begin now, those of its configuration that are gone are forgotten.
+  /// @returns false if this beat does not lead any more
+  expected<bool> take_over(timestamp now);
+
+  /// Loads these again.
+  expected<bool> update(std::span<const std::string> names, timestamp now);
+
+  /// Of the configuration, before `take_over`; then all.
+  size_t size() const noexcept;
+
+  // -- sending --------------------------------------------------------------------
 
   /// Takes up to `max` tasks that are due, the earliest first. They are gone from
-  /// the plan until they are sent or put back.
+  /// the plan until they are noted or put back.
   std::vector<due_entry> take_due(timestamp now, size_t max);
 
-  /// The broker has accepted what was taken.
-  /// @returns `unavailable` if that could not be written; it is tried again with the
-  ///          next ones
-  expected<void> sent(const std::vector<due_entry>& xs, timestamp now);
+  /// They are sent, or will be by the next `save`.
+  void note(const std::vector<due_entry>& xs, timestamp now);
+
+  /// Writes what was noted.
+  /// @param messages to be published by the same step, if the store can
+  /// @returns false if this beat does not lead any more. After an error what was
+  ///          noted is kept for the next time, unless there were messages: then only
+  ///          the store knows
+  expected<bool> save(std::span<const outgoing_message> messages);
 
   /// What was taken last is not sent.
   void put_back();
@@ -48,29 +96,28 @@ public:
   /// When the next entry is due.
   std::optional<timestamp> next_due() const;
 
-  size_t size() const noexcept {
-    return entries_.size();
-  }
-
 private:
   struct waiting {
     timestamp due;
-    size_t index;
+    slot* place;
   };
 
-  beat_plan() = default;
+  expected<bool> configure(const schedule::stored_schedule& stored);
+  void set(const schedule::stored_entry& x, timestamp now);
+  void erase(const std::string& name);
+  void plan(slot& x);
+  std::vector<timestamp> due_times(const slot& x, timestamp now) const;
 
-  void push(size_t index, timestamp due);
-  void forget_missed(size_t index, timestamp now);
-  std::vector<timestamp> due_times(size_t index, timestamp now) const;
-
-  std::vector<schedule::entry> entries_;
-  std::vector<beat_record> records_; // by the same index
+  beat_plan_options options_;
+  std::unique_ptr<schedule::store> memory_;
+  std::string identity_;
+  std::map<std::string, const schedule::entry*> configured_;
+  std::map<std::string, slot> slots_;
   std::vector<waiting> heap_; // the earliest on top
+  std::vector<due_entry> requests_;
   std::vector<waiting> taken_;
-  beat_db::records unsaved_;
-  std::unique_ptr<beat_db> file_;
-  std::optional<std::chrono::microseconds> deadline_;
+  std::vector<due_entry> taken_requests_;
+  schedule::store::records unsaved_;
 };
 
 } // namespace umbel

@@ -1,10 +1,12 @@
 #include "actors/beat/run_beat.hpp"
 
 #include "actors/beat/beat.hpp"
+#include "actors/beat/beat_db.hpp"
 #include "actors/supervision/supervision_errc.hpp"
 #include "actors/supervision/supervisor.hpp"
 #include "protocol/client/node_format.hpp"
 #include "protocol/message/envelope.hpp"
+#include "protocol/schedule/redis/redis_store.hpp"
 
 #include <caf/all.hpp>
 
@@ -51,13 +53,19 @@ struct end_mark {
   }
 };
 
+std::string own_name() {
+  return fmt::format("gen{}@{}", getpid(), host_name());
+}
+
 beat_options options_of(const beat_config& config) {
   beat_options result;
   result.now = now;
   result.max_interval = config.max_interval;
+  result.batch_max = config.batch_max;
+  result.libraries = config.libraries;
   result.on_running = config.on_running;
   auto options = config.broker;
-  options.node = node_name{fmt::format("gen{}@{}", getpid(), host_name())};
+  options.node = node_name{own_name()};
   options.queues.clear();
   result.connect = [url = config.broker_url, options]() mutable {
     options.incarnation = make_uuid();
@@ -69,15 +77,39 @@ beat_options options_of(const beat_config& config) {
 
 } // namespace
 
+expected<std::unique_ptr<schedule::store>>
+open_schedule(const std::string& memory, const std::string& broker_url,
+              const broker_options& options, database_role role) {
+  if (memory.find("://") == memory.npos) {
+    auto file = beat_db::open(memory, role);
+    if (!file)
+      return file.error();
+    return std::unique_ptr<schedule::store>{std::move(*file)};
+  }
+  auto shared = schedule::redis_store::make(memory, broker_url, options,
+                                            own_name());
+  if (!shared)
+    return error{shared.error().code,
+                 "beat_schedule_filename (-s): " + shared.error().what
+                   + "; it is a path or redis://..."};
+  return std::unique_ptr<schedule::store>{std::move(*shared)};
+}
+
 expected<std::shared_ptr<beat_plan>> open_plan(const beat_config& config) {
-  auto file = beat_db::open(config.file);
-  if (!file)
-    return file.error();
-  auto plan = beat_plan::make(config.entries, std::move(*file), now(),
-                              config.deadline);
-  if (!plan)
-    return plan.error();
-  return std::shared_ptr<beat_plan>{std::move(*plan)};
+  auto memory = open_schedule(config.memory, config.broker_url, config.broker,
+                              database_role::owner);
+  if (!memory)
+    return memory.error();
+  auto is_file = dynamic_cast<beat_db*>(memory->get()) != nullptr;
+  auto plan = std::make_shared<beat_plan>(config.plan, std::move(*memory));
+  // What is wrong with a file is told at once; a server may be away.
+  if (is_file) {
+    if (auto done = plan->memory().lead(); !done)
+      return done.error();
+    if (auto done = plan->take_over(now()); !done)
+      return done.error();
+  }
+  return plan;
 }
 
 child_spec beat_spec(const beat_config& config,
@@ -106,7 +138,7 @@ int run_beat(const beat_config& config) {
   system_config.set("scheduler.max-threads", size_t{1});
   caf::actor_system system{system_config};
   spdlog::info("beat: Starting with {} entries, remembered in '{}'",
-               (*plan)->size(), config.file);
+               (*plan)->size(), (*plan)->memory().location());
   auto spec = beat_spec(config, std::move(*plan));
   auto root = system.spawn(supervisor, "root", supervisor_flags{},
                            std::vector<child_spec>{std::move(spec)});

@@ -5,6 +5,8 @@
 #pragma once
 
 #include "actors/beat/beat_plan.hpp"
+#include "actors/beat/periodic_tasks.hpp"
+#include "actors/locked_database.hpp"
 #include "actors/supervision/child_spec.hpp"
 #include "protocol/broker/broker.hpp"
 
@@ -20,15 +22,24 @@ namespace umbel {
 struct beat_config {
   std::string broker_url;
   broker_options broker; ///< how to use it
-  std::vector<schedule::entry> entries;
-  std::string file; ///< -s
+  beat_plan_options plan;
+  periodic_tasks libraries;
+  std::string memory; ///< -s: a path, or redis://...
   std::chrono::microseconds max_interval = std::chrono::minutes{5};
-  std::optional<std::chrono::microseconds> deadline;
+  size_t batch_max = 500; ///< tasks sent before they are noted
   /// To be called whenever the beat is connected. From any thread. Never empty.
   std::function<void()> on_running = [] {};
 };
 
-/// Opens the file. @returns what is wrong with it
+/// Opens where a schedule is remembered.
+/// @param memory a path or a Redis URL
+/// @param role as what a file is opened
+/// @returns `invalid_setting` with what is wrong; a Redis server is not asked yet
+expected<std::unique_ptr<schedule::store>>
+open_schedule(const std::string& memory, const std::string& broker_url,
+              const broker_options& options, database_role role);
+
+/// Opens the store; a file is read. @returns what is wrong with it
 expected<std::shared_ptr<beat_plan>> open_plan(const beat_config& config);
 
 /// The beat with a supervisor of its own, for a tree.

@@ -1,8 +1,10 @@
 // child: runs tasks for a worker. Started by the worker with a socket as
 // descriptor 3; protocol/child/README.md says what is spoken there. With
-// `--fork-server` it makes children that are further along.
+// `--fork-server` it makes children that are further along, with `--periodic` it
+// answers a beat.
 #include "apps/child/connection.hpp"
 #include "apps/child/fork_server.hpp"
+#include "apps/child/periodic.hpp"
 #include "protocol/child/fork_request.hpp"
 #include "protocol/task/library.hpp"
 #include "protocol/task/runner.hpp"
@@ -92,6 +94,8 @@ int main(int argc, char** argv) {
                  parent_socket);
     return 2;
   }
+  if (argc > 1 && std::string_view{argv[1]} == umbel::periodic_argument)
+    return umbel::answer_periodic({argv + 2, argv + argc});
   auto forks = argc == 2
                && std::string_view{argv[1]} == umbel::fork_server::argument;
   if (forks)

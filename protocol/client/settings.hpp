@@ -176,6 +176,10 @@ struct settings {
   std::optional<std::chrono::milliseconds> beat_cron_starting_deadline;
   std::string beat_logfile; ///< empty: standard error
   std::string beat_pidfile; ///< empty: none
+  size_t beat_sync_every = 0; ///< 0: what is due at the same time
+  name_or_number beat_uid;
+  name_or_number beat_gid;
+  std::string beat_umask; ///< octal
 
   // -- worker: the process ----------------------------------------------------
 

@@ -42,6 +42,10 @@ inline constexpr std::string_view rate_limit_mark = "umbel_rate_limited";
 /// A random UUID (version 4), lower case with dashes.
 std::string make_uuid();
 
+/// The version 5 UUID of `name` in the namespace of URLs: the same for the same name,
+/// as Python's uuid5(NAMESPACE_URL, name).
+std::string make_name_uuid(std::string_view name);
+
 std::string encode_base64(std::string_view bytes);
 expected<std::string> decode_base64(std::string_view text);
 

@@ -1,5 +1,8 @@
 #include "protocol/message/envelope.hpp"
 
+#include <boost/uuid/name_generator_sha1.hpp>
+#include <boost/uuid/uuid_io.hpp>
+
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -67,6 +70,11 @@ std::string make_uuid() {
     out += digits[bytes[i] & 15];
   }
   return out;
+}
+
+std::string make_name_uuid(std::string_view name) {
+  boost::uuids::name_generator_sha1 generate{boost::uuids::ns::url()};
+  return to_string(generate(name.data(), name.size()));
 }
 
 } // namespace umbel

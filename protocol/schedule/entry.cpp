@@ -34,6 +34,7 @@ public:
     auto when = parse_schedule(*schedule_, relative_, zone_);
     if (!when)
       return wrong("", when.error().what);
+    result_.definition = to_json(x);
     result_.when = std::move(*when);
     return std::move(result_);
   }
@@ -167,7 +168,7 @@ expected<std::vector<entry>> parse_entries(const json::object& x,
                                            const std::string& default_queue) {
   std::vector<entry> result;
   for (auto& [name, value] : x) {
-    auto one = entry_parser{name, zone, default_queue}.parse(value);
+    auto one = parse_entry(name, value, zone, default_queue);
     if (!one)
       return one.error();
     result.push_back(std::move(*one));
@@ -175,17 +176,35 @@ expected<std::vector<entry>> parse_entries(const json::object& x,
   return result;
 }
 
+expected<entry> parse_entry(std::string_view name, const json::value& x,
+                            const time_zone& zone,
+                            const std::string& default_queue) {
+  return entry_parser{name, zone, default_queue}.parse(x);
+}
+
 entry backend_cleanup(const time_zone& zone, const std::string& queue) {
   json::value x{{"task", "celery.backend_cleanup"},
                 {"schedule", {{"crontab", "0 4 * * *"}}},
                 {"options", {{"expires", 12 * 3'600}}}};
-  return entry_parser{"celery.backend_cleanup", zone, queue}.parse(x).value();
+  return parse_entry("celery.backend_cleanup", x, zone, queue).value();
 }
 
-outgoing_message make_message(const entry& x, timestamp now,
+std::string due_id(std::string_view schedule, std::string_view entry,
+                   timestamp due) {
+  return make_name_uuid(
+    fmt::format("umbel:beat/{}/{}@{}", schedule, entry, format_time(due)));
+}
+
+std::string request_id(std::string_view schedule, std::string_view entry,
+                       int64_t number) {
+  return make_name_uuid(
+    fmt::format("umbel:beat/{}/{}#{}", schedule, entry, number));
+}
+
+outgoing_message make_message(const entry& x, std::string id, timestamp now,
                               const std::string& origin) {
   auto call = x.call;
-  call.id = make_uuid();
+  call.id = std::move(id);
   call.origin = origin;
   if (x.expires_in)
     call.expires = now + *x.expires_in;

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace umbel::schedule {
@@ -29,6 +30,8 @@ constexpr size_t catch_up_max = 100;
 
 struct entry {
   std::string name;
+  std::string definition; ///< the JSON object that it was read from
+  bool lazy = false; ///< its arguments are computed when it is sent
   any_schedule when;
   schedule::catch_up catch_up = schedule::catch_up::once;
   task_call call; ///< without id and times
@@ -43,11 +46,27 @@ expected<std::vector<entry>> parse_entries(const json::object& x,
                                            const time_zone& zone,
                                            const std::string& default_queue);
 
+/// Reads one entry.
+/// @returns as `parse_entries`
+expected<entry> parse_entry(std::string_view name, const json::value& x,
+                            const time_zone& zone,
+                            const std::string& default_queue);
+
 /// Celery's `celery.backend_cleanup`, daily at four.
 entry backend_cleanup(const time_zone& zone, const std::string& queue);
 
-/// The message that is sent at `now`, with a fresh id, as Celery's beat sends it.
-outgoing_message make_message(const entry& x, timestamp now,
+/// The id of the task that an entry sends for a due time: the same whoever sends it,
+/// and however often.
+/// @param schedule the store's identity
+std::string due_id(std::string_view schedule, std::string_view entry,
+                   timestamp due);
+
+/// The same for the `number`th run that an operator has asked for.
+std::string request_id(std::string_view schedule, std::string_view entry,
+                       int64_t number);
+
+/// The message that is sent at `now`, as Celery's beat sends it.
+outgoing_message make_message(const entry& x, std::string id, timestamp now,
                               const std::string& origin);
 
 } // namespace umbel::schedule

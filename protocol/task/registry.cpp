@@ -11,6 +11,11 @@ const task_definition* registry::find(std::string_view name) const noexcept {
   return i != tasks_.end() ? i->second.get() : nullptr;
 }
 
+periodic_task& registry::add_periodic_task(periodic_schedule when,
+                                           std::string task) {
+  return periodic_.emplace_back(std::move(when), std::move(task));
+}
+
 std::vector<task_options> registry::options() const {
   std::vector<task_options> to;
   for (auto& [name, task] : tasks_)

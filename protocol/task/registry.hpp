@@ -3,7 +3,9 @@
 #pragma once
 
 #include "protocol/task/definition.hpp"
+#include "protocol/task/periodic.hpp"
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -36,6 +38,16 @@ public:
                    std::vector<arg>{arg(std::forward<Args>(names))...}));
   }
 
+  /// Has `task`, of this library or another one, sent by whoever is the beat.
+  /// @returns its description, to add arguments and options; it lives as long as the
+  ///          registry
+  periodic_task& add_periodic_task(periodic_schedule when, std::string task);
+
+  /// In the order in which they were added.
+  const std::deque<periodic_task>& periodic_tasks() const noexcept {
+    return periodic_;
+  }
+
   /// The task, or null.
   const task_definition* find(std::string_view name) const noexcept;
 
@@ -53,6 +65,7 @@ private:
   task_definition& add(std::string name, task_function run);
 
   std::map<std::string, std::unique_ptr<task_definition>, std::less<>> tasks_;
+  std::deque<periodic_task> periodic_;
 };
 
 } // namespace umbel

@@ -19,6 +19,7 @@
 #include "protocol/task/exceptions.hpp"
 #include "protocol/task/http.hpp"
 #include "protocol/task/log.hpp"
+#include "protocol/task/periodic.hpp"
 #include "protocol/task/registry.hpp"
 #include "protocol/task/sleep.hpp"
 #include "protocol/task/types.hpp"

@@ -4,35 +4,29 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
 
 import pytest
 
+from harness.beats import Beat
 from harness.waiting import eventually
-from harness.workers import Worker, umbel_binary
+from harness.workers import build_dir, umbel_binary
 
 TICK = {"task": "tasks.add", "schedule": 0.2, "args": [4, 4]}
-
-
-class Beat(Worker):
-    kind = "beat"
-
-    def wait_ready(self):
-        self.wait_for_log(r"beat: Starting")
-        return self
 
 
 @pytest.fixture
 def beat(redis_server, tmp_path):
     started = []
 
-    def start(entries, *args, broker="", **settings):
-        config = tmp_path / f"beat{len(started)}.json"
-        config.write_text(json.dumps({"beat_schedule": entries, **settings}))
-        argv = [umbel_binary(), "beat", "--config", str(config), "-l", "info"]
-        argv += ["-b", broker or redis_server.url()]
-        argv += ["-s", str(tmp_path / "schedule.db"), *args]
-        process = Beat(argv, tmp_path / f"beat{len(started)}.log", {})
+    def start(entries, *args, broker="", schedule="", **settings):
+        log = tmp_path / f"beat{len(started)}.log"
+        broker = broker or redis_server.url()
+        schedule = schedule or str(tmp_path / "schedule.db")
+        process = Beat(
+            *args, log=log, broker=broker, schedule=schedule, entries=entries, **settings
+        )
         started.append(process)
         return process
 
@@ -111,25 +105,128 @@ def test_the_broker_may_be_away(beat, redis_server, redis_client):
     running.stop()
 
 
-@pytest.mark.parametrize("how", ["corrupt", "read-only", "folder"])
+def refused(running, path):
+    """It has ended with one line that names the file."""
+    assert running.wait_exit() == 1
+    assert f"cannot use the schedule file '{path}' (-s): " in running.log
+    assert "Traceback" not in running.log and len(running.log.splitlines()) < 4
+    return running.log
+
+
+@pytest.mark.parametrize("how", ["corrupt", "folder"])
 def test_a_file_that_cannot_be_used_is_kept(beat, tmp_path, how):
     path = tmp_path / "schedule.db"
     if how == "corrupt":
         path.write_bytes(b"SQLite format 3\0" + os.urandom(8_000))
-    elif how == "folder":
-        path.mkdir()
     else:
-        first = beat({"tick": TICK}).wait_ready()
-        first.stop()
-        path.chmod(0o444)
-        if os.geteuid() == 0:
-            pytest.skip("root writes read-only files")
+        path.mkdir()
     before = path.read_bytes() if path.is_file() else None
-    running = beat({"tick": TICK})
-    assert running.wait_exit() == 1
-    assert f"cannot use the schedule file '{path}' (-s): " in running.log
-    assert "Traceback" not in running.log and len(running.log.splitlines()) < 4
+    refused(beat({"tick": TICK}), path)
     assert before is None or path.read_bytes() == before
+
+
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+@as_root
+def test_a_file_that_is_read_only_is_refused(beat, redis_client):
+    """As somebody who may not write it: root may, whatever the mode says."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        os.chmod(folder, 0o755)
+        path = f"{folder}/schedule.db"
+        beat({"tick": TICK}, schedule=path).wait_ready().stop()
+        before = open(path, "rb").read()
+        running = beat({"tick": TICK}, "--uid", "nobody", schedule=path)
+        assert "it is read-only" in refused(running, path)
+        assert open(path, "rb").read() == before
+
+
+@as_root
+def test_root_is_refused_too(beat, tmp_path):
+    path = tmp_path / "schedule.db"
+    beat({"tick": TICK}).wait_ready().stop()
+    before = path.read_bytes()
+    if subprocess.run(["chattr", "+i", path], capture_output=True).returncode != 0:
+        pytest.skip("the filesystem has no immutable files")
+    try:
+        assert "it is read-only" in refused(beat({"tick": TICK}), path)
+        assert path.read_bytes() == before
+    finally:
+        subprocess.run(["chattr", "-i", path], check=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A filesystem of its own, which can be filled."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    argv = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder]
+    if subprocess.run(argv, capture_output=True).returncode != 0:
+        pytest.skip("no filesystem can be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def fill(disk):
+    """@returns what takes all of the room"""
+    with open(disk / "filler", "wb", buffering=0) as out:
+        try:
+            while True:
+                out.write(b"x" * 4096)
+        except OSError:
+            pass
+    return disk / "filler"
+
+
+def test_a_full_disk_delays_the_note_and_loses_nothing(beat, small_disk, redis_client):
+    path = small_disk / "schedule.db"
+    entry = TICK | {"schedule": 0.5, "catch_up": "all"}
+    running = beat({"tick": entry}, schedule=str(path)).wait_ready()
+    eventually(lambda: waiting(redis_client), 10, "a task")
+    filler = fill(small_disk)
+    running.wait_for_log("full; the tasks are sent, and are sent again under the same")
+    count = waiting(redis_client)
+    eventually(lambda: waiting(redis_client) > count, 10, "more tasks")
+    filler.unlink()
+    running.stop()
+    # The file is whole, and what was sent when there was no room is noted in it.
+    again = beat({"tick": entry}, schedule=str(path)).wait_ready()
+    count = waiting(redis_client)
+    eventually(lambda: waiting(redis_client) > count, 10, "a task")
+    again.stop()
+    ids = [json.loads(x)["headers"]["id"] for x in redis_client.lrange("celery", 0, -1)]
+    assert len(set(ids)) >= len(ids) - 1
+
+
+def test_a_new_file_needs_room(beat, small_disk):
+    path = small_disk / "schedule.db"
+    fill(small_disk)
+    assert "full" in refused(beat({"tick": TICK}, schedule=str(path)), path)
+
+
+def test_a_library_brings_its_schedule_along(beat, redis_client):
+    library = str(build_dir() / "tests/system/libperiodic.so")
+    running = beat({}, "-A", library).wait_ready()
+    eventually(lambda: waiting(redis_client, "plain"), 10, "a task")
+    message = json.loads(redis_client.lindex("plain", 0))
+    assert message["headers"]["task"] == "periodic.echo"
+    assert message["headers"]["argsrepr"] == "[4, 'x']"
+    assert message["headers"]["kwargsrepr"] == "{'y': 5}"
+    # Arguments that are computed when the task is sent.
+    eventually(lambda: waiting(redis_client, "lazy") > 1, 10, "two tasks")
+    first, second = (
+        json.loads(x)["headers"]["argsrepr"] for x in redis_client.lrange("lazy", -2, -1)
+    )
+    assert first.startswith("[1, '20") and first != second
+    running.wait_for_log("Cannot compute the arguments of failing: no idea")
+    assert waiting(redis_client, "failing") == 0
+    running.stop()
+
+
+def test_a_worker_sends_what_its_library_brings(umbel_worker, tmp_path, redis_client):
+    library = str(build_dir() / "tests/system/libperiodic.so")
+    umbel_worker("-B", "-s", str(tmp_path / "s.db"), app=library)
+    eventually(lambda: waiting(redis_client, "lazy"), 10, "a task")
 
 
 @pytest.mark.parametrize(
@@ -191,4 +288,5 @@ def test_help_shows_an_example():
         [umbel_binary(), "beat", "--help"], capture_output=True, text=True
     )
     assert done.returncode == 0 and "--max-interval" in done.stdout
+    assert "--uid" in done.stdout and "umbel beat list" in done.stdout
     assert '"crontab": "* * * * *"' in done.stdout

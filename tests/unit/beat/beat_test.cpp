@@ -3,7 +3,9 @@
 #include "tests/unit/dsl.hpp"
 
 #include "actors/beat/beat.hpp"
+#include "actors/beat/beat_db.hpp"
 #include "protocol/message/envelope.hpp"
+#include "protocol/schedule/operations.hpp"
 
 #include <csignal>
 #include <filesystem>
@@ -58,11 +60,17 @@ struct fixture : test_coordinator_fixture<> {
     auto file = beat_db::open(folder / "schedule");
     if (!file)
       return file.error();
-    auto made
-      = beat_plan::make(std::move(*parsed), std::move(*file), now, deadline);
-    if (!made)
-      return made.error();
-    plan = std::move(*made);
+    beat_plan_options x;
+    x.entries = std::move(*parsed);
+    x.deadline = deadline;
+    x.parse = [](const std::string& name, const std::string& definition) {
+      return schedule::parse_entry(name, parse_json(definition).value(), {},
+                                   "celery");
+    };
+    plan = std::make_shared<beat_plan>(std::move(x), std::move(*file));
+    CAF_REQUIRE(plan->memory().lead());
+    if (auto done = plan->take_over(now); !done)
+      return done.error();
     spawn();
     return {};
   }
@@ -86,6 +94,15 @@ struct fixture : test_coordinator_fixture<> {
     uut = nullptr;
     plan.reset();
   }
+
+  /// What `umbel beat add ...` does, in another process.
+  schedule::operations operate() {
+    commands.push_back(
+      beat_db::open(folder / "schedule", database_role::guest).value());
+    return schedule::operations::begin(*commands.back(), {}, "celery").value();
+  }
+
+  std::vector<std::unique_ptr<beat_db>> commands;
 
   /// Both clocks go on.
   void pass(std::chrono::microseconds d) {
@@ -232,10 +249,11 @@ CAF_TEST(a full disk delays the note and not the task) {
   stop();
   auto file = beat_db::open(folder / "schedule");
   CAF_REQUIRE(file);
-  auto records = (*file)->load();
-  CAF_REQUIRE(records);
-  CAF_CHECK_EQUAL(records->at("a").total_run_count, 2);
-  CAF_CHECK(records->at("a").last_run_at == now);
+  auto stored = (*file)->load();
+  CAF_REQUIRE(stored);
+  CAF_REQUIRE_EQUAL(stored->entries.size(), 1u);
+  CAF_CHECK_EQUAL(stored->entries[0].runs.total_run_count, 2);
+  CAF_CHECK(stored->entries[0].runs.last_run_at == now);
 }
 
 CAF_TEST(two beats cannot share a file) {
@@ -244,6 +262,97 @@ CAF_TEST(two beats cannot share a file) {
   CAF_REQUIRE(!second);
   CAF_CHECK(second.error().what.find("another process uses it")
             != std::string::npos);
+}
+
+CAF_TEST(commands change what is sent within a second) {
+  CAF_REQUIRE(start(every_ten));
+  auto at_it = operate();
+  auto definition = parse_json(R"({"task": "t", "schedule": 3,
+                                   "options": {"queue": "live"}})")
+                      .value();
+  CAF_REQUIRE(at_it.add("b", definition, false, now));
+  CAF_CHECK(!at_it.add("b", definition, false, now));
+  pass(1s);
+  pass(2s);
+  CAF_CHECK_EQUAL(sent("live"), 1u);
+  CAF_REQUIRE(at_it.enable("b", false, now));
+  pass(1s);
+  pass(20s);
+  CAF_CHECK_EQUAL(sent("live"), 0u);
+  CAF_REQUIRE(at_it.enable("b", true, now));
+  pass(1s);
+  CAF_CHECK_EQUAL(sent("live"), 0u); // what was due meanwhile does not count
+  pass(2s);
+  CAF_CHECK_EQUAL(sent("live"), 1u);
+  CAF_REQUIRE(at_it.run_now("b"));
+  CAF_REQUIRE(at_it.run_now("b"));
+  pass(1s);
+  CAF_CHECK_EQUAL(sent("live"), 2u);
+  CAF_REQUIRE(at_it.remove("b"));
+  pass(1s);
+  pass(20s);
+  CAF_CHECK_EQUAL(sent("live"), 0u);
+  CAF_CHECK(!at_it.remove("b"));
+}
+
+CAF_TEST(what commands have changed outlives the beat) {
+  CAF_REQUIRE(start(every_ten));
+  {
+    auto at_it = operate();
+    auto definition = parse_json(R"({"task": "t", "schedule": 5})").value();
+    CAF_REQUIRE(at_it.add("b", definition, false, now));
+    CAF_REQUIRE(at_it.enable("a", false, now));
+  }
+  CAF_REQUIRE(start(every_ten));
+  pass(10s);
+  CAF_CHECK_EQUAL(sent(), 1u); // b, for both
+  CAF_CHECK(!operate().find("a").value().stored.enabled);
+}
+
+CAF_TEST(a request that no beat has seen is served by the next one) {
+  CAF_REQUIRE(start(every_ten));
+  CAF_REQUIRE(operate().run_now("a"));
+  CAF_REQUIRE(start(every_ten));
+  CAF_CHECK_EQUAL(sent(), 1u);
+  CAF_REQUIRE(start(every_ten));
+  CAF_CHECK_EQUAL(sent(), 0u);
+}
+
+CAF_TEST(a live entry hides that of the configuration until it is removed) {
+  CAF_REQUIRE(start(every_ten));
+  auto at_it = operate();
+  auto removed = at_it.remove("a");
+  CAF_REQUIRE(!removed);
+  CAF_CHECK_EQUAL(removed.error().what,
+                  "entry 'a' comes from the configuration: take it out there, or "
+                  "disable it");
+  auto definition = parse_json(R"({"task": "t", "schedule": 60})").value();
+  CAF_REQUIRE(at_it.add("a", definition, true, now));
+  pass(1s);
+  pass(30s);
+  CAF_CHECK_EQUAL(sent(), 0u);
+  CAF_REQUIRE(at_it.remove("a"));
+  pass(1s);
+  CAF_CHECK(!at_it.find("a").value().stored.live);
+  pass(10s);
+  CAF_CHECK_EQUAL(sent(), 1u);
+}
+
+CAF_TEST(a name that is not there is guessed) {
+  CAF_REQUIRE(start(R"({"nightly": {"task": "t", "schedule": 10}})"));
+  auto found = operate().find("nigthly");
+  CAF_REQUIRE(!found);
+  CAF_CHECK_EQUAL(found.error().what, "there is no entry 'nigthly'; did you mean "
+                                      "'nightly'?");
+}
+
+CAF_TEST(a due time has the same id whoever sends it) {
+  auto id = schedule::due_id("s", "a", at("2026-11-24T10:00:10Z"));
+  CAF_CHECK_EQUAL(id, schedule::due_id("s", "a", at("2026-11-24T10:00:10Z")));
+  CAF_CHECK_NOT_EQUAL(id, schedule::due_id("s", "a", at("2026-11-24T10:00:20Z")));
+  CAF_CHECK_NOT_EQUAL(id, schedule::due_id("x", "a", at("2026-11-24T10:00:10Z")));
+  // uuid.uuid5(uuid.NAMESPACE_URL, "umbel:beat/s/a@2026-11-24T10:00:10+00:00")
+  CAF_CHECK_EQUAL(id, "02c8ce74-f166-519b-93f6-21116b3cdcd0");
 }
 
 CAF_TEST(mistakes in entries are explained) {

@@ -1,0 +1,248 @@
+// What every store of a schedule has to do, on each of them.
+#define CAF_SUITE store
+
+#include "tests/unit/dsl.hpp"
+
+#include "actors/beat/beat_db.hpp"
+#include "protocol/message/envelope.hpp"
+#include "protocol/schedule/redis/redis_store.hpp"
+#include "tests/unit/broker/redis_server.hpp"
+
+#include <filesystem>
+#include <functional>
+#include <thread>
+
+#include <unistd.h>
+
+using namespace umbel;
+using namespace std::chrono_literals;
+using schedule::store;
+
+namespace {
+
+/// A place for a schedule, empty at first.
+struct place {
+  virtual ~place() = default;
+  virtual std::unique_ptr<store> beat() = 0;
+  virtual std::unique_ptr<store> command() = 0;
+};
+
+struct file_place : place {
+  file_place() {
+    char pattern[] = "/tmp/umbel-store-XXXXXX";
+    folder = mkdtemp(pattern);
+  }
+
+  ~file_place() override {
+    std::filesystem::remove_all(folder);
+  }
+
+  std::unique_ptr<store> beat() override {
+    return beat_db::open(folder / "schedule").value();
+  }
+
+  std::unique_ptr<store> command() override {
+    return beat_db::open(folder / "schedule", database_role::guest).value();
+  }
+
+  std::filesystem::path folder;
+};
+
+test::redis_server& server() {
+  static test::redis_server result;
+  return result;
+}
+
+struct redis_place : place {
+  redis_place() {
+    options.global_keyprefix = make_uuid() + ':';
+  }
+
+  std::unique_ptr<store> beat() override {
+    auto result = schedule::redis_store::make(server().url() + query,
+                                              broker_url, options, "beat@host")
+                      .value();
+    CAF_REQUIRE(result->connect());
+    return result;
+  }
+
+  std::unique_ptr<store> command() override {
+    return beat();
+  }
+
+  std::string query = "?lease=0.3";
+  std::string broker_url = server().url();
+  broker_options options;
+};
+
+void on_each(const std::function<void(place&)>& scenario) {
+  CAF_MESSAGE("in a file");
+  file_place file;
+  scenario(file);
+  CAF_MESSAGE("in Redis");
+  redis_place shared;
+  scenario(shared);
+}
+
+timestamp at(int64_t seconds) {
+  return timestamp{std::chrono::seconds{seconds}};
+}
+
+constexpr auto definition = R"({"task": "t", "schedule": 10})";
+
+/// A beat that leads, with entries of its configuration.
+std::unique_ptr<store> leading(place& where,
+                               std::map<std::string, std::string> entries) {
+  auto result = where.beat();
+  auto x = result->lead();
+  CAF_REQUIRE(x);
+  CAF_REQUIRE(x->leads && x->anew);
+  CAF_REQUIRE(result->load());
+  CAF_REQUIRE(
+      result->configure({std::move(entries), {}, "Europe/Berlin"}).value());
+  return result;
+}
+
+schedule::stored_entry live(const std::string& name) {
+  schedule::stored_entry result;
+  result.name = name;
+  result.definition = definition;
+  result.live = true;
+  result.changed_at = at(1'700'000'000) + 123'456us;
+  return result;
+}
+
+} // namespace
+
+CAF_TEST(what is written is read) {
+  on_each([](place& where) {
+    {
+      auto beat = leading(where, {{"a", definition}, {"b", definition}});
+      CAF_CHECK(
+          beat->commit({}, {{"a", {at(1'700'000'001) + 7us, 3, 1}}}).value());
+    }
+    auto beat = where.beat();
+    CAF_REQUIRE(beat->lead());
+    auto all = beat->load().value();
+    CAF_CHECK_EQUAL(all.zone, "Europe/Berlin");
+    CAF_CHECK_EQUAL(all.identity.size(), 36u);
+    CAF_REQUIRE_EQUAL(all.entries.size(), 2u);
+    auto& a = all.entries[all.entries[0].name == "a" ? 0 : 1];
+    CAF_CHECK_EQUAL(a.definition, definition);
+    CAF_CHECK(a.enabled);
+    CAF_CHECK(!a.live);
+    CAF_CHECK(a.runs == (schedule::run_record{at(1'700'000'001) + 7us, 3, 1}));
+    CAF_CHECK_EQUAL(beat->load().value().identity, all.identity);
+  });
+}
+
+CAF_TEST(commands are noticed by the beat that leads) {
+  on_each([](place& where) {
+    auto beat = leading(where, {{"a", definition}});
+    auto command = where.command();
+    CAF_CHECK(beat->lead().value().changed.empty());
+    CAF_CHECK(command->put(live("b"), store::put_mode::add).value());
+    CAF_CHECK(!command->put(live("b"), store::put_mode::add).value());
+    CAF_CHECK(command->put(live("b"), store::put_mode::any).value());
+    CAF_CHECK(!command->put(live("c"), store::put_mode::replace).value());
+    CAF_CHECK(command->request_run("a").value());
+    CAF_CHECK(!command->request_run("c").value());
+    CAF_CHECK(!command->remove("c").value());
+    auto changed = beat->lead().value().changed;
+    std::ranges::sort(changed);
+    changed.erase(std::remove(changed.begin(), changed.end(), "c"),
+                  changed.end());
+    CAF_CHECK_EQUAL(changed, (std::vector<std::string>{"a", "b"}));
+    CAF_CHECK(beat->lead().value().changed.empty());
+    auto loaded = beat->load(changed).value();
+    CAF_REQUIRE_EQUAL(loaded.size(), 2u);
+    CAF_CHECK_EQUAL(loaded[0].requests, 1);
+    CAF_CHECK(loaded[1].live);
+    CAF_CHECK(loaded[1].changed_at == live("b").changed_at);
+    CAF_CHECK(command->remove("b").value());
+    CAF_CHECK_EQUAL(beat->lead().value().changed,
+                    std::vector<std::string>{"b"});
+    CAF_CHECK(beat->load(std::vector<std::string>{"b"}).value().empty());
+  });
+}
+
+CAF_TEST(a beat and a command do not undo the work of each other) {
+  on_each([](place& where) {
+    auto beat = leading(where, {{"a", definition}});
+    auto command = where.command();
+    auto a = command->load(std::vector<std::string>{"a"}).value().at(0);
+    CAF_CHECK(beat->commit({}, {{"a", {at(5), 1, 0}}}).value());
+    a.enabled = false;
+    CAF_CHECK(command->put(a, store::put_mode::replace).value());
+    CAF_CHECK(beat->commit({}, {{"a", {at(6), 2, 0}}}).value());
+    CAF_CHECK(beat->configure({{{"a", "{}"}}, {}, "UTC"}).value());
+    a = command->load(std::vector<std::string>{"a"}).value().at(0);
+    CAF_CHECK(!a.enabled);
+    CAF_CHECK_EQUAL(a.definition, "{}");
+    CAF_CHECK_EQUAL(a.runs.total_run_count, 2);
+    // A live one hides what the configuration says.
+    CAF_CHECK(command->put(live("a"), store::put_mode::any).value());
+    CAF_CHECK(beat->configure({{{"a", "{}"}}, {}, "UTC"}).value());
+    a = command->load(std::vector<std::string>{"a"}).value().at(0);
+    CAF_CHECK_EQUAL(a.definition, definition);
+    // What was removed is not brought back by a run.
+    CAF_CHECK(command->remove("a").value());
+    CAF_CHECK(beat->commit({}, {{"a", {at(7), 3, 0}}}).value());
+    CAF_CHECK(beat->load().value().entries.empty());
+  });
+}
+
+CAF_TEST(it is known whether a beat runs) {
+  on_each([](place& where) {
+    {
+      auto beat = leading(where, {});
+      CAF_CHECK(!where.command()->leader().value().empty());
+    }
+    CAF_CHECK(where.command()->leader().value().empty());
+  });
+}
+
+CAF_TEST(one of several beats leads and another takes over) {
+  redis_place where;
+  auto first = leading(where, {{"a", definition}});
+  auto second = where.beat();
+  auto x = second->lead().value();
+  CAF_CHECK(!x.leads);
+  CAF_CHECK_EQUAL(x.leader, "beat@host");
+  first->resign();
+  x = second->lead().value();
+  CAF_CHECK(x.leads && x.anew);
+  CAF_CHECK(!second->lead().value().anew);
+}
+
+CAF_TEST(who has lost the lead changes nothing and sends nothing) {
+  redis_place where;
+  auto first = leading(where, {{"a", definition}});
+  auto second = where.beat();
+  while (!second->lead().value().leads)
+    std::this_thread::sleep_for(10ms); // until the lease of the first is over
+  outgoing_message message{queue_name{"q"}, 0, "payload"};
+  CAF_CHECK(!first->commit({&message, 1}, {{"a", {at(9), 1, 0}}}).value());
+  CAF_CHECK(!first->configure({{{"z", definition}}, {}, "UTC"}).value());
+  auto all = second->load().value();
+  CAF_REQUIRE_EQUAL(all.entries.size(), 1u);
+  CAF_CHECK_EQUAL(all.entries[0].runs.total_run_count, 0);
+  auto broker = connect_broker(server().url(), where.options).value();
+  CAF_CHECK_EQUAL(broker->size(queue_name{"q"}).value(), 0u);
+  CAF_CHECK(second->commit({&message, 1}, {{"a", {at(9), 1, 0}}}).value());
+  CAF_CHECK_EQUAL(broker->size(queue_name{"q"}).value(), 1u);
+  // The first may lead again later, and has to begin anew then.
+  second->resign();
+  CAF_CHECK(first->lead().value().anew);
+}
+
+CAF_TEST(urls of a shared schedule are checked) {
+  auto fault = [](const std::string& url) {
+    auto x = schedule::redis_store::make(url, "", {}, "n");
+    return x ? "none" : x.error().what;
+  };
+  CAF_CHECK_EQUAL(fault("redis://localhost/0?lease=5"), "none");
+  CAF_CHECK_EQUAL(fault("redis://localhost/0?lease=x"),
+                  "lease=x: it lasts from 0.2 to 3600 seconds");
+  CAF_CHECK_NOT_EQUAL(fault("redis://localhost/x"), "none");
+}
