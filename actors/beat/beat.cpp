@@ -30,6 +30,12 @@ void beat_state::connect() {
   if (!opened)
     return fail(opened.error());
   connection = std::move(*opened);
+  if (!plan->memory().publishes()) {
+    auto once_opened = options.connect_once();
+    if (!once_opened)
+      return fail(once_opened.error());
+    once = std::move(*once_opened);
+  }
   if (auto done = plan->memory().connect(); !done)
     return fail(done.error());
   if (!look())
@@ -108,7 +114,7 @@ void beat_state::tick() {
 }
 
 /// Those whose arguments cannot be computed are let go, as Celery does.
-std::vector<outgoing_message>
+std::vector<schedule::once_publisher::item>
 beat_state::make_messages(const std::vector<beat_plan::due_entry>& due,
                           timestamp now) {
   std::vector<std::string> lazy;
@@ -118,7 +124,7 @@ beat_state::make_messages(const std::vector<beat_plan::due_entry>& due,
   std::map<std::string, computed_arguments> computed;
   if (!lazy.empty())
     computed = options.libraries.arguments(lazy);
-  std::vector<outgoing_message> result;
+  std::vector<schedule::once_publisher::item> result;
   for (auto& x : due) {
     auto& name = x.what->name;
     auto found = x.what->lazy ? computed.find(name) : computed.end();
@@ -129,43 +135,58 @@ beat_state::make_messages(const std::vector<beat_plan::due_entry>& due,
     }
     spdlog::info("Scheduler: Sending due task {} ({})", name,
                  x.what->call.task);
-    if (found == computed.end()) {
-      result.push_back(schedule::make_message(*x.what, x.id, now, origin));
-      continue;
-    }
     auto entry = *x.what;
-    std::tie(entry.call.args, entry.call.kwargs) = *found->second;
-    result.push_back(schedule::make_message(entry, x.id, now, origin));
+    if (found != computed.end())
+      std::tie(entry.call.args, entry.call.kwargs) = *found->second;
+    auto message = schedule::make_message(entry, x.id, now, origin);
+    if (x.request != 0)
+      result.push_back({'#' + name, x.request, std::move(message)});
+    else
+      result.push_back(
+        {name, x.due.time_since_epoch().count(), std::move(message)});
   }
   return result;
+}
+
+/// In a step of its own.
+expected<void> beat_state::publish(
+  std::span<const schedule::once_publisher::item> items) {
+  if (once)
+    return once->publish(plan->identity(), items);
+  std::vector<outgoing_message> messages;
+  for (auto& x : items)
+    messages.push_back(x.message);
+  return messages.empty() ? expected<void>{} : connection->publish(messages);
 }
 
 /// @returns false if it has failed
 bool beat_state::send(const std::vector<beat_plan::due_entry>& due,
                       timestamp now) {
-  auto messages = make_messages(due, now);
+  auto items = make_messages(due, now);
   std::vector<queue_name> fresh;
-  for (auto& x : messages)
-    if (declared.insert(x.queue.str()).second)
-      fresh.push_back(x.queue);
-  auto in_one_step = plan->memory().publishes();
+  for (auto& x : items)
+    if (declared.insert(x.message.queue.str()).second)
+      fresh.push_back(x.message.queue);
   auto done = fresh.empty() ? expected<void>{} : connection->declare(fresh);
-  if (done && !in_one_step && !messages.empty())
-    done = connection->publish(messages);
+  std::vector<outgoing_message> with_the_note;
+  if (plan->memory().publishes())
+    for (auto& x : items)
+      with_the_note.push_back(std::move(x.message));
+  else if (done)
+    done = publish(items);
   if (!done) {
     fail(done.error());
     return false;
   }
   plan->note(due, now);
-  auto saved = plan->save(in_one_step ? std::span{messages}
-                                      : std::span<outgoing_message>{});
-  if (!saved && in_one_step) {
+  auto saved = plan->save(with_the_note);
+  if (!saved && plan->memory().publishes()) {
     fail(saved.error());
     return false;
   }
   if (!saved)
-    spdlog::error("{}; the tasks are sent, and are sent again under the same ids if "
-                  "this process ends before it can be written",
+    spdlog::error("{}; the tasks are sent, and are sent again under the same "
+                  "ids if this process ends before it can be written",
                   saved.error().what);
   else if (!*saved)
     next_look = {}; // it does not lead any more
@@ -175,6 +196,7 @@ bool beat_state::send(const std::vector<beat_plan::due_entry>& due,
 
 void beat_state::fail(const error& x) {
   connection.reset();
+  once.reset();
   plan->put_back();
   self->quit(caf::make_error(supervision_errc::connection_lost, x.what));
 }

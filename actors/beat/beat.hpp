@@ -19,6 +19,7 @@
 #include "actors/beat/beat_plan.hpp"
 #include "actors/beat/periodic_tasks.hpp"
 #include "protocol/broker/broker.hpp"
+#include "protocol/schedule/redis/once_publisher.hpp"
 
 #include <caf/actor_clock.hpp>
 #include <caf/behavior.hpp>
@@ -29,12 +30,17 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 
 namespace umbel {
 
 struct beat_options {
   std::function<expected<std::unique_ptr<broker>>()> connect;
+  /// To a broker on which a due time can be published once; else null.
+  std::function<expected<std::unique_ptr<schedule::once_publisher>>()>
+    connect_once
+    = [] { return nullptr; };
   std::function<timestamp()> now; ///< the wall clock; tests pass a simulated one
   std::chrono::microseconds max_interval = std::chrono::minutes{5};
   size_t batch_max = 500; ///< tasks sent before they are noted
@@ -49,8 +55,9 @@ struct beat_state {
   void tick();
   bool look();
   bool send(const std::vector<beat_plan::due_entry>& due, timestamp now);
-  std::vector<outgoing_message>
+  std::vector<schedule::once_publisher::item>
   make_messages(const std::vector<beat_plan::due_entry>& due, timestamp now);
+  expected<void> publish(std::span<const schedule::once_publisher::item> items);
   void stand_by(const std::string& leader);
   void fail(const error& x);
 
@@ -58,6 +65,7 @@ struct beat_state {
   beat_options options;
   std::shared_ptr<beat_plan> plan;
   std::unique_ptr<broker> connection;
+  std::unique_ptr<schedule::once_publisher> once; ///< null: `connection` has to do
   std::set<std::string> declared; ///< queues
   std::string origin;
   uint64_t sent = 0;

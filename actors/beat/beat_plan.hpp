@@ -61,6 +61,11 @@ public:
     return *memory_;
   }
 
+  /// Of the store, after `take_over`.
+  const std::string& identity() const noexcept {
+    return identity_;
+  }
+
   // -- entries --------------------------------------------------------------------
 
   /// Starts where the last beat with this store ended: entries that it did not know

@@ -67,6 +67,9 @@ beat_options options_of(const beat_config& config) {
   auto options = config.broker;
   options.node = node_name{own_name()};
   options.queues.clear();
+  result.connect_once = [url = config.broker_url, options] {
+    return schedule::once_publisher::open(url, options);
+  };
   result.connect = [url = config.broker_url, options]() mutable {
     options.incarnation = make_uuid();
     options.shared = std::make_shared<shared_connections>();

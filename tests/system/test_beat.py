@@ -90,8 +90,10 @@ def test_kill_9_loses_no_due_time(beat, redis_client):
         "a task for each due time",
     )
     running.stop()
-    # More only by those that were accepted and not yet noted when it was killed.
-    assert waiting(redis_client) <= (time.time() - begin) / 0.1 + 8 + 1
+    # Those that were accepted and not yet noted when it was killed are tried again, and
+    # the broker has them already.
+    ids = [json.loads(x)["headers"]["id"] for x in redis_client.lrange("celery", 0, -1)]
+    assert len(set(ids)) == len(ids) <= (time.time() - begin) / 0.1 + 1
 
 
 def test_the_broker_may_be_away(beat, redis_server, redis_client):
@@ -195,7 +197,7 @@ def test_a_full_disk_delays_the_note_and_loses_nothing(beat, small_disk, redis_c
     eventually(lambda: waiting(redis_client) > count, 10, "a task")
     again.stop()
     ids = [json.loads(x)["headers"]["id"] for x in redis_client.lrange("celery", 0, -1)]
-    assert len(set(ids)) >= len(ids) - 1
+    assert len(set(ids)) == len(ids)
 
 
 def test_a_new_file_needs_room(beat, small_disk):
@@ -266,20 +268,33 @@ def test_detached_it_leaves_a_pidfile(beat, tmp_path, redis_client):
     eventually(lambda: not pidfile.exists(), 10, "the pidfile is gone")
 
 
-def test_ten_thousand_entries_cost_nothing_until_they_are_due(beat, redis_client):
+def cpu_seconds(pid):
+    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("where", ["file", "redis"])
+def test_ten_thousand_entries_are_idle_and_on_time(beat, redis_server, where):
     entries = {f"e{i}": TICK | {"schedule": 86_400} for i in range(10_000)}
-    entries["tick"] = TICK | {"schedule": 1}
-    running = beat(entries).wait_ready()
-    eventually(lambda: waiting(redis_client), 30, "the first task")
-
-    def used():
-        fields = open(f"/proc/{running.pid}/stat").read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    begin, before = used(), waiting(redis_client)
-    eventually(lambda: waiting(redis_client) >= before + 3, 10, "three more")
+    entries["tick"] = TICK | {"schedule": 0.5}
+    schedule = redis_server.url() if where == "redis" else ""
+    running = beat(entries, schedule=schedule).wait_ready()
+    client = redis_server.client()
+    client.blpop("celery", 30)
+    begin, before = time.monotonic(), cpu_seconds(running.pid)
+    late = []
+    for _ in range(6):
+        client.blpop("celery", 10)
+        arrived = time.time()
+        if where == "redis":  # noted in the same step
+            due = int(client.hget("umbel.beat.runs", "tick").split()[0]) / 1e6
+            late.append(arrived - due)
+    used = cpu_seconds(running.pid) - before
+    print(f"late: {late}, {used:.2f} s of CPU")
     # 2 % of a core, with room for the clock's ticks of 10 ms.
-    assert used() - begin < 3 * 0.02 + 0.02
+    assert used < (time.monotonic() - begin) * 0.02 + 0.02
+    # Not all: the machine may have had something else to do.
+    assert where == "file" or sorted(late)[len(late) // 2] < 0.02
     running.stop()
 
 

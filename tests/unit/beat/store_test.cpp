@@ -5,6 +5,7 @@
 
 #include "actors/beat/beat_db.hpp"
 #include "protocol/message/envelope.hpp"
+#include "protocol/schedule/redis/once_publisher.hpp"
 #include "protocol/schedule/redis/redis_store.hpp"
 #include "tests/unit/broker/redis_server.hpp"
 
@@ -234,6 +235,28 @@ CAF_TEST(who has lost the lead changes nothing and sends nothing) {
   // The first may lead again later, and has to begin anew then.
   second->resign();
   CAF_CHECK(first->lead().value().anew);
+}
+
+CAF_TEST(a due time is published once on another database) {
+  redis_place where;
+  auto once
+      = schedule::once_publisher::open(server().url(), where.options).value();
+  CAF_REQUIRE(once);
+  auto item = [](const char* series, int64_t number) {
+    return schedule::once_publisher::item{
+        series, number, {queue_name{"q"}, 0, std::to_string(number)}};
+  };
+  std::vector<schedule::once_publisher::item> items{item("a", 1), item("a", 2),
+                                                    item("#a", 1)};
+  CAF_CHECK(once->publish("s", items));
+  items.push_back(item("a", 1'764'000'000'000'001));
+  items.push_back(item("a", 1'764'000'000'000'000));
+  CAF_CHECK(once->publish("s", items));
+  auto broker = connect_broker(server().url(), where.options).value();
+  CAF_CHECK_EQUAL(broker->size(queue_name{"q"}).value(), 4u);
+  CAF_CHECK(once->publish("another schedule", items));
+  CAF_CHECK_EQUAL(broker->size(queue_name{"q"}).value(), 8u);
+  CAF_CHECK(!schedule::once_publisher::open("memory://x", {}).value());
 }
 
 CAF_TEST(urls of a shared schedule are checked) {
