@@ -83,7 +83,7 @@ private:
   }
 
   static json::value time_of(timestamp x) {
-    return x == timestamp{} ? json::value{} : json::value{format_time(x)};
+    return x == timestamp{} ? json::value{} : json::value(format_time(x));
   }
 
   static json::object to_object(const entry_status& x) {
@@ -111,6 +111,7 @@ private:
       for (size_t i = 0; i < row.size(); ++i)
         line += fmt::format("{:<{}}", row[i],
                             i + 1 < row.size() ? widths[i] + 2 : 0);
+      line.erase(line.find_last_not_of(' ') + 1);
       std::puts(line.c_str());
     }
   }

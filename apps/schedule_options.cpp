@@ -113,7 +113,8 @@ void add_definition(CLI::App& command, schedule_options& x) {
   add(
       command, entry_group, "--json-entry", "JSON",
       [&to](auto& text) {
-        for (auto& [name, value] : parse_json(text)->as_object())
+        auto members = *parse_json(text);
+        for (auto& [name, value] : members.as_object())
           to[name] = value;
       },
       "Any members, as an entry of the setting beat_schedule has them")

@@ -3,6 +3,7 @@
 
 import json
 import subprocess
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -84,7 +85,10 @@ def test_what_is_shown(beat, schedule):
     assert "crontab 0 4 * * *" in lines[2] and "04:00:00+09:00" in lines[2]
     entry = shown(schedule, "a")["a"]
     assert entry["entry"] == HOURLY and entry["source"] == "configuration"
-    assert entry["enabled"] and entry["next"] > entry["last_run_at"]
+    assert entry["enabled"]
+    assert datetime.fromisoformat(entry["next"]) - datetime.fromisoformat(
+        entry["last_run_at"]
+    ) == timedelta(hours=1)
     due = json.loads(beat_command(schedule, "next", "-j", "-n", "30"))
     assert [x["due"] for x in due] == sorted(x["due"] for x in due)
     assert len(due) == 30 and {x["name"] for x in due} == {"a", "c", "s"}
@@ -99,6 +103,7 @@ def test_what_is_shown(beat, schedule):
         (["add", "a", "--task", "t", "--every", "1"], 1, "there is an entry 'a' already"),
         (["add", "b", "--task", "t"], 2, "entry 'b': schedule is missing"),
         (["add", "b", "--task", "t", "--crontab", "x"], 2, "crontab 'x': expected five"),
+        (["add", "b", "--json-entry", '{"task": "t", "x": 1}'], 2, "x is not known"),
         (["add", "b", "--every", "soon"], 2, "'soon' is not JSON such as 30"),
         (["list", "--jason"], 2, "there is no option --jason"),
     ],
@@ -119,6 +124,14 @@ def test_without_a_beat(beat, schedule):
     assert done.returncode == 0 and done.stdout == "a: will be sent at once\n"
     assert done.stderr == "no beat is running: one that is started will know\n"
     beat({"a": HOURLY}).wait_for_log(r"Sending due task a \(tasks.add\)")
+
+
+def test_an_entry_may_be_given_as_a_whole(beat, schedule):
+    beat({"a": HOURLY}).stop()
+    entry = {"task": "t", "schedule": 30, "catch_up": "all", "options": {"priority": 3}}
+    argv = ["add", "b", "--json-entry", json.dumps(entry), "-j"]
+    assert json.loads(beat_command(schedule, *argv))["entry"] == entry
+    assert json.loads(beat_command(schedule, *argv, "--replace"))["name"] == "b"
 
 
 @pytest.mark.parametrize("verb", ["list", "add", "run-now", "next"])
