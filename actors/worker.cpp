@@ -179,7 +179,10 @@ consumer_options options_of(const worker_config& config,
   result.prefetch_fixed = multiplier.has_value();
   result.acknowledgement = acknowledgement_of(config.settings);
   result.content = life->content;
-  result.results = life->results;
+  // Children get the same text, and say so if it cannot be read.
+  if (auto parsed = parse_runner_settings(config.broker.node.str(),
+                                          to_child_settings(config.settings)))
+    result.settings = std::make_shared<runner_settings>(std::move(*parsed));
   result.limits = limits_of(config.settings);
   result.lease = config.broker.lease;
   result.node = config.broker.node;

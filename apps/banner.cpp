@@ -4,6 +4,7 @@
 #include "protocol/broker/amqp/address.hpp"
 #include "protocol/broker/redis/address.hpp"
 #include "protocol/broker/url.hpp"
+#include "protocol/task/builtin_tasks.hpp"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -94,7 +95,7 @@ std::string banner(const worker_config& config,
   if (config.log_level <= spdlog::level::info) {
     std::vector<std::string> names{tasks.begin(), tasks.end()};
     if (config.log_level > spdlog::level::debug)
-      std::erase_if(names, [](auto& x) { return x.starts_with("celery."); });
+      std::erase_if(names, is_builtin_task);
     std::ranges::sort(names);
     result += "\n[tasks]\n";
     for (auto& name : names)

@@ -10,6 +10,7 @@
 #include "protocol/client/shown_settings.hpp"
 #include "protocol/control/arguments.hpp"
 #include "protocol/control/task_info.hpp"
+#include "protocol/task/builtin_tasks.hpp"
 
 #include <algorithm>
 #include <unordered_set>
@@ -201,17 +202,21 @@ void registered(control_state& self, const json::object& arguments,
   auto items = remote::read_texts(arguments, "taskinfoitems");
   if (!items)
     return answer(failed(items.error().what));
+  auto builtins = remote::find(arguments, "builtins");
+  auto with_builtins =
+    builtins && builtins->is_bool() && builtins->get_bool();
   auto with_rate = items->empty()
                    || std::ranges::find(*items, "rate_limit") != items->end();
   self.ask<task_list>(
     self.colleagues.consumer, list_tasks{}, answer,
-    [answer, with_rate](const task_list& x) {
+    [answer, with_rate, with_builtins](const task_list& x) {
       json::array result;
       for (auto& task : x.tasks)
-        result.emplace_back(with_rate && task.rate.limits()
-                              ? task.name + " [rate_limit="
-                                  + to_string(task.rate) + "]"
-                              : task.name);
+        if (with_builtins || !is_builtin_task(task.name))
+          result.emplace_back(with_rate && task.rate.limits()
+                                ? task.name + " [rate_limit="
+                                    + to_string(task.rate) + "]"
+                                : task.name);
       answer(std::move(result));
     });
 }

@@ -1,5 +1,7 @@
 #include "actors/consumer/acknowledgement.hpp"
 
+#include "protocol/task/follow_ups.hpp"
+
 namespace umbel {
 
 namespace {
@@ -20,11 +22,27 @@ bool stores_errors(const request& r) {
   return !ignored || r.task.store_errors_even_if_ignored.value_or(false);
 }
 
+/// What follows from the end of a task that the worker itself has to write.
+follow_ups follow_ups_of(const request& r, const std::string& status,
+                         const exception_info& why) {
+  auto message = parse_task_message(*r.payload, r.settings->content);
+  if (!message)
+    return {};
+  if (status == "REVOKED")
+    return after_revocation(*message, why, *r.settings);
+  return after_failure(*message, why, *r.settings);
+}
+
 /// The settlement with the state that the worker itself writes.
 settlement with_state(settlement x, const request& r, const std::string& status,
                       const exception_info& why) {
-  if (!stores_errors(r))
+  auto next = follow_ups_of(r, status, why);
+  x.publish = std::move(next.publish);
+  x.workflow = std::move(next.workflow);
+  if (!stores_errors(r)) {
+    x.workflow.results.clear();
     return x;
+  }
   meta document;
   document.status = status;
   document.result = to_json_object(why);
@@ -34,8 +52,9 @@ settlement with_state(settlement x, const request& r, const std::string& status,
   document.group_id = r.header.group;
   document.parent_id = r.header.parent_id;
   document.task_id = r.header.id.str();
-  x.result = result_record{r.header.id, to_document(document, r.results),
-                           r.header.reply_to};
+  x.result = result_record{
+      r.header.id, to_document(document, r.settings->result_serializer),
+      r.header.reply_to};
   return x;
 }
 
@@ -74,6 +93,7 @@ settlement settle_outcome(const request& r, outcome x) {
   if (!x.document.empty())
     result.result = result_record{r.header.id, std::move(x.document),
                                   r.header.reply_to};
+  result.workflow = std::move(x.workflow);
   switch (x.kind) {
     case outcome_kind::success:
     case outcome_kind::retry:

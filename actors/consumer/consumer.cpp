@@ -76,7 +76,7 @@ void consumer_state::admit(delivery& x, std::vector<job>& runnable) {
   r.tag = std::move(x.tag);
   r.queue = std::move(x.queue);
   r.header = std::move(*header);
-  r.results = options.results;
+  r.settings = options.settings;
   r.payload = std::make_shared<const std::string>(std::move(x.payload));
   auto task = tasks.find(r.header.task);
   if (task == tasks.end()) {

@@ -56,7 +56,8 @@ struct consumer_options {
   node_name node;              ///< for the log
   acknowledgement_defaults acknowledgement;
   content_rules content; ///< what messages may be written in
-  serializer results = serializer::json; ///< what results are written in
+  /// How the ends of tasks are written that no child writes.
+  std::shared_ptr<const runner_settings> settings = default_runner_settings();
   time_limits limits; ///< of tasks and messages that say nothing
   std::chrono::milliseconds lease{10'000};
   /// What was revoked; outlives the consumer.

@@ -5,6 +5,7 @@
 #include "protocol/broker/broker.hpp"
 #include "protocol/message/task_message.hpp"
 #include "protocol/task/options.hpp"
+#include "protocol/task/settings.hpp"
 
 #include <chrono>
 #include <memory>
@@ -13,13 +14,19 @@
 
 namespace umbel {
 
+inline std::shared_ptr<const runner_settings> default_runner_settings() {
+  static const auto result = std::make_shared<const runner_settings>();
+  return result;
+}
+
 struct request {
   delivery_tag tag;
   queue_name queue;
   std::shared_ptr<const std::string> payload;
   task_header header;
   task_options task; ///< the task's options over the worker's settings
-  serializer results = serializer::json; ///< what its result is written in
+  /// How what the worker itself writes of its end is written.
+  std::shared_ptr<const runner_settings> settings = default_runner_settings();
   bool acked = false; ///< acknowledged early; the tag is out of the ledger
   /// When its run began, a few milliseconds late; nothing while it waits.
   std::optional<std::chrono::steady_clock::time_point> begun;

@@ -19,6 +19,10 @@ namespace {
 using connect_atom = caf::atom_constant<caf::atom("connect")>;
 using flush_atom = caf::atom_constant<caf::atom("flush")>;
 
+bool has_results(const settlement& x) {
+  return x.result || !x.workflow.results.empty();
+}
+
 } // namespace
 
 /// What the lease covered is somebody else's: nothing more is reserved, and
@@ -101,7 +105,7 @@ void writer_state::add(const settle_batch& x) {
 void writer_state::store_results() {
   std::vector<delivery_tag> fenced;
   for (auto& x : pending)
-    if (x.result && x.how != disposition::none)
+    if (has_results(x) && x.how != disposition::none)
       fenced.push_back(x.tag);
   auto owned = connection->owned(fenced);
   if (!owned)
@@ -109,14 +113,31 @@ void writer_state::store_results() {
   std::vector<result_record> records;
   size_t i = 0;
   for (auto& x : pending) {
-    if (!x.result)
+    if (!has_results(x))
       continue;
-    if (x.how == disposition::none || (*owned)[i++])
-      records.push_back(std::move(*x.result));
+    auto more = std::exchange(x.workflow.results, {});
+    if (x.how == disposition::none || (*owned)[i++]) {
+      if (x.result)
+        records.push_back(std::move(*x.result));
+      std::ranges::move(more, std::back_inserter(records));
+    }
     x.result.reset();
   }
   if (!records.empty())
     check(results->store(records));
+}
+
+void writer_state::leave_out_chords() {
+  bool any = false;
+  for (auto& x : pending) {
+    any = any || !x.workflow.groups.empty() || !x.workflow.parts.empty();
+    x.workflow.groups.clear();
+    x.workflow.parts.clear();
+  }
+  if (any && !std::exchange(life->told_of_chords, true))
+    spdlog::warn("chords are counted only if results are in the Redis database "
+                 "of the broker; here, only those work that clients poll with "
+                 "celery.chord_unlock");
 }
 
 void writer_state::flush() {
@@ -125,6 +146,8 @@ void writer_state::flush() {
     store_results();
   if (!connection)
     return;
+  if (!connection->counts_chords())
+    leave_out_chords();
   auto settled = connection->settle(pending);
   if (!settled)
     return fail(settled.error());

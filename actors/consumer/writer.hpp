@@ -39,6 +39,9 @@ struct writer_state {
   void add(const settle_batch& x);
   void flush();
   void store_results();
+
+  /// Where nobody counts them.
+  void leave_out_chords();
   void forward(caf::actor whom);
   void tell_of_turns();
   void begin_anew();

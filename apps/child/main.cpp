@@ -6,6 +6,7 @@
 #include "apps/child/fork_server.hpp"
 #include "apps/child/periodic.hpp"
 #include "protocol/child/fork_request.hpp"
+#include "protocol/task/builtin_tasks.hpp"
 #include "protocol/task/library.hpp"
 #include "protocol/task/runner.hpp"
 
@@ -63,6 +64,7 @@ void install_signal_handlers() {
 umbel::expected<umbel::runner_settings>
 prepare(umbel::registry& tasks, const umbel::frame::configure& from,
         const std::function<void(const umbel::error&)>& last_words) {
+  umbel::add_builtin_tasks(tasks);
   for (auto& library : from.libraries)
     if (auto loaded = umbel::load_library(tasks, library, last_words); !loaded)
       return loaded.error();

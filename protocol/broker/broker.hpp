@@ -13,6 +13,7 @@
 
 #include "protocol/backend/result_record.hpp"
 #include "protocol/backend/result_store.hpp"
+#include "protocol/backend/workflow.hpp"
 #include "protocol/error.hpp"
 #include "protocol/message/time.hpp"
 #include "protocol/names.hpp"
@@ -77,6 +78,9 @@ struct settlement {
   timestamp due{};  ///< for `delay`: when `forward` puts it back
   int priority = 0; ///< for `delay`: the message's own, 0..9
   std::optional<std::string> payload; ///< for `delay`: comes back in its place
+  /// What the task's workflow has to know; only where `counts_chords`, but for
+  /// its results, which are as `result`.
+  workflow_steps workflow = {};
 };
 
 /// Asks for a task's turn under a rate limit that all nodes share.
@@ -236,6 +240,12 @@ public:
   /// store is on this very server. If not, settlements must come without
   /// results, and the caller stores what it still owns before it settles.
   virtual bool stores_results() const = 0;
+
+  /// Whether `settle` carries out all of a workflow's steps: it counts parts of
+  /// chords, and publishes the body with the last one.
+  virtual bool counts_chords() const {
+    return false;
+  }
 
   /// Which of these tags are still in the ledger.
   virtual expected<std::vector<bool>>

@@ -186,6 +186,10 @@ expected<from_child> read_outcome(reader& from) {
     message.payload = from.string();
     return message;
   });
+  auto workflow = parse_workflow_steps(from.string());
+  if (!workflow)
+    return workflow.error();
+  x.workflow = std::move(*workflow);
   if (kind < static_cast<uint8_t>(outcome_kind::success)
       || kind > static_cast<uint8_t>(outcome_kind::revoked))
     return error{errc::malformed, fmt::format("unknown outcome kind {}", kind)};
@@ -246,6 +250,7 @@ void append(std::string& out, const outcome& x) {
     to.string(message.queue.str())
         .integer(static_cast<int32_t>(message.priority))
         .string(message.payload);
+  to.string(to_json_text(x.workflow));
 }
 
 void append(std::string& out, const state& x) {

@@ -192,11 +192,16 @@ std::string to_text(const envelope& x) {
   set_default(info, "exchange", "");
   set_default(info, "routing_key", "celery");
   set_default(properties, "priority", 0);
-  properties["body_encoding"] = "base64";
+  if (x.plain)
+    properties.erase("body_encoding");
+  else
+    properties["body_encoding"] = "base64";
   set_default(properties, "delivery_tag", json::string{make_uuid()});
-  std::string out = R"({"body": ")";
-  out += encode_base64(x.body);
-  out += '"';
+  std::string out = R"({"body": )";
+  if (x.plain)
+    append_json(out, std::string_view{x.body});
+  else
+    out += '"' + encode_base64(x.body) + '"';
   if (!x.content_encoding.empty()) {
     out += R"(, "content-encoding": )";
     append_json(out, std::string_view{x.content_encoding});

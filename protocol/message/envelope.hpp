@@ -17,6 +17,7 @@ struct envelope {
   std::string content_encoding;
   json::object headers;
   json::object properties;
+  bool plain = false; ///< to be written without base64: a body that is text
 };
 
 /// Parses an envelope. Where Python workers crash (no properties, no
@@ -25,7 +26,7 @@ struct envelope {
 /// object with a string body, or if the body's base64 is broken.
 expected<envelope> parse_envelope(std::string_view text);
 
-/// Writes an envelope, its body in base64, for the anonymous exchange or a
+/// Writes an envelope, its body in base64 unless it is `plain`, for the anonymous exchange or a
 /// named one. Fills in delivery_info, delivery_mode, priority and a fresh
 /// delivery_tag where they are missing.
 std::string to_text(const envelope& x);

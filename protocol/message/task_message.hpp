@@ -88,6 +88,8 @@ struct task_call {
   std::string origin;
   json::object headers; ///< merged flat over the standard ones, last
   body_form form;       ///< how its body is to be written
+  /// Body as plain JSON text instead of base64; `form` does not matter then.
+  bool plain = false;
 };
 
 /// Builds the envelope of a protocol 2 message, as Celery's client would.

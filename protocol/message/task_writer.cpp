@@ -89,13 +89,13 @@ void set_expiration(json::object& properties,
 }
 
 std::string write(const body_form& form, std::string body, json::object headers,
-                  json::object properties) {
+                  json::object properties, bool plain = false) {
   headers.erase("compression");
   if (form.compression != compression::none)
     headers["compression"] = mime_type_of(form.compression);
   return to_text({std::move(body), std::string{content_type_of(form.serializer)},
                   std::string{content_encoding_of(form.serializer)},
-                  std::move(headers), std::move(properties)});
+                  std::move(headers), std::move(properties), plain});
 }
 
 /// Where a retry goes: back to where the message came from.
@@ -134,9 +134,9 @@ std::string make_task_message(const task_call& call) {
       {"priority", call.priority},
   };
   set_expiration(properties, call.expires);
-  return write(call.form,
-               make_body(call.form, call.args, call.kwargs, call.embed),
-               std::move(headers), std::move(properties));
+  auto form = call.plain ? body_form{} : call.form;
+  return write(form, make_body(form, call.args, call.kwargs, call.embed),
+               std::move(headers), std::move(properties), call.plain);
 }
 
 std::string make_retry_message(const task_message& original,

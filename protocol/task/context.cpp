@@ -1,5 +1,6 @@
 #include "protocol/task/context.hpp"
 
+#include "protocol/task/chord_parts.hpp"
 #include "protocol/task/outcome.hpp"
 #include "protocol/task/task_meta.hpp"
 
@@ -89,6 +90,13 @@ void context::adopt(task_call& call) const {
   call.root_id = root_id().empty() ? id() : root_id();
   call.origin = hostname();
   call.form = settings_.task_form;
+}
+
+json::value context::start(canvas::signature x, const json::array& first) {
+  if (auto good = canvas::parse_signature(canvas::to_json_value(x)); !good)
+    throw exception("ValueError", {json::string{good.error().what}});
+  auto from = origin_of(message_, settings_);
+  return canvas::applier{started_, from}.apply(std::move(x), first);
 }
 
 void context::checkpoint() {

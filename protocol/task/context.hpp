@@ -5,6 +5,7 @@
 // it.
 #pragma once
 
+#include "protocol/canvas/applier.hpp"
 #include "protocol/message/task_message.hpp"
 #include "protocol/task/bounded_sleep.hpp"
 #include "protocol/task/exceptions.hpp"
@@ -151,6 +152,18 @@ public:
   /// else is said.
   void adopt(task_call& call) const;
 
+  /// Has a task or a workflow run, as a child of this task: its messages are
+  /// published in the same step as this task's result, if it succeeds.
+  /// @param first partial arguments, which come before its own
+  /// @returns Celery's result tuple, `[[id, parent], children]`
+  /// @throws umbel::exception for one that is not complete
+  json::value start(canvas::signature x, const json::array& first = {});
+
+  /// What was started. (The runner asks.)
+  canvas::application& started() noexcept {
+    return started_;
+  }
+
   const runner_settings& settings() const noexcept {
     return settings_;
   }
@@ -186,6 +199,7 @@ private:
   const runner_settings& settings_;
   state_sink& sink_;
   interruption& stop_;
+  canvas::application started_;
 };
 
 // -- for tasks that take no context; outside of a task they do the plain thing

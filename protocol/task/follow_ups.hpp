@@ -1,11 +1,16 @@
-// The messages that follow from a task's end: its callbacks (`link`), the next
-// step of its chain, its errbacks (`link_error`). Contract section 1.2.
+// What follows from a task's end: its callbacks (`link`), the next step of its
+// chain, its errbacks (`link_error`), and what its chord has to know. Contract
+// section 1.2.
 //
-// Steps that are groups, chains or chords themselves, and the chord that the
-// task may be a part of, are not published yet.
+// When a task fails, so does all that was to follow it: the remaining steps of
+// its chain get its exception as their own, so that nobody waits for them; and
+// if they are parts of a chord, so does the chord.
 #pragma once
 
+#include "protocol/backend/document.hpp"
+#include "protocol/backend/workflow.hpp"
 #include "protocol/broker/broker.hpp"
+#include "protocol/canvas/applier.hpp"
 #include "protocol/message/task_message.hpp"
 #include "protocol/task/settings.hpp"
 
@@ -14,18 +19,25 @@
 
 namespace umbel {
 
-/// Callbacks, then the next step of the chain, each with the result as its
-/// first argument unless it is immutable.
-void add_success_follow_ups(std::vector<outgoing_message>& to,
-                            const task_message& done, const json::value& result,
-                            const runner_settings& settings);
+struct follow_ups {
+  std::vector<outgoing_message> publish;
+  workflow_steps workflow;
+  json::array children; ///< what was started: result tuples, for the document
+};
+
+/// What the task has started itself, its callbacks, then the next step of its
+/// chain, the latter with the result as first argument unless they are immutable.
+/// @throws umbel::exception for a signature that cannot be carried out
+follow_ups after_success(const task_message& done, const json::value& result,
+                         const runner_settings& settings,
+                         canvas::application started = {});
 
 /// Errbacks, each with the id of the failed task as its first argument.
-void add_failure_follow_ups(std::vector<outgoing_message>& to,
-                            const task_message& done,
-                            const runner_settings& settings);
+follow_ups after_failure(const task_message& done, const exception_info& why,
+                         const runner_settings& settings);
 
-/// What the message asks for and cannot be had, for the log; empty if nothing.
-std::string unsupported_follow_ups(const task_message& done);
+/// The task was revoked: its chord has to know.
+follow_ups after_revocation(const task_message& done, const exception_info& why,
+                            const runner_settings& settings);
 
 } // namespace umbel

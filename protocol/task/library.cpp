@@ -1,5 +1,7 @@
 #include "protocol/task/library.hpp"
 
+#include "protocol/task/builtin_tasks.hpp"
+
 #include <fmt/format.h>
 
 #include <cstdio>
@@ -149,6 +151,7 @@ load_library(registry& to, const std::string& path,
 expected<std::shared_ptr<const registry>>
 load_libraries(const std::vector<std::string>& paths) {
   auto tasks = std::make_shared<registry>();
+  add_builtin_tasks(*tasks);
   for (auto& path : paths)
     if (auto loaded = load_library(*tasks, path); !loaded)
       return loaded.error();

@@ -4,6 +4,7 @@
 // publishes them without looking inside.
 #pragma once
 
+#include "protocol/backend/workflow.hpp"
 #include "protocol/broker/broker.hpp"
 
 #include <chrono>
@@ -47,6 +48,7 @@ struct outcome {
   /// Follow-up messages. An empty queue is the one that the job came from: a
   /// message that came through a named exchange does not tell its queue.
   std::vector<outgoing_message> publish;
+  workflow_steps workflow; ///< what else its workflow has to know
 };
 
 } // namespace umbel

@@ -1,6 +1,7 @@
 #include "protocol/task/runner.hpp"
 
 #include "protocol/task/backoff.hpp"
+#include "protocol/task/chord_parts.hpp"
 #include "protocol/task/coroutine.hpp"
 #include "protocol/task/describe_exception.hpp"
 #include "protocol/task/follow_ups.hpp"
@@ -52,6 +53,10 @@ size_t bytes_of(const outcome& x) {
   auto to = x.document.size();
   for (auto& message : x.publish)
     to += message.payload.size();
+  for (auto& part : x.workflow.parts)
+    for (auto& message : part.body)
+      for (auto& piece : message.payload)
+        to += piece.size();
   return to;
 }
 
@@ -204,6 +209,8 @@ outcome task_runner::expired(const call& x) {
   outcome to;
   to.kind = outcome_kind::revoked;
   to.summary = "expired";
+  to.workflow =
+      after_revocation(x.message, task_revoked("expired"), settings_).workflow;
   if (stores_errors(x)) {
     auto document = make_meta(x.message, settings_, "REVOKED");
     document.result = to_json_object(task_revoked("expired"));
@@ -223,16 +230,20 @@ void task_runner::started(const call& x) {
   x.sink.state(x.job, to_document(document, settings_.result_serializer));
 }
 
-outcome task_runner::succeeded(const call& x, json::value result) {
+outcome task_runner::succeeded(call& x, json::value result) {
   outcome to;
   to.kind = outcome_kind::success;
   to.summary = python_repr(result);
-  add_success_follow_ups(to.publish, x.message, result, settings_);
-  if (auto gap = unsupported_follow_ups(x.message); !gap.empty())
+  auto next = after_success(x.message, result, settings_,
+                            std::move(x.self.started()));
+  to.publish = std::move(next.publish);
+  to.workflow = std::move(next.workflow);
+  if (auto gap = uncounted_chord(x.message, settings_); !gap.empty())
     x.sink.log(x.job, 4, fmt::format("Task {}: {}", x.name(), gap));
   if (!ignores_result(x)) {
     auto document = make_meta(x.message, settings_, "SUCCESS");
     document.result = std::move(result);
+    document.children = std::move(next.children);
     to.document = to_document(document, settings_.result_serializer);
   }
   if (auto size = bytes_of(to); size > outcome_bytes_max)
@@ -252,8 +263,12 @@ outcome task_runner::failed_with(const call& x, const exception_info& info) {
   to.kind = outcome_kind::failure;
   to.summary = info.repr();
   to.traceback = info.traceback;
-  add_failure_follow_ups(to.publish, x.message, settings_);
-  if (stores_errors(x)) {
+  auto next = after_failure(x.message, info, settings_);
+  to.publish = std::move(next.publish);
+  to.workflow = std::move(next.workflow);
+  if (!stores_errors(x)) {
+    to.workflow.results.clear();
+  } else {
     auto document = make_meta(x.message, settings_, "FAILURE");
     document.result = to_json_object(info);
     if (!info.traceback.empty())

@@ -79,7 +79,7 @@ private:
   void interrupt_wait();
   outcome expired(const call& x);
   void started(const call& x);
-  outcome succeeded(const call& x, json::value result);
+  outcome succeeded(call& x, json::value result);
   outcome failed(const call& x, const std::exception_ptr& cause);
   outcome failed_with(const call& x, const exception_info& info);
   outcome again(const call& x, const umbel::retry& how);

@@ -72,6 +72,7 @@ def decode(frame: bytes) -> dict:
             {"queue": x.string(), "priority": x.integer("i"),
              "payload": json.loads(x.string())}
             for _ in range(x.integer("I"))]
+        out["workflow"] = json.loads(x.string() or "null")
     elif kind == STATE:
         out = {"frame": "state", "job": x.integer("Q"),
                "document": json.loads(x.string())}

@@ -19,12 +19,24 @@ constexpr size_t records_per_call = 128;
 
 } // namespace
 
-std::string result_key_prefix(const result_store_options& options) {
+namespace {
+
+std::string global_prefix(const result_store_options& options) {
   auto result = options.global_keyprefix;
   if (!result.empty()
       && std::string_view{":_-."}.find(result.back()) == std::string_view::npos)
     result += '_';
-  return result + "celery-task-meta-";
+  return result;
+}
+
+} // namespace
+
+std::string result_key_prefix(const result_store_options& options) {
+  return global_prefix(options) + "celery-task-meta-";
+}
+
+std::string group_key_prefix(const result_store_options& options) {
+  return global_prefix(options) + "celery-taskset-meta-";
 }
 
 expected<std::unique_ptr<result_store>>

@@ -14,6 +14,9 @@ namespace umbel {
 /// newer) adds `_` to a global prefix that does not end in one of `:_-.`.
 std::string result_key_prefix(const result_store_options& options);
 
+/// The same for a group's id.
+std::string group_key_prefix(const result_store_options& options);
+
 /// Connects to a Redis URL; `invalid_setting` if it is none.
 expected<std::unique_ptr<result_store>>
 connect_redis_result_store(const std::string& url,

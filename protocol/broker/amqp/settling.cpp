@@ -15,7 +15,9 @@ using namespace amqp;
 expected<std::vector<bool>>
 amqp_broker::settle(std::span<const settlement> batch) {
   if (std::any_of(batch.begin(), batch.end(),
-                  [](auto& x) { return x.result.has_value(); }))
+                  [](auto& x) {
+                    return x.result.has_value() || !x.workflow.results.empty();
+                  }))
     return error{errc::unsupported,
                  "settle on " + location()
                    + ": results belong into another store, which has to get "

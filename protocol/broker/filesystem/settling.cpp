@@ -113,7 +113,9 @@ bool filesystem_broker::stores_results() const {
 expected<std::vector<bool>>
 filesystem_broker::settle(std::span<const settlement> batch) {
   if (!stores_results()
-      && std::ranges::any_of(batch, [](auto& x) { return bool{x.result}; }))
+      && std::ranges::any_of(batch, [](auto& x) {
+           return x.result || !x.workflow.results.empty();
+         }))
     return error{errc::unsupported,
                  "settle on " + location()
                    + ": results belong into another store, which has to get "
@@ -126,7 +128,9 @@ filesystem_broker::settle(std::span<const settlement> batch) {
     if (!change)
       return change.error();
     std::optional<folder_lock> results;
-    if (std::ranges::any_of(some, [](auto& x) { return bool{x.result}; })) {
+    if (std::ranges::any_of(some, [](auto& x) {
+          return x.result || !x.workflow.results.empty();
+        })) {
       auto taken = results_->lock();
       if (!taken)
         return taken.error();
@@ -159,12 +163,17 @@ bool filesystem_broker::settle_one(transaction& change, batch_state& state,
       return false;
     change.write("", marker);
   }
-  if (x.result && !state.successes.contains(x.result->id)
-      && !results_->has_success(x.result->id)) {
-    if (is_success(x.result->document))
-      state.successes.insert(x.result->id);
-    change.write(x.result->document, results_->path_of(x.result->id));
-  }
+  auto store = [&](const result_record& result) {
+    if (state.successes.contains(result.id) || results_->has_success(result.id))
+      return;
+    if (is_success(result.document))
+      state.successes.insert(result.id);
+    change.write(result.document, results_->path_of(result.id));
+  };
+  if (x.result)
+    store(*x.result);
+  for (auto& more : x.workflow.results)
+    store(more);
   for (auto& follow_up : x.publish)
     put(change, follow_up);
   if (x.dead) {

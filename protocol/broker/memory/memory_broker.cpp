@@ -37,7 +37,7 @@ void memory_broker::interrupt() noexcept {
 expected<std::vector<bool>>
 memory_broker::settle(std::span<const settlement> batch) {
   if (!stores_results() && std::any_of(batch.begin(), batch.end(), [](auto& x) {
-        return x.result.has_value();
+        return x.result.has_value() || !x.workflow.results.empty();
       }))
     return error{errc::unsupported,
                  "settle on " + location()

@@ -145,6 +145,8 @@ bool memory_hub::settle_one(const memory_client& who, const settlement& x) {
   }
   if (x.result)
     who.results->store(*x.result, who.options.results.result_expires);
+  for (auto& more : x.workflow.results)
+    who.results->store(more, who.options.results.result_expires);
   for (auto& message : x.publish)
     put(who, message);
   if (x.dead)

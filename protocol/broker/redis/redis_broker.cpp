@@ -52,6 +52,7 @@ redis_broker::redis_broker(std::unique_ptr<connection> main, wake_event wake,
                            const broker_options& options)
     : options_(options), keys_(options), main_(std::move(main)),
       wake_(std::move(wake)), result_prefix_(result_key_prefix(options.results)),
+      group_prefix_(group_key_prefix(options.results)),
       tag_prefix_(options.node.str() + '/' + options.incarnation + '/'),
       next_sequence_(options.first_sequence) {
   name_lists();
@@ -78,6 +79,10 @@ std::string redis_broker::location() const {
 }
 
 bool redis_broker::stores_results() const {
+  return stores_results_;
+}
+
+bool redis_broker::counts_chords() const {
   return stores_results_;
 }
 

@@ -38,6 +38,7 @@ public:
   expected<std::vector<bool>>
   settle(std::span<const settlement> batch) override;
   bool stores_results() const override;
+  bool counts_chords() const override;
   expected<std::vector<bool>>
   owned(std::span<const delivery_tag> tags) override;
   expected<void> renew(std::span<const delivery_tag> tags) override;
@@ -118,6 +119,7 @@ private:
   wake_event wake_;
   bool stores_results_ = false;
   std::string result_prefix_;
+  std::string group_prefix_;
   std::string tag_prefix_;
   std::vector<std::string> lists_;   // of all queues, as reserve.lua wants them
   std::vector<std::string> endings_; // of their ledger entries

@@ -20,10 +20,13 @@
 --     o  once: none, but nothing happens if the tag was settled with `o` before
 --   Steps are those of deliver.lua, and
 --     R  store a result
+--     V  store what is known of a group (before P)
+--     C  count a part of a chord (chord.lua; after R)
 --     M  let the message come back in another form (before Z)
 --     Z  keep the message in the ledger until it is due (with fence f)
 --   two values for each step: P, B: list, message; D: list, dead letter;
---     R: key, document; M: ledger entry, nothing; Z: priority step, time
+--     R: key, document; V: key, text; C: the group's key, the part as JSON;
+--     M: ledger entry, nothing; Z: priority step, time
 --
 -- A delayed message gets a tag that is nobody's, umbel.delayed/<step>/<old tag>,
 -- so that no lease and no owner's end concerns it. Its time in the index is so far
@@ -45,6 +48,7 @@ local count = tonumber(ARGV[7])
 local byte, sub = string.byte, string.sub
 local FENCED, ONCE, RESULT = byte('f'), byte('o'), byte('R')
 local MESSAGE, DELAY = byte('M'), byte('Z')
+local VALUE, PART = byte('V'), byte('C')
 
 -- First the ledger, in one command for all.
 local fenced, work, at = {}, false, 8
@@ -103,6 +107,10 @@ local function delay(tag, priority_step, due)
   redis.pcall('ZADD', KEYS[3], string.format('%.6f', due), new)
 end
 
+local function publish(list, text)
+  step('P', list, text, parked, parked_max)
+end
+
 local effects = {}
 at = 8
 for i = 1, count do
@@ -121,6 +129,16 @@ for i = 1, count do
     for j = 2, #steps do
       if byte(steps, j) == RESULT then
         store_result(ARGV[value], ARGV[value + 1], expires)
+      elseif byte(steps, j) == VALUE then
+        redis.pcall('SET', ARGV[value], ARGV[value + 1])
+        if expires ~= '0' then
+          redis.pcall('EXPIRE', ARGV[value], expires)
+        end
+      elseif byte(steps, j) == PART then
+        -- Keys of other types, which are nobody's chord, must not hold up the
+        -- rest.
+        pcall(count_part, ARGV[value], cjson.decode(ARGV[value + 1]), expires,
+              publish)
       elseif byte(steps, j) == MESSAGE then
         entries[tag] = ARGV[value]
       elseif byte(steps, j) == DELAY then

@@ -1,5 +1,6 @@
 // The part of redis_broker that settles: turns settlements into the arguments
 // of settle.lua.
+#include "protocol/broker/redis/chord_steps.hpp"
 #include "protocol/broker/redis/dead_letters.hpp"
 #include "protocol/broker/redis/redis_broker.hpp"
 #include "protocol/broker/redis/scripts.hpp"
@@ -33,10 +34,13 @@ std::string steps_of(const settlement& x) {
   if (x.how != disposition::none)
     result = 'f';
   else
-    result = x.publish.empty() && !x.dead ? 'n' : 'o';
+    result = x.publish.empty() && !x.dead && x.workflow.empty() ? 'n' : 'o';
   if (x.result)
     result += 'R';
+  result.append(x.workflow.results.size(), 'R');
+  result.append(x.workflow.groups.size(), 'V');
   result.append(x.publish.size(), 'P');
+  result.append(x.workflow.parts.size(), 'C');
   if (x.dead)
     result += 'D';
   if (goes_back(x))
@@ -52,7 +56,7 @@ expected<std::vector<bool>>
 redis_broker::settle(std::span<const settlement> batch) {
   constexpr auto doing = "settle messages";
   if (!stores_results_ && std::any_of(batch.begin(), batch.end(), [](auto& x) {
-        return x.result.has_value();
+        return x.result.has_value() || !x.workflow.empty();
       }))
     return error{errc::unsupported, "the result store is not on " + location()
                                         + ": it cannot store with settling"};
@@ -124,9 +128,16 @@ void redis_broker::append(pipeline& commands, const settlement& x,
   commands.arg(x.tag.str()).arg(steps_of(x));
   if (x.result)
     commands.arg(result_prefix_ + x.result->id.str()).arg(x.result->document);
+  for (auto& more : x.workflow.results)
+    commands.arg(result_prefix_ + more.id.str()).arg(more.document);
+  chord_keys places{result_prefix_, group_prefix_, keys_};
+  for (auto& group : x.workflow.groups)
+    commands.arg(places.key_of(group)).arg(group.text);
   for (auto& message : x.publish)
     commands.arg(keys_.list(message.queue.str(), message.priority))
         .arg(message.payload);
+  for (auto& part : x.workflow.parts)
+    commands.arg(places.base_of(part)).arg(places.to_json_text(part));
   if (x.dead)
     commands.arg(keys_.dead(x.queue.str())).arg(to_text(*x.dead));
   if (goes_back(x))

@@ -60,7 +60,9 @@ std::optional<int64_t> sqlite_broker::take_reserved(const delivery_tag& tag) {
 expected<std::vector<bool>>
 sqlite_broker::settle(std::span<const settlement> batch) {
   if (!stores_results()
-      && std::ranges::any_of(batch, [](auto& x) { return bool{x.result}; }))
+      && std::ranges::any_of(batch, [](auto& x) {
+           return x.result || !x.workflow.results.empty();
+         }))
     return error{errc::unsupported,
                  "settle on " + location()
                    + ": results belong into another store, which has to get "
@@ -98,6 +100,8 @@ bool sqlite_broker::settle_one(const settlement& x, news& told) {
     results_->store(*x.result);
     told.results = true;
   }
+  for (auto& more : x.workflow.results)
+    results_->store(more);
   for (auto& follow_up : x.publish)
     put(*db_, follow_up,
         step_of(options_.priority_steps, follow_up.priority));

@@ -1,0 +1,158 @@
+#include "protocol/backend/workflow.hpp"
+
+#include "protocol/message/json.hpp"
+
+#include <stdexcept>
+
+namespace umbel {
+
+namespace {
+
+// -- writing --------------------------------------------------------------------
+
+json::array to_array(const gapped_text& x) {
+  return json::array(x.begin(), x.end());
+}
+
+json::array to_array(const std::vector<group_record>& all) {
+  json::array to;
+  for (auto& x : all)
+    to.push_back(json::array{json::value(x.group),
+                             x.what == group_record::kind::size ? "size"
+                                                                : "results",
+                             json::value(x.text)});
+  return to;
+}
+
+json::array to_array(const std::vector<gapped_message>& all) {
+  json::array to;
+  for (auto& x : all)
+    to.push_back(json::array{json::value(x.queue.str()), x.priority,
+                             to_array(x.payload)});
+  return to;
+}
+
+json::array to_array(const std::vector<gapped_record>& all) {
+  json::array to;
+  for (auto& x : all)
+    to.push_back(json::array{json::value(x.id.str()), to_array(x.document),
+                             json::value(x.reply_to)});
+  return to;
+}
+
+json::array to_array(const std::vector<chord_part>& all) {
+  json::array to;
+  for (auto& x : all)
+    to.push_back(json::object{
+        {"group", x.group},
+        {"index", x.index ? json::value(*x.index) : json::value()},
+        {"task", x.task.str()},
+        {"member", to_array(x.member)},
+        {"groups", to_array(x.groups)},
+        {"body", to_array(x.body)},
+        {"failures", to_array(x.failures)},
+        {"errbacks", to_array(x.errbacks)},
+        {"outer", to_array(x.outer)}});
+  return to;
+}
+
+// -- reading: throws what Boost.JSON throws for anything unexpected ---------------
+
+std::string text(const json::value& x) {
+  return std::string{x.as_string()};
+}
+
+gapped_text gapped(const json::value& x) {
+  gapped_text to;
+  for (auto& piece : x.as_array())
+    to.push_back(text(piece));
+  return to;
+}
+
+std::vector<group_record> groups(const json::value& x) {
+  std::vector<group_record> to;
+  for (auto& y : x.as_array()) {
+    auto what = text(y.at(1));
+    if (what != "size" && what != "results")
+      throw std::invalid_argument("group");
+    to.push_back({text(y.at(0)),
+                  what == "size" ? group_record::kind::size
+                                 : group_record::kind::results,
+                  text(y.at(2))});
+  }
+  return to;
+}
+
+std::vector<gapped_message> messages(const json::value& x) {
+  std::vector<gapped_message> to;
+  for (auto& y : x.as_array())
+    to.push_back({queue_name{text(y.at(0))}, y.at(1).to_number<int>(),
+                  gapped(y.at(2))});
+  return to;
+}
+
+std::vector<gapped_record> records(const json::value& x) {
+  std::vector<gapped_record> to;
+  for (auto& y : x.as_array())
+    to.push_back({task_id{text(y.at(0))}, gapped(y.at(1)), text(y.at(2))});
+  return to;
+}
+
+std::vector<chord_part> parts(const json::value& x, size_t depth) {
+  if (depth > chord_depth_max)
+    throw std::invalid_argument("too deep");
+  std::vector<chord_part> to;
+  for (auto& y : x.as_array()) {
+    chord_part part;
+    part.group = text(y.at("group"));
+    if (auto& index = y.at("index"); !index.is_null())
+      part.index = index.to_number<int64_t>();
+    part.task = task_id{text(y.at("task"))};
+    part.member = gapped(y.at("member"));
+    part.groups = groups(y.at("groups"));
+    part.body = messages(y.at("body"));
+    part.failures = records(y.at("failures"));
+    part.errbacks = messages(y.at("errbacks"));
+    part.outer = parts(y.at("outer"), depth + 1);
+    to.push_back(std::move(part));
+  }
+  return to;
+}
+
+} // namespace
+
+std::string to_json_text(const workflow_steps& x) {
+  if (x.empty())
+    return {};
+  json::array results;
+  for (auto& y : x.results)
+    results.push_back(json::array{json::value(y.id.str()),
+                                  json::value(y.document),
+                                  json::value(y.reply_to)});
+  std::string to;
+  append_json(to, json::object{{"results", std::move(results)},
+                               {"groups", to_array(x.groups)},
+                               {"parts", to_array(x.parts)}});
+  return to;
+}
+
+expected<workflow_steps> parse_workflow_steps(std::string_view from) {
+  workflow_steps to;
+  if (from.empty())
+    return to;
+  auto parsed = parse_json(from);
+  if (!parsed)
+    return parsed.error();
+  try {
+    for (auto& x : parsed->at("results").as_array())
+      to.results.push_back(
+          {task_id{text(x.at(0))}, text(x.at(1)), text(x.at(2))});
+    to.groups = groups(parsed->at("groups"));
+    to.parts = parts(parsed->at("parts"), 0);
+  } catch (const std::exception&) {
+    return error{errc::malformed, "the workflow steps of an outcome"};
+  }
+  return to;
+}
+
+} // namespace umbel

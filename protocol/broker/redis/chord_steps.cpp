@@ -1,0 +1,63 @@
+#include "protocol/broker/redis/chord_steps.hpp"
+
+#include "protocol/message/json.hpp"
+
+namespace umbel::redis {
+
+namespace {
+
+json::array to_array(const gapped_text& x) {
+  return json::array(x.begin(), x.end());
+}
+
+/// What the members of all runs of the task have in common.
+std::string begin_of_member(const chord_part& x) {
+  std::string to = "[1, ";
+  append_json(to, std::string_view{x.task.str()});
+  return to + ", ";
+}
+
+json::object to_json(const chord_keys& names, const chord_part& x) {
+  auto messages = [&](const std::vector<gapped_message>& all) {
+    json::array to;
+    for (auto& y : all)
+      to.push_back(json::array{
+          json::value(names.queues.list(y.queue.str(), y.priority)),
+          to_array(y.payload)});
+    return to;
+  };
+  json::array values;
+  for (auto& y : x.groups)
+    values.push_back(
+        json::array{json::value(names.key_of(y)), json::value(y.text)});
+  json::array failures;
+  for (auto& y : x.failures)
+    failures.push_back(json::array{json::value(names.results + y.id.str()),
+                                   to_array(y.document)});
+  json::array outer;
+  for (auto& y : x.outer)
+    outer.push_back(json::array{json::value(names.base_of(y)),
+                                to_json(names, y)});
+  std::string ends;
+  append_json(ends, json::object{{"v", std::move(values)},
+                                 {"p", messages(x.body)},
+                                 {"f", std::move(failures)},
+                                 {"e", messages(x.errbacks)},
+                                 {"o", std::move(outer)}});
+  json::object to{{"m", to_array(x.member)},
+                  {"b", begin_of_member(x)},
+                  {"x", std::move(ends)}};
+  if (x.index)
+    to["i"] = *x.index;
+  return to;
+}
+
+} // namespace
+
+std::string chord_keys::to_json_text(const chord_part& x) const {
+  std::string to;
+  append_json(to, to_json(*this, x));
+  return to;
+}
+
+} // namespace umbel::redis

@@ -1,0 +1,29 @@
+// Parts of chords as chord.lua takes them: with the names of keys in place of
+// those of groups, tasks and queues.
+#pragma once
+
+#include "protocol/backend/workflow.hpp"
+#include "protocol/broker/redis/keys.hpp"
+
+#include <string>
+
+namespace umbel::redis {
+
+struct chord_keys {
+  const std::string& results; ///< prefix of tasks' results
+  const std::string& groups;  ///< prefix of groups
+  const keys& queues;
+
+  std::string base_of(const chord_part& x) const {
+    return groups + x.group;
+  }
+
+  std::string key_of(const group_record& x) const {
+    return groups + x.group
+           + (x.what == group_record::kind::size ? ".s" : "");
+  }
+
+  std::string to_json_text(const chord_part& x) const;
+};
+
+} // namespace umbel::redis

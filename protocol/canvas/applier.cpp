@@ -1,0 +1,227 @@
+#include "protocol/canvas/applier.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace umbel::canvas {
+
+namespace {
+
+timestamp after(double seconds) {
+  constexpr double longest = 1e9; // about 30 years
+  auto bounded = std::clamp(seconds, 0.0, longest);
+  return now() + std::chrono::microseconds{int64_t(bounded * 1e6)};
+}
+
+/// A time, or seconds from now.
+std::optional<timestamp> moment(const signature& x, const char* key) {
+  auto* value = x.find_option(key);
+  if (value && value->is_number())
+    return after(value->to_number<double>());
+  auto parsed = parse_time(x.option(key));
+  return parsed ? std::optional{*parsed} : std::nullopt;
+}
+
+json::value list_or_null(const signature& x, std::string_view key) {
+  auto list = x.option_list(key);
+  if (list.empty())
+    return nullptr;
+  return json::array(list.begin(), list.end());
+}
+
+json::object headers_of(const signature& x) {
+  json::object to;
+  auto limit = [&](const char* key) {
+    auto* value = x.find_option(key);
+    return value ? *value : json::value(nullptr);
+  };
+  to["timelimit"] = json::array{limit("time_limit"), limit("soft_time_limit")};
+  const std::pair<const char*, const char*> names[] = {
+      {"group_id", "group"},
+      {"group_index", "group_index"},
+      {"shadow", "shadow"},
+      {"ignore_result", "ignore_result"},
+      {"replaced_task_nesting", "replaced_task_nesting"},
+      {"stamped_headers", "stamped_headers"}};
+  for (auto& [from, header] : names)
+    if (auto* value = x.find_option(from))
+      to[header] = *value;
+  if (auto* stamped = x.find_option("stamped_headers");
+      stamped && stamped->is_array()) {
+    json::object stamps;
+    for (auto& name : stamped->get_array())
+      if (name.is_string())
+        if (auto* value = x.find_option(name.get_string()))
+          stamps[name.get_string()] = *value;
+    to["stamps"] = std::move(stamps);
+  }
+  if (auto* more = x.find_option("headers"); more && more->is_object())
+    for (auto& [key, value] : more->get_object())
+      to[key] = value;
+  return to;
+}
+
+body_form form_of(const signature& x, body_form to) {
+  if (auto given = parse_serializer(x.option("serializer")))
+    to.serializer = *given;
+  if (auto name = x.option("compression"); !name.empty())
+    if (auto given = parse_compression(name))
+      to.compression = *given;
+  return to;
+}
+
+json::array concat(const json::array& x, const json::array& y) {
+  auto to = x;
+  to.insert(to.end(), y.begin(), y.end());
+  return to;
+}
+
+/// Whether a result is of several tasks, so that the list of a chord's results
+/// is nested.
+bool is_nested(const json::value& result) {
+  return std::ranges::any_of(result.at(1).as_array(), [](auto& child) {
+    return !child.at(1).is_null();
+  });
+}
+
+} // namespace
+
+json::value applier::apply(signature x, const json::array& first,
+                           const json::array* chain) {
+  auto result = freeze(x);
+  carry_out(std::move(x), first, chain);
+  to_.children.push_back(result);
+  return result;
+}
+
+/// @pre frozen
+void applier::carry_out(signature x, const json::array& first,
+                        const json::array* chain) {
+  json::array all;
+  if (auto* own = x.find_option("chain"); own && own->is_array()) {
+    all = chain ? concat(*chain, own->get_array()) : own->get_array();
+    chain = &all;
+    x.options.erase("chain");
+  }
+  switch (x.kind) {
+    case kind::chain:
+      apply_chain(std::move(x), first, chain);
+      break;
+    case kind::group:
+      apply_group(x, first, chain);
+      break;
+    case kind::chord:
+      apply_chord(std::move(x), first, chain);
+      break;
+    default:
+      apply_task(x, first, chain);
+  }
+}
+
+void applier::apply_task(const signature& x, const json::array& first,
+                         const json::array* chain) {
+  task_call call;
+  call.task = x.task;
+  call.id = x.option("task_id");
+  call.args = x.immutable ? x.args : concat(first, x.args);
+  call.kwargs = x.kwargs;
+  call.embed = {{"callbacks", list_or_null(x, "link")},
+                {"errbacks", list_or_null(x, "link_error")},
+                {"chain", nullptr},
+                {"chord", nullptr}};
+  if (chain)
+    call.embed["chain"] = *chain;
+  if (auto* chord = x.find_option("chord"))
+    call.embed["chord"] = *chord;
+  call.eta = moment(x, "eta");
+  if (auto countdown = moment(x, "countdown"))
+    call.eta = countdown;
+  call.expires = moment(x, "expires");
+  call.queue = from_.queue;
+  for (auto key : {"queue", "routing_key"})
+    if (auto queue = x.option(key); !queue.empty()) {
+      call.queue = queue;
+      break;
+    }
+  if (auto* value = x.find_option("priority"); value && value->is_int64())
+    call.priority =
+        static_cast<int>(std::clamp<int64_t>(value->get_int64(), 0, 9));
+  if (auto* value = x.find_option("retries"); value && value->is_int64())
+    call.retries = value->get_int64();
+  call.parent_id =
+      from_.parent_id.empty() ? x.option("parent_id") : from_.parent_id;
+  call.root_id = from_.root_id.empty() ? x.option("root_id") : from_.root_id;
+  call.reply_to = x.option("reply_to");
+  if (call.reply_to.empty())
+    call.reply_to = from_.reply_to;
+  call.origin = from_.node;
+  call.headers = headers_of(x);
+  call.form = form_of(x, from_.form);
+  call.plain = from_.plain;
+  auto queue = queue_name{call.queue};
+  to_.publish.push_back(
+      {std::move(queue), call.priority, make_task_message(call)});
+}
+
+void applier::apply_chain(signature x, const json::array& first,
+                          const json::array* chain) {
+  auto steps = x.tasks();
+  if (steps.empty())
+    return;
+  auto rest = chain ? *chain : json::array{};
+  for (auto i = steps.rbegin(); i + 1 != steps.rend(); ++i)
+    rest.push_back(to_json_value(*i));
+  auto args = x.immutable ? x.args : concat(first, x.args);
+  carry_out(std::move(steps.front()), args, &rest);
+}
+
+void applier::apply_group(const signature& x, const json::array& first,
+                          const json::array* chain) {
+  auto id = x.option("task_id");
+  for (auto& task : x.tasks()) {
+    if (task.option("group_id").empty())
+      task.options["group_id"] = id;
+    carry_out(std::move(task), first, chain);
+  }
+}
+
+void applier::apply_chord(signature x, const json::array& first,
+                          const json::array* chain) {
+  auto id = x.option("header_id");
+  auto body = x.body();
+  if (chain) {
+    // What follows a chord follows its body.
+    auto* own = body.find_option("chain");
+    body.options["chain"] =
+        own && own->is_array() ? concat(*chain, own->get_array()) : *chain;
+  }
+  auto tasks = x.tasks();
+  auto args = x.immutable ? x.args : concat(first, x.args);
+  if (tasks.empty()) {
+    freeze(body);
+    carry_out(std::move(body), {json::array{}}, nullptr);
+    return;
+  }
+  size_t parts = 0;
+  json::array results;
+  auto chord = to_json_value(body);
+  int64_t index = 0;
+  for (auto& task : tasks) {
+    parts += count_parts(task);
+    results.push_back(freeze(task, {id, chord, index++}));
+  }
+  to_.groups.push_back(
+      {id, group_record::kind::size, std::to_string(parts)});
+  json::value all = json::array{json::array{json::value(id), nullptr},
+                                std::move(results)};
+  if (is_nested(all)) {
+    std::string text;
+    append_json(text, json::object{{"result", all}});
+    to_.groups.push_back({id, group_record::kind::results, std::move(text)});
+  }
+  for (auto& task : tasks)
+    carry_out(std::move(task), args, nullptr);
+}
+
+} // namespace umbel::canvas

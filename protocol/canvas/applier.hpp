@@ -1,0 +1,89 @@
+// Carries out signatures: turns them into messages, and into what the result
+// store must know of their groups. Celery's `Signature.apply_async`.
+//
+//  1. Every task gets its id, and knows the chord and the group that it is a
+//     part of (Celery: freeze).
+//  2. A task is a message. It takes the chain along that is to follow it.
+//  3. A chain is its first task; a group all its tasks; a chord the tasks of its
+//     header, which carry its body.
+//
+// Where Celery's own rules lose something, these do not: the id of a map in a
+// chain is kept, a group within a chord's header does not change its size.
+#pragma once
+
+#include "protocol/backend/workflow.hpp"
+#include "protocol/broker/broker.hpp"
+#include "protocol/canvas/signature.hpp"
+#include "protocol/message/task_message.hpp"
+
+#include <string>
+#include <vector>
+
+namespace umbel::canvas {
+
+/// Who applies, and what a message says where its signature says nothing.
+struct origin {
+  std::string parent_id; ///< the task that this follows from; empty: none
+  std::string root_id;   ///< empty: each task is the root of what follows it
+  std::string node;      ///< "celery@host"; empty: a client
+  std::string reply_to;  ///< empty: what the signature says
+  std::string queue{"celery"};
+  body_form form;
+  bool plain = false; ///< bodies as plain JSON text (`task_call::plain`)
+};
+
+/// What is to be published, and what is to be stored before.
+struct application {
+  std::vector<outgoing_message> publish;
+  std::vector<group_record> groups;
+  json::array children; ///< result tuples of what was applied
+};
+
+class applier {
+public:
+  /// @pre both outlive it
+  applier(application& to, const origin& from) : to_(to), from_(from) {
+  }
+
+  /// @param first partial arguments, which come before the signature's own
+  ///              unless it is immutable
+  /// @param chain what is to follow, in reverse order (`embed.chain`), or null
+  /// @returns Celery's result tuple: `[[id, parent], children]`, of a chain that
+  ///          of its last step
+  json::value apply(signature x, const json::array& first = {},
+                    const json::array* chain = nullptr);
+
+private:
+  void carry_out(signature x, const json::array& first,
+                 const json::array* chain);
+  void apply_task(const signature& x, const json::array& first,
+                  const json::array* chain);
+  void apply_chain(signature x, const json::array& first,
+                   const json::array* chain);
+  void apply_group(const signature& x, const json::array& first,
+                   const json::array* chain);
+  void apply_chord(signature x, const json::array& first,
+                   const json::array* chain);
+
+  application& to_;
+  const origin& from_;
+};
+
+/// What a frozen signature takes part in.
+struct membership {
+  std::string group;
+  json::value chord; ///< its body; null: none
+  std::optional<int64_t> index;
+};
+
+/// Gives ids where there are none, and tells the task whose end is the
+/// signature's (of a chain the last one, of a chord its body) of its group.
+/// Chunks become the group of starmaps that they are, a chain within a chain is
+/// spliced into it, and a group with something after it becomes a chord.
+/// @returns Celery's result tuple
+json::value freeze(signature& x, const membership& in = {});
+
+/// How many parts of a chord this counts for.
+size_t count_parts(const signature& x);
+
+} // namespace umbel::canvas

@@ -1,0 +1,285 @@
+"""Workflows from Python's client through the worker.
+
+The table is generated: everything that takes a number is put into everything that
+workflows can be made of, and the result is compared with what the same tree gives
+when it is evaluated here. `--worker python` holds the table against Celery.
+"""
+
+import itertools
+import json
+from dataclasses import dataclass
+from typing import Any, Callable
+
+import pytest
+from celery import chain, chord, group
+from celery.exceptions import ChordError, NotRegistered
+from celery.result import GroupResult
+
+from harness.celery_tasks import make_app
+from harness.waiting import eventually
+
+app = make_app("memory://", "cache+memory://")
+add, mul, xsum, echo, fail, crash = (
+    app.tasks[f"tasks.{name}"] for name in "add mul xsum echo fail crash".split()
+)
+
+
+@dataclass
+class Shape:
+    """A signature, and the same computed here from what comes before it."""
+
+    name: str
+    make: Callable[[], Any]
+    value: Callable[..., Any]
+
+
+def start(n: int) -> Shape:
+    return Shape(f"{n}+1", lambda: add.s(n, 1), lambda: n + 1)
+
+
+PLUS = Shape("+10", lambda: add.s(10), lambda x: x + 10)
+TIMES = Shape("*3", lambda: mul.s(3), lambda x: x * 3)
+SUM = Shape("sum", lambda: xsum.s(), lambda x: sum(x))
+ECHO = Shape("echo", lambda: echo.s(), lambda x: x)
+
+
+def chain_of(*steps: Shape) -> Shape:
+    def value(*first):
+        for step in steps:
+            first = (step.value(*first),)
+        return first[0]
+
+    name = " | ".join(x.name for x in steps)
+    return Shape(f"({name})", lambda: chain(*(x.make() for x in steps)), value)
+
+
+def group_of(*tasks: Shape) -> Shape:
+    name = ", ".join(x.name for x in tasks)
+    return Shape(
+        f"[{name}]",
+        lambda: group([x.make() for x in tasks]),
+        lambda *first: [x.value(*first) for x in tasks],
+    )
+
+
+def chord_of(header: list[Shape], body: Shape) -> Shape:
+    name = ", ".join(x.name for x in header)
+    return Shape(
+        f"chord([{name}], {body.name})",
+        lambda: chord([x.make() for x in header], body.make()),
+        lambda *first: body.value([x.value(*first) for x in header]),
+    )
+
+
+MAP = Shape("map", lambda: xsum.map([[1, 2], [3]]), lambda *_: [3, 3])
+STARMAP = Shape("starmap", lambda: add.starmap([(1, 2), (3, 4)]), lambda *_: [3, 7])
+CHUNKS = Shape(
+    "chunks",
+    lambda: add.chunks([(1, 2), (3, 4), (5, 6)], 2).group(),
+    lambda *_: [[3, 7], [11]],
+)
+
+#: From a number to a number, of every kind.
+NUMBERS = [
+    PLUS,
+    chain_of(PLUS, TIMES),
+    chord_of([PLUS, TIMES], SUM),
+    chain_of(group_of(PLUS, TIMES), SUM, TIMES),
+    chord_of([chain_of(PLUS, TIMES), TIMES], chain_of(SUM, PLUS)),
+]
+#: From a number to a list.
+LISTS = [
+    group_of(PLUS, TIMES),
+    group_of(chain_of(PLUS, TIMES), TIMES),
+    chain_of(TIMES, group_of(PLUS, PLUS)),
+]
+
+
+def table() -> list[Shape]:
+    shapes = [start(2), MAP, STARMAP, CHUNKS, chain_of(MAP, SUM), chain_of(STARMAP, SUM)]
+    for x, y in itertools.product(NUMBERS, NUMBERS):
+        shapes.append(chain_of(start(1), x, y))
+    for x, y in itertools.combinations_with_replacement(NUMBERS, 2):
+        shapes.append(group_of(chain_of(start(1), x), chain_of(start(2), y)))
+        shapes.append(chord_of([chain_of(start(1), x), chain_of(start(2), y)], SUM))
+    for x in NUMBERS:
+        shapes.append(chord_of([start(1), start(2)], chain_of(SUM, x)))
+        shapes.append(chain_of(start(1), group_of(x, x, PLUS), SUM))
+        shapes.append(chord_of([start(1), MAP, STARMAP, chain_of(start(1), x)], ECHO))
+        shapes.append(group_of(start(1), STARMAP, chain_of(start(1), x)))
+    for x in LISTS:
+        shapes.append(chain_of(start(1), x))
+        shapes.append(chain_of(start(1), x, SUM))
+        shapes.append(chain_of(start(1), x, SUM, x))
+        shapes.append(chord_of([start(1), start(2)], chain_of(SUM, x)))
+        shapes.append(chord_of([start(1), chain_of(start(2), x)], ECHO))
+    return shapes
+
+
+SHAPES = table()
+
+
+def end_of(celery, result):
+    """What it has ended with itself: `result.get()` throws what its parents have."""
+    return celery.AsyncResult(result.id).get(timeout=20)
+
+
+def value_of(celery, result):
+    """One by one: GroupResult.get of Celery 5.2.6 waits for ever for a chord in it
+    whose body is a chain, although all results are there."""
+    if isinstance(result, GroupResult):
+        return [value_of(celery, x) for x in result.results]
+    return end_of(celery, result)
+
+
+def of(app_, signature):
+    """The same signature as one of this app, as it comes over the wire."""
+    return app_.signature(json.loads(json.dumps(signature)))
+
+
+def test_every_nesting_gives_what_plain_evaluation_gives(celery, worker):
+    assert len(SHAPES) >= 60
+    worker()
+    started = [(x, of(celery, x.make()).apply_async()) for x in SHAPES]
+    wrong = []
+    for shape, result in started:
+        try:
+            value = value_of(celery, result)
+        except Exception as e:
+            value = repr(e)
+        if value != shape.value():
+            wrong.append(f"{shape.name}: {value}, not {shape.value()}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_callbacks(celery, worker):
+    worker()
+    one = of(celery, add.s(1, 1))
+    one.link(of(celery, PLUS.make()).set(task_id="one"))
+    one.apply_async()
+    assert celery.AsyncResult("one").get(timeout=20) == 12
+    two = of(celery, add.s(2, 2))
+    for i, shape in enumerate((PLUS, chain_of(TIMES, PLUS), chord_of([PLUS, TIMES], SUM))):
+        two.link(of(celery, shape.make()) | of(celery, echo.s()).set(task_id=f"two{i}"))
+    parent = two.apply_async()
+    found = [celery.AsyncResult(f"two{i}").get(timeout=20) for i in range(3)]
+    assert found == [14, 22, 26]
+    assert parent.children  # the group that they were
+
+
+def test_a_step_knows_where_it_comes_from(celery, umbel_worker, broker):
+    umbel_worker(config={"result_extended": True})
+    last = of(celery, chain(add.s(1, 1), add.s(2), add.s(3))).apply_async()
+    assert last.get(timeout=20) == 7
+    first = last.parent.parent
+    assert broker.document(last.id)["parent_id"] == last.parent.id
+    assert broker.document(last.parent.id)["parent_id"] == first.id
+    assert [x.id for x in first.children] == [last.parent.id]
+    assert list(first.collect())[-1][1] == 7
+
+
+def test_what_comes_after_a_failure_fails_too(celery, umbel_worker, broker):
+    """Celery leaves out the body of a chord that is to come."""
+    umbel_worker()
+    last = of(celery, chain(fail.s("no"), group(add.s(1), add.s(2)), xsum.s(), add.s(1))).apply_async()
+    with pytest.raises(ValueError, match="no"):
+        last.get(timeout=20)
+    nodes = [last, last.parent]
+    assert {broker.document(x.id)["status"] for x in nodes} == {"FAILURE"}
+
+
+def test_errbacks(celery, worker):
+    worker()
+    one = of(celery, fail.s("no")).on_error(of(celery, echo.s()).set(task_id="errback"))
+    failed = one.apply_async()
+    assert celery.AsyncResult("errback").get(timeout=20) == failed.id
+    # Those of the whole chain are those of each step.
+    steps = of(celery, chain(add.s(1, 1), add.s("x"), add.s(1)))
+    steps.link_error(of(celery, echo.s()).set(task_id="of-chain"))
+    last = steps.apply_async()
+    assert celery.AsyncResult("of-chain").get(timeout=20) == last.parent.id
+
+
+def test_a_chord_with_a_failed_part(celery, worker):
+    worker()
+    body = of(celery, xsum.s()).on_error(of(celery, echo.s()).set(task_id="errback"))
+    result = chord([of(celery, x) for x in (add.s(1, 1), fail.s("it's no"), add.s(2, 2))], body)()
+    with pytest.raises(ChordError) as caught:
+        end_of(celery, result)
+    culprit = result.parent.results[1].id
+    assert str(caught.value) == f'Dependency {culprit} raised ValueError("it\'s no")'
+    assert celery.AsyncResult("errback").get(timeout=20) == result.id
+
+
+def test_a_failed_chord_fails_the_chord_around_it(celery, umbel_worker):
+    """Celery leaves the outer one waiting for ever."""
+    umbel_worker()
+    inner = chord([add.s(1, 1), fail.s("no")], xsum.s())
+    outer = of(celery, chord([add.s(1, 1), chain(inner, add.s(1))], chain(xsum.s(), add.s(1)))).apply_async()
+    with pytest.raises(ChordError, match="Dependency .* raised ChordError"):
+        end_of(celery, outer)
+
+
+@pytest.mark.parametrize("end", ["crash", "unknown", "time limit", "revoked", "expired"])
+def test_a_part_that_no_child_can_speak_for(celery, umbel_worker, end):
+    """The worker itself writes its end, and counts it."""
+    umbel_worker()
+    part = {
+        "crash": lambda: of(celery, crash.s(9)),
+        "unknown": lambda: celery.signature("tasks.unknown"),
+        "time limit": lambda: of(celery, app.tasks["tasks.spin"].s(60)).set(time_limit=0.2),
+        "revoked": lambda: of(celery, add.s(1, 1)).set(task_id="revoked"),
+        "expired": lambda: of(celery, add.s(1, 1)).set(expires=-1),
+    }[end]()
+    if end == "revoked":
+        celery.control.revoke("revoked", reply=True, timeout=5, limit=1)
+    result = chord([of(celery, add.s(1, 1)), part], of(celery, xsum.s()))()
+    why = {
+        "crash": "WorkerLostError",
+        "unknown": r"NotRegistered\('tasks.unknown'\)",
+        "time limit": r"TimeLimitExceeded\(0.2\)",
+        "revoked": r"TaskRevokedError\('revoked'\)",
+        "expired": r"TaskRevokedError\('expired'\)",
+    }[end]
+    with pytest.raises(ChordError, match=why):
+        end_of(celery, result)
+
+
+def test_a_part_that_runs_twice_counts_once(celery, umbel_worker, redis_client):
+    result = chord([of(celery, add.s(i, i)) for i in range(10)], of(celery, xsum.s()))()
+    for message in redis_client.lrange("celery", 0, -1):
+        redis_client.lpush("celery", message)
+    assert redis_client.llen("celery") == 20
+    umbel_worker()
+    assert result.get(timeout=20) == 90
+    eventually(lambda: redis_client.llen("celery") == 0)
+    totals = next(iter(celery.control.inspect(timeout=5, limit=1).stats().values()))["total"]
+    assert totals["tasks.xsum"] == 1
+    assert totals["tasks.add"] == 20
+
+
+def test_python_and_umbel_count_the_same_chord(celery, umbel_worker, python_worker):
+    umbel_worker("-n", "umbel@h", config={"worker_prefetch_multiplier": 1})
+    python_worker("-n", "python@h", config={"worker_prefetch_multiplier": 1})
+    results = [
+        chord(
+            [of(celery, app.tasks["tasks.sleep"].s(0.01)) for _ in range(20)],
+            of(celery, chain(xsum.s(), mul.s(100))),
+        )()
+        for _ in range(5)
+    ]
+    assert [round(x.get(timeout=30)) for x in results] == [20] * 5
+    totals = celery.control.inspect(timeout=5, limit=2).stats()
+    ran = [x["total"].get("tasks.sleep", 0) for x in totals.values()]
+    assert len(ran) == 2 and min(ran) > 0, ran
+
+
+def test_the_tasks_that_every_app_has(celery, worker):
+    worker()
+    send = celery.send_task
+    assert send("celery.accumulate", (1, 2)).get(timeout=20) == [1, 2]
+    assert send("celery.accumulate", (1, 2), {"index": 1}).get(timeout=20) == 2
+    assert send("celery.backend_cleanup").get(timeout=20) is None
+    unknown = send("celery.map", (), {"task": {"task": "no.such"}, "it": [1]})
+    with pytest.raises(NotRegistered):
+        unknown.get(timeout=20)
