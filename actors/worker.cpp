@@ -69,6 +69,7 @@ begin_incarnation(const worker_config& config,
   life->results = config.settings.result_serializer;
   life->options.incarnation = make_uuid().substr(0, 8);
   life->options.shared = std::make_shared<shared_connections>();
+  life->options.tell = [](auto& line) { spdlog::warn("{}", line); };
   return life;
 }
 

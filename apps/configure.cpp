@@ -127,10 +127,21 @@ broker_options to_broker_options(const settings& from) {
   to.socket_timeout = transport.socket_timeout.value_or(to.socket_timeout);
   to.heartbeat = from.broker_heartbeat;
   to.lease = from.worker_lease;
+  // RabbitMQ has no lease; but within each, connections are looked after thrice.
+  if (to.heartbeat.count() > 0
+      && amqp::is_amqp(from.broker_url.substr(0, from.broker_url.find("://")))) {
+    using ms = std::chrono::milliseconds;
+    to.lease = std::min<ms>(
+        to.lease, std::max<ms>(3 * ms{to.heartbeat} / from.broker_heartbeat_checkrate,
+                               ms{3'000}));
+  }
   to.login_method = from.broker_login_method.value_or("");
   auto& tls = from.broker_use_ssl;
   to.tls = {tls.enabled, tls.ca_certs, tls.certfile, tls.keyfile, tls.verify};
   to.queue_arguments = queue_arguments(from);
+  for (auto& queue : from.task_queues)
+    to.bindings[queue.name] = {queue.exchange, queue.exchange_type,
+                               queue.routing_key};
   to.delay_queue_type = from.broker_native_delayed_delivery_queue_type;
   to.result_url = from.result_backend;
   to.results.result_expires =

@@ -44,7 +44,15 @@ void reader_state::connect() {
     return fail_to_connect(declared.error());
   life->retries.succeeded();
   life->set_reader(connection.get());
-  self->send(consumer, reader_up{self, connection->reserved_until()});
+  auto terms = connection->reserved_until();
+  // What came back to where its task still runs must not wait for credit: the
+  // broker would give it to somebody else.
+  if (terms.ends_with_connection && life->next_sequence > 1) {
+    if (auto begun = connection->reserve(0); !begun)
+      return fail(begun.error());
+    pause_soon();
+  }
+  self->send(consumer, reader_up{self, std::move(terms)});
 }
 
 void reader_state::fetch() {

@@ -19,8 +19,10 @@
 #include "protocol/names.hpp"
 #include "protocol/rate.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -141,6 +143,7 @@ struct tls_options {
 struct shared_connections {
   std::mutex mutex;
   std::shared_ptr<void> value;
+  std::atomic<size_t> blocked = 0; ///< how many can publish nothing now
 };
 
 /// How this process takes part: the same for every connection it opens.
@@ -175,16 +178,28 @@ struct broker_options {
   /// living to read the reply.
   uint64_t first_sequence = 1;
 
+  /// Told what an operator should know and what is no error, a line at a time.
+  /// From any thread that uses a connection.
+  std::function<void(const std::string&)> tell = [](const std::string&) {};
+
   // -- for brokers that send messages unasked (RabbitMQ) ------------------------
 
   size_t prefetch = 8; ///< how many at first: concurrency x multiplier
   size_t prefetch_max = 2'048; ///< how many at most, where tasks are short
   std::chrono::seconds heartbeat{120}; ///< 0: none
-  std::string login_method; ///< PLAIN, EXTERNAL; empty: PLAIN
+  std::string login_method; ///< PLAIN, AMQPLAIN, EXTERNAL; empty: PLAIN
   tls_options tls;
   /// Of queues that are created: a JSON object for each that is known, and for
   /// all others what stands under the empty name. Empty: none.
   std::map<std::string, std::string> queue_arguments;
+  /// What a queue is bound to; all others, to the direct exchange of their name
+  /// with that name.
+  struct binding {
+    std::string exchange;
+    std::string exchange_type;
+    std::string routing_key;
+  };
+  std::map<std::string, binding> bindings;
   std::string delay_queue_type{"quorum"}; ///< of the queues that delay
   /// Shared by all connections of one life of a worker, and by them alone.
   std::shared_ptr<shared_connections> shared
@@ -207,7 +222,8 @@ public:
   // -- consuming --------------------------------------------------------------
 
   /// Takes up to `max` messages, urgent ones first, round robin between queues.
-  /// Returns at once; empty when there are none.
+  /// Returns at once; empty when there are none. With 0 it takes none, but what
+  /// this worker has in hand is made known where messages are sent unasked.
   virtual expected<std::vector<delivery>> reserve(size_t max) = 0;
 
   /// Blocks until the queues may have something, `timeout` has passed, or
@@ -247,7 +263,7 @@ public:
     return false;
   }
 
-  /// Which of these tags are still in the ledger.
+  /// Which of these tags are still in the ledger. What is not will not be again.
   virtual expected<std::vector<bool>>
   owned(std::span<const delivery_tag> tags) = 0;
 

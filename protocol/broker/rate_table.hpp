@@ -1,11 +1,14 @@
 // The buckets of many rate limits in one process.
 #pragma once
 
+#include "protocol/broker/broker.hpp"
 #include "protocol/broker/rate_bucket.hpp"
 
 #include <algorithm>
+#include <span>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 namespace umbel {
 
@@ -20,6 +23,17 @@ public:
       sweep_at_ = std::max(sweep_min, 2 * buckets_.size());
     }
     return buckets_[name].take(now, limit, hold, waited);
+  }
+
+  /// Gives several their turns.
+  std::vector<turn> take(std::span<const turn_request> batch, timestamp now) {
+    std::vector<turn> result;
+    for (auto& x : batch) {
+      auto slot = take(x.limit, now, x.rate, x.hold, x.waited);
+      result.push_back(
+        {std::max(slot.at - now, std::chrono::microseconds{0}), slot.taken});
+    }
+    return result;
   }
 
   size_t size() const noexcept {

@@ -91,6 +91,7 @@ struct settings {
   std::optional<bool> broker_connection_retry_on_startup;    ///< none: as above
   umbel::broker_transport_options broker_transport_options;
   std::chrono::seconds broker_heartbeat{120};
+  int broker_heartbeat_checkrate = 3;
   std::optional<std::string> broker_login_method;
   ssl_setting broker_use_ssl;
   std::string broker_native_delayed_delivery_queue_type{"quorum"};

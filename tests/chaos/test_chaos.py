@@ -7,15 +7,16 @@ depend on the machine).
 
 import os
 import random
-import re
 import signal
 import time
 from collections import Counter
-from typing import Callable
+from contextlib import contextmanager
+from typing import Callable, Iterator
 
 import pytest
 
 from harness.brokers import Broker
+from harness.deliveries import Deliveries, Strike
 from harness.messages import template
 from harness.proxy import Proxy
 from harness.waiting import PATIENCE, eventually
@@ -27,6 +28,7 @@ TASKS = int(os.environ.get("UMBEL_CHAOS_TASKS", "20000"))
 SEED = int(os.environ.get("UMBEL_CHAOS_SEED", time.time_ns() % 1_000_000))
 CHILDREN = 4
 SECONDS = 0.002  # that each task takes
+SETTLED = 0.05  # seconds from a task's end until it is settled at the latest
 LATE = {"task_acks_late": True, "task_reject_on_worker_lost": True}
 
 
@@ -39,6 +41,7 @@ class Chaos:
         self.proxy = proxy
         self.random = random.Random(SEED)
         self.strikes: Counter[str] = Counter()
+        self.moments: list[Strike] = []
         self.resumed: list[float] = []  # seconds from a cut to the next message
         self.workers = [start()]
 
@@ -50,33 +53,45 @@ class Chaos:
         pids = self.worker.children()
         if pids:
             try:
-                os.kill(self.random.choice(pids), signal.SIGKILL)
-                self.strikes["children killed"] += 1
+                with self._strike("children killed"):
+                    os.kill(self.random.choice(pids), signal.SIGKILL)
             except ProcessLookupError:
                 pass  # it died of an earlier strike
 
     def kill_worker(self) -> None:
-        self.worker.kill()
-        self.strikes["workers killed"] += 1
+        with self._strike("workers killed"):
+            self.worker.kill()
         self.workers.append(self.start())
 
     def cut_connections(self) -> None:
-        self._until_it_goes_on(self.proxy.cut, "connections cut")
+        with self._strike("connections cut"):
+            self.proxy.cut()
+        self._until_it_goes_on()
 
     def stop_server(self) -> None:
         """Consumption has to go on when the server is there again."""
-        self.broker.stop()
-        self._until_it_goes_on(self.broker.start, "servers stopped")
+        with self._strike("servers stopped"):
+            self.broker.stop()
+            self.broker.start()
+        self._until_it_goes_on()
 
     def kill_server(self) -> None:
-        """RabbitMQ then forgets what was acknowledged in the last seconds."""
-        self.broker.kill()
-        self._until_it_goes_on(self.broker.start, "servers killed")
+        """RabbitMQ then forgets what was acknowledged in the last seconds; the
+        worker remembers."""
+        with self._strike("servers killed"):
+            self.broker.kill()
+            self.broker.start()
+        self._until_it_goes_on()
 
-    def _until_it_goes_on(self, strike: Callable[[], None], name: str) -> None:
-        """Measures how long after the strike the next message comes."""
-        strike()
+    @contextmanager
+    def _strike(self, name: str) -> Iterator[None]:
+        begin = time.time()
+        yield
+        self.moments.append((begin, time.time()))
         self.strikes[name] += 1
+
+    def _until_it_goes_on(self) -> None:
+        """Measures how long after the strike the next message comes."""
         begin = time.monotonic()
         with open(self.worker.log_path, "rb") as log:
             log.seek(0, os.SEEK_END)
@@ -115,16 +130,17 @@ class Chaos:
         self.random.choice(strikes)(self)
         eventually(done, 120, "everything is settled", interval=0.2)
 
-    def runs(self) -> Counter[str]:
-        """How often each task has run to its end."""
-        result: Counter[str] = Counter()
-        for worker in self.workers:
-            result.update(re.findall(r"\[(\S+)\] succeeded in ", worker.log))
-        return result
+    def deliveries(self) -> Deliveries:
+        return Deliveries(worker.log for worker in self.workers)
+
+    def ran_twice_for_nothing(self) -> list[str]:
+        """Tasks that ran again and had not been in hand at any strike."""
+        slack = SETTLED * PATIENCE
+        return self.deliveries().unexplained(self.moments, slack)
 
     def report(self, ids: list[str], begin: float) -> dict[str, int]:
         found = self.broker.statuses(ids)
-        doubles = sum(n - 1 for n in self.runs().values())
+        doubles = self.deliveries().doubles()
         resumed = f", went on within {max(self.resumed):.2f} s" if self.resumed else ""
         print(
             f"\n{self.broker.name}, seed {SEED}: {len(ids)} tasks in "
@@ -182,6 +198,7 @@ def test_no_task_is_lost(chaos, celery, broker, plan, capsys):
         under_fire.worker.stop()
     assert found == {"SUCCESS": TASKS}
     assert sum(under_fire.strikes.values()) > 1
+    assert under_fire.ran_twice_for_nothing() == []
     assert broker.dead_letters() == []
 
 
@@ -211,6 +228,7 @@ def test_a_hundred_cuts(chaos, celery, broker, capsys):
     assert found == {"SUCCESS": TASKS}
     assert len(under_fire.workers) == 1
     assert max(under_fire.resumed) < 5 * PATIENCE
+    assert under_fire.ran_twice_for_nothing() == []
     assert broker.dead_letters() == []
 
 

@@ -178,3 +178,72 @@ class RabbitMQServer:
         )
         connection.connect()
         return connection
+
+    # -- what can be changed while it runs ---------------------------------------
+
+    def listen_tls(self, authority: "Authority", host: str = "localhost") -> int:
+        """Accepts TLS as `host`. @returns the port."""
+        certificate, key = authority.issue(host)
+        port = free_port()
+        self._ask(
+            "begin {ok, _} = application:ensure_all_started(ssl), "
+            f'ok = rabbit_networking:start_ssl_listener({{"127.0.0.1", {port}}}, '
+            f'[{{cacertfile, "{authority.certificate}"}}, '
+            f'{{certfile, "{certificate}"}}, {{keyfile, "{key}"}}], 1), "" end'
+        )
+        return port
+
+    def set_login_methods(self, *names: str) -> None:
+        text = ", ".join(f"'{name}'" for name in names)
+        self._ask(
+            f'begin application:set_env(rabbit, auth_mechanisms, [{text}]), "" end'
+        )
+
+    def set_memory_limit(self, share: float) -> None:
+        """Takes nothing in while it uses more than this share of the machine's
+        memory, as `rabbitmqctl set_vm_memory_high_watermark` has it."""
+        self._ask(
+            f'begin ok = vm_memory_monitor:set_vm_memory_high_watermark({share:f}), "" end'
+        )
+
+    def set_consumer_timeout(self, milliseconds: int, every: int) -> None:
+        """For channels that are opened from now on; they look every so often."""
+        self._ask(
+            f"begin application:set_env(rabbit, consumer_timeout, {milliseconds}), "
+            f'application:set_env(rabbit, channel_tick_interval, {every}), "" end'
+        )
+
+
+class Authority:
+    """Signs certificates."""
+
+    def __init__(self, directory: Path, name: str):
+        self.directory = directory / name
+        self.directory.mkdir()
+        self.certificate = self.directory / "ca.pem"
+        self._key = self.directory / "ca.key"
+        self._openssl(
+            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+            "-nodes", "-days", "2", "-subj", f"/CN={name}", "-keyout", self._key,
+            "-out", self.certificate,
+        )
+
+    def issue(self, host: str) -> tuple[Path, Path]:
+        """A certificate for a server, and its key."""
+        certificate, key = self.directory / f"{host}.pem", self.directory / f"{host}.key"
+        request = self.directory / "request"
+        extension = self.directory / "extension"
+        extension.write_text(f"subjectAltName=DNS:{host}\n")
+        self._openssl(
+            "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            "-subj", f"/CN={host}", "-keyout", key, "-out", request,
+        )
+        self._openssl(
+            "x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self._key,
+            "-CAcreateserial", "-days", "2", "-extfile", extension, "-out", certificate,
+        )
+        return certificate, key
+
+    @staticmethod
+    def _openssl(*args: object) -> None:
+        subprocess.run(["openssl", *map(str, args)], check=True, capture_output=True)

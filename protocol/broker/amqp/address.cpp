@@ -85,10 +85,11 @@ expected<std::vector<address>> to_addresses(std::string_view urls) {
 
 expected<void> check_options(const broker_options& options) {
   auto& method = options.login_method;
-  if (!method.empty() && method != "PLAIN" && method != "EXTERNAL")
+  if (!method.empty() && method != "PLAIN" && method != "AMQPLAIN"
+      && method != "EXTERNAL")
     return error{errc::invalid_setting,
                  "broker_login_method \"" + method
-                   + "\" is neither PLAIN nor EXTERNAL"};
+                   + "\" is none of PLAIN, AMQPLAIN, EXTERNAL"};
   auto& tls = options.tls;
   using item = std::pair<const char*, const std::string*>;
   for (auto& [name, file] : {item{"ca_certs", &tls.ca_certs},

@@ -107,14 +107,7 @@ expected<forward_report> amqp_broker::forward() {
 // RabbitMQ cannot count for all nodes: each counts for itself.
 expected<std::vector<turn>>
 amqp_broker::take_turns(std::span<const turn_request> batch) {
-  std::vector<turn> result;
-  auto t = now();
-  for (auto& x : batch) {
-    auto slot = rates_.take(x.limit, t, x.rate, x.hold, x.waited);
-    result.push_back({std::max(slot.at - t, std::chrono::microseconds{0}),
-                      slot.taken});
-  }
-  return result;
+  return rates_.take(batch, now());
 }
 
 bool amqp_broker::shares_turns() const {

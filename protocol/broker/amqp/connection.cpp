@@ -1,5 +1,6 @@
 #include "protocol/broker/amqp/connection.hpp"
 
+#include "protocol/broker/amqp/amqplain.hpp"
 #include "protocol/broker/amqp/table.hpp"
 
 #include <amqp_ssl_socket.h>
@@ -72,11 +73,18 @@ errc code_of_reply(int code) {
     case 403: // access refused
     case 405: // resource locked
     case 406: // precondition failed
+    case 503: // command invalid: an exchange of a type that there is not
     case 530: // not allowed
       return errc::refused;
     default:
       return errc::unavailable;
   }
+}
+
+/// Seconds.
+int shortest_heartbeat(const broker_options& options) {
+  using std::chrono::ceil, std::chrono::seconds;
+  return static_cast<int>(ceil<seconds>(options.lease * 2 / 3).count());
 }
 
 } // namespace
@@ -88,6 +96,7 @@ connection::connection(const address& to, amqp_connection_state_t state)
 }
 
 connection::~connection() {
+  set_blocked(false, {});
   hang_up();
   amqp_destroy_connection(state_);
 }
@@ -116,6 +125,8 @@ connection::open(const std::string& urls, const broker_options& options,
     if (!state)
       return error{errc::unavailable, "no memory for a connection"};
     std::unique_ptr<connection> result{new connection{to, state}};
+    result->tell_ = options.tell;
+    result->shared_ = options.shared;
     auto done = result->connect(to, options);
     if (done)
       done = result->log_in(to, options, purpose);
@@ -185,7 +196,8 @@ expected<void> connection::log_in(const address& to,
   amqp_set_handshake_timeout(state_, &patience);
   auto reply_patience = to_timeval(options.socket_timeout);
   amqp_set_rpc_timeout(state_, &reply_patience);
-  std::array capabilities{entry("consumer_cancel_notify", field(true)),
+  std::array capabilities{entry("authentication_failure_close", field(true)),
+                          entry("consumer_cancel_notify", field(true)),
                           entry("connection.blocked", field(true)),
                           entry("publisher_confirms", field(true)),
                           entry("basic.nack", field(true))};
@@ -200,12 +212,15 @@ expected<void> connection::log_in(const address& to,
   amqp_table_t table{static_cast<int>(properties.size()), properties.data()};
   auto heartbeat
     = to.heartbeat.value_or(static_cast<int>(options.heartbeat.count()));
-  // The worker looks after its connections every few seconds (`renew`); it
-  // could not keep up with a quicker beat.
+  // The worker looks after its connections three times within a lease (`renew`);
+  // it could not keep up with a quicker beat.
   if (heartbeat > 0)
-    heartbeat = std::max(heartbeat, 10);
+    heartbeat = std::max(heartbeat, shortest_heartbeat(options));
   amqp_rpc_reply_t reply{};
-  if (options.login_method != "EXTERNAL")
+  if (options.login_method == "AMQPLAIN")
+    reply = log_in_with_amqplain(
+      state_, to, {frame_max, heartbeat, table, options.connect_timeout});
+  else if (options.login_method != "EXTERNAL")
     reply = amqp_login_with_properties(
       state_, to.vhost.c_str(), 0, frame_max, heartbeat, &table,
       AMQP_SASL_METHOD_PLAIN, to.user.c_str(), to.password.c_str());
@@ -313,15 +328,29 @@ expected<void> connection::judge(const amqp_frame_t& x,
                        + std::string{view(cancel->consumer_tag)}
                        + ": its queue was deleted or moved");
     }
-    case AMQP_CONNECTION_BLOCKED_METHOD:
-      blocked_ = true;
+    case AMQP_CONNECTION_BLOCKED_METHOD: {
+      auto* what
+        = static_cast<amqp_connection_blocked_t*>(x.payload.method.decoded);
+      set_blocked(true, "takes no messages in: "
+                          + std::string{view(what->reason)}
+                          + "; publishing waits");
       return {};
+    }
     case AMQP_CONNECTION_UNBLOCKED_METHOD:
-      blocked_ = false;
+      set_blocked(false, "takes messages in again");
       return {};
     default:
       return {};
   }
+}
+
+/// All connections of a worker are blocked, but the operator is told once.
+void connection::set_blocked(bool x, const std::string& line) {
+  if (std::exchange(blocked_, x) == x)
+    return;
+  auto others = shared_ ? (x ? shared_->blocked++ : --shared_->blocked) : 0;
+  if (others == 0 && !line.empty())
+    tell_(location_ + ' ' + line);
 }
 
 bool connection::has_frames() const noexcept {

@@ -11,6 +11,7 @@
 #include <amqp.h>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -70,7 +71,8 @@ public:
                                              const std::string& doing);
 
   /// What this frame is an error of, if it is one: closed by the server,
-  /// consumer cancelled. Connection.blocked and unblocked are noted.
+  /// consumer cancelled. Connection.blocked and unblocked are noted, and
+  /// the operator is told.
   expected<void> judge(const amqp_frame_t& x, const std::string& doing);
 
   /// Whether frames wait in memory, where poll does not see them.
@@ -108,8 +110,12 @@ private:
   expected<void> log_in(const address& to, const broker_options& options,
                         const std::string& purpose);
 
+  void set_blocked(bool x, const std::string& line);
+
   amqp_connection_state_t state_;
   std::string location_;
+  std::function<void(const std::string&)> tell_;
+  std::shared_ptr<shared_connections> shared_; ///< null: nobody else's
   bool side_open_ = false;
   bool blocked_ = false;
   bool logged_in_ = false;

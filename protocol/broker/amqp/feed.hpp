@@ -1,17 +1,15 @@
-// The feed: the connection over which messages come to one life of a worker,
-// and the ledger of those that are not acknowledged.
+// The feed: the connection over which messages come to one life of a worker.
 //
 // AMQP takes an acknowledgement only on the channel that delivered. The reader
 // reserves and the writer settles, each with a broker object and in a thread of
 // its own: they share this one. It is found through `broker_options::shared` and
 // closed when the life ends.
 //
-//   reader: take, wait, pause          writer: owned, settle, serve, close
+//   reader: take, wait, pause          writer: owns, settle, serve, close
 //
-// A mutex is held for each call, but not while the reader waits. A sequence
-// number is the number before the connection was opened plus the channel's
-// delivery tag: what a dead channel delivered is in no ledger any more, so that it
-// can never be acknowledged on a new one. RabbitMQ gives it to somebody again.
+// A mutex is held for each call, but not while the reader waits. What was
+// delivered and is not settled is in its `ledger`, which also knows what comes
+// back after a connection was lost.
 //
 // RabbitMQ sends ahead as many messages as `prefetch` says. That is fixed when
 // a consumer is registered (quorum queues know nothing else); when it holds the
@@ -23,6 +21,7 @@
 #pragma once
 
 #include "protocol/broker/amqp/connection.hpp"
+#include "protocol/broker/amqp/ledger.hpp"
 #include "protocol/broker/broker.hpp"
 #include "protocol/broker/wake_event.hpp"
 
@@ -37,13 +36,6 @@
 #include <vector>
 
 namespace umbel::amqp {
-
-/// What a settlement does with a delivery.
-enum class verdict : uint8_t {
-  ack,    ///< done with
-  nack,   ///< back on its queue, as near to its old place as may be
-  reject, ///< done with; to the queue's dead-letter exchange if it has one
-};
 
 class feed {
 public:
@@ -75,13 +67,18 @@ public:
 
   // -- the writer's side ------------------------------------------------------
 
-  /// Whether this tag was handed out and is unsettled.
+  /// Whether this tag was handed out and is unsettled. If it is not, it will
+  /// never be again.
   bool owns(const delivery_tag& tag);
 
   /// The payload of what `owns` is true of.
   std::optional<std::string> payload(const delivery_tag& tag);
 
-  /// Settles what is owned; the others are passed over.
+  /// The task has ended, or may be forgotten, and nothing is left to be stored or
+  /// published: should its message come back, it is acknowledged.
+  void finish(const delivery_tag& tag);
+
+  /// Settles what is owned. With what no longer is, nothing is left to be done.
   void settle(std::span<const std::pair<delivery_tag, verdict>> batch);
 
   /// Whether this is the first time that somebody asks for this tag.
@@ -94,13 +91,6 @@ public:
   void close();
 
 private:
-  struct entry {
-    size_t lane = 0;
-    bool handed_out = false;
-    bool returns_often = false; ///< is near a quorum queue's delivery-limit
-    std::string payload;
-  };
-
   /// One consumed queue.
   struct lane {
     queue_name queue;
@@ -108,24 +98,21 @@ private:
     std::deque<uint64_t> arrived; ///< delivery tags, not handed out
   };
 
-  using ledger = std::map<uint64_t, entry>;
-
   expected<void> connect();
   expected<void> consume();
   expected<void> cancel();
   expected<void> pump(size_t enough);
-  expected<void> accept(const amqp_envelope_t& x);
-  expected<void> give_back(std::span<const uint64_t> tags);
-  void settle_all(std::map<uint64_t, verdict>& verdicts);
+  expected<bool> accept(const amqp_envelope_t& x);
+  expected<void> give_back(std::span<const uint64_t> numbers);
+  void settle_all(ledger::verdicts verdicts);
+  bool send(const ledger::frame& x);
   void lose();
   void alert();
-  std::string tag(uint64_t number) const;
-  ledger::iterator find(const delivery_tag& tag);
+  void report();
 
   std::mutex mutex_;
   std::string url_;
   broker_options options_;
-  std::string tag_prefix_;
   wake_event ready_; ///< something came in while the writer was here
   std::unique_ptr<connection> connection_;
   bool broken_ = false; ///< the connection is finished; the reader replaces it
@@ -135,9 +122,9 @@ private:
   bool consuming_ = false;
   size_t prefetch_;
   uint64_t consumers_ = 0; ///< registered so far: no tag twice
-  uint64_t base_ = 0; ///< sequence number of delivery tag 0
-  uint64_t last_ = 0; ///< the last delivery tag of this channel
   ledger ledger_;
+  size_t num_in_hand_ = 0; ///< came back while their tasks were here, unreported
+  size_t num_done_ = 0;    ///< came back although they were acknowledged
   std::deque<delivery_tag> remembered_;
 };
 

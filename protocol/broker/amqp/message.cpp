@@ -2,10 +2,13 @@
 
 #include "protocol/broker/amqp/delay.hpp"
 
+#include <boost/container_hash/hash.hpp>
+
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <iterator>
 
 namespace umbel::amqp {
@@ -31,6 +34,15 @@ void append_member(std::string& out, std::string_view name,
   out += name;
   out += "\": ";
   umbel::append_json(out, text);
+}
+
+std::string_view text_in(const amqp_table_t& headers, std::string_view name) {
+  for (int i = 0; i < headers.num_entries; ++i) {
+    auto& entry = headers.entries[i];
+    if (view(entry.key) == name && entry.value.kind == AMQP_FIELD_KIND_UTF8)
+      return view(entry.value.value.bytes);
+  }
+  return {};
 }
 
 } // namespace
@@ -97,6 +109,19 @@ int64_t number_in(const amqp_table_t& headers, std::string_view name) {
       return entry.value.value.i64;
   }
   return 0;
+}
+
+uint64_t fingerprint(const amqp_message_t& x) {
+  auto& p = x.properties;
+  if ((p._flags & AMQP_BASIC_HEADERS_FLAG) == 0)
+    return 0;
+  auto id = text_in(p.headers, "id");
+  if (id.empty())
+    return 0;
+  auto result = static_cast<size_t>(number_in(p.headers, "retries"));
+  for (auto text : {id, text_in(p.headers, "task"), view(x.body)})
+    boost::hash_combine(result, std::hash<std::string_view>{}(text));
+  return std::max<uint64_t>(result, 1);
 }
 
 void outgoing::set_text(std::string_view name, amqp_flags_t flag,

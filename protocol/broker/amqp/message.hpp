@@ -24,6 +24,10 @@ std::string to_envelope(const amqp_envelope_t& x, std::string_view tag);
 /// A header of a message that has arrived, as a number; 0 if there is none.
 int64_t number_in(const amqp_table_t& headers, std::string_view name);
 
+/// What tells a task's message from all others: its id, how often it was retried,
+/// its task and its body. 0 for a message without an id.
+uint64_t fingerprint(const amqp_message_t& x);
+
 /// A message on its way out: what an envelope says, as AMQP wants it. Points
 /// into itself; use it where it is.
 class outgoing {

@@ -111,12 +111,15 @@ expected<void> publisher::on_confirm(run& x, uint64_t tag, bool multiple,
     return connection_->failure(
       errc::timeout, doing,
       "RabbitMQ has refused the message: its queue is full or broken");
-  for (auto i = multiple ? size_t{0} : tag - x.first; i <= tag - x.first; ++i)
+  auto last = tag - x.first;
+  for (auto i = multiple ? x.settled : last; i <= last; ++i)
     if (!x.confirmed[i]) {
       x.confirmed[i] = true;
       --x.open;
       x.open_bytes -= x.batch[i].payload.size();
     }
+  while (x.settled < x.sent && x.confirmed[x.settled])
+    ++x.settled;
   return {};
 }
 
@@ -125,7 +128,7 @@ expected<void> publisher::on_confirm(run& x, uint64_t tag, bool multiple,
 expected<void> publisher::on_return(run& x, const amqp_basic_return_t& what) {
   auto exchange = view(what.exchange);
   auto key = view(what.routing_key);
-  for (size_t i = 0; i < x.sent; ++i)
+  for (auto i = x.settled; i < x.sent; ++i)
     if (!x.confirmed[i] && x.routed[i] && x.batch[i].exchange == exchange
         && x.batch[i].routing_key == key) {
       x.routed[i] = false;

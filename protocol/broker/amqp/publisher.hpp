@@ -61,6 +61,7 @@ private:
     std::vector<bool> confirmed;
     std::vector<bool> routed;
     size_t sent = 0;
+    size_t settled = 0; ///< all before this one are confirmed
     size_t open = 0; ///< sent, not confirmed
     size_t open_bytes = 0;
     uint64_t first = 0; ///< publish number of the batch's first

@@ -44,6 +44,8 @@ amqp_broker::plan_for(std::span<const settlement> batch) {
 }
 
 expected<void> amqp_broker::add(plan& to, const settlement& x) {
+  if (x.how == disposition::ack && x.publish.empty() && !x.dead)
+    feed_->finish(x.tag);
   auto fine = x.how == disposition::none
                 ? (x.publish.empty() && !x.dead) || feed_->remember(x.tag)
                 : feed_->owns(x.tag) && to.settled.insert(x.tag.str()).second;
@@ -64,6 +66,7 @@ expected<void> amqp_broker::add(plan& to, const settlement& x) {
       what = verdict::nack;
       break;
     case disposition::requeue: {
+      what = verdict::moved;
       auto marked = mark_redelivered(feed_->payload(x.tag).value_or(""));
       if (!marked) // no envelope
         marked = feed_->payload(x.tag).value_or("");
@@ -73,6 +76,7 @@ expected<void> amqp_broker::add(plan& to, const settlement& x) {
       break;
     }
     case disposition::delay: {
+      what = verdict::moved;
       auto payload = x.payload ? *x.payload
                                : feed_->payload(x.tag).value_or("");
       if (auto done = add_delay(to, x, std::move(payload)); !done)

@@ -51,10 +51,13 @@ expected<void> topology::declare(const std::string& queue) {
   if (!*waiting)
     if (auto done = make_task_queue(queue); !done)
       return done;
-  // Its exchange has its name; if there is one of any type, it is the one.
-  auto done = make_exchange(queue, "direct");
+  auto to = broker_options::binding{queue, "direct", queue};
+  if (auto i = options_->bindings.find(queue); i != options_->bindings.end())
+    to = i->second;
+  // If there is such an exchange, of whatever type, it is the one.
+  auto done = make_exchange(to.exchange, to.exchange_type);
   if (done)
-    done = bind(queue, queue, queue);
+    done = bind(queue, to.exchange, to.routing_key);
   if (done)
     known_.insert(queue);
   return done;
@@ -172,22 +175,20 @@ expected<void> topology::make_queue(const std::string& name,
 }
 
 expected<void> topology::make_exchange(const std::string& name,
-                                       const char* type) {
+                                       const std::string& type) {
   if (auto done = connection_->open_side_channel(); !done)
     return done;
   auto handle = connection_->handle();
-  amqp_exchange_declare(handle, side_channel, bytes(name),
-                        amqp_cstring_bytes(type), true, false, false, false,
-                        amqp_empty_table);
+  amqp_exchange_declare(handle, side_channel, bytes(name), bytes(type), true,
+                        false, false, false, amqp_empty_table);
   auto done = connection_->check_side(amqp_get_rpc_reply(handle),
                                       "look at exchange " + name);
   if (done || done.error().code != errc::not_found)
     return done;
   if (auto open = connection_->open_side_channel(); !open)
     return open;
-  amqp_exchange_declare(handle, side_channel, bytes(name),
-                        amqp_cstring_bytes(type), false, true, false, false,
-                        amqp_empty_table);
+  amqp_exchange_declare(handle, side_channel, bytes(name), bytes(type), false,
+                        true, false, false, amqp_empty_table);
   return connection_->check_side(amqp_get_rpc_reply(handle),
                                  "declare exchange " + name);
 }

@@ -24,8 +24,8 @@ public:
       : connection_(&x), options_(&options) {
   }
 
-  /// A task queue: durable, bound to the direct exchange of its name. Done once
-  /// for each queue.
+  /// A task queue: durable, and bound as the options say, else to the direct
+  /// exchange of its name. Done once for each queue.
   expected<void> declare(const std::string& queue);
 
   /// A queue for dead letters, of bounded length.
@@ -44,7 +44,8 @@ private:
   expected<void> declare_levels();
   expected<void> make_task_queue(const std::string& name);
   expected<void> make_queue(const std::string& name, const amqp_table_t& args);
-  expected<void> make_exchange(const std::string& name, const char* type);
+  expected<void> make_exchange(const std::string& name,
+                               const std::string& type);
   expected<void> bind(const std::string& queue, const std::string& exchange,
                       const std::string& key);
 

@@ -1,6 +1,7 @@
 #include "protocol/broker/filesystem/filesystem_broker.hpp"
 
 #include "protocol/broker/filesystem/exchange.hpp"
+#include "protocol/broker/priority.hpp"
 #include "protocol/message/envelope.hpp"
 #include "protocol/message/json.hpp"
 
@@ -112,7 +113,7 @@ std::optional<int> filesystem_broker::step_of_foreign(const std::string& name) {
       if (auto found = properties->get_object().if_contains("priority");
           found && found->is_int64())
         priority = static_cast<int>(std::clamp<int64_t>(found->get_int64(), 0, 9));
-  auto step = filesystem::step_of(options_.priority_steps, priority);
+  auto step = step_of(options_.priority_steps, priority);
   foreign_.emplace(name, step);
   return step;
 }
@@ -249,7 +250,7 @@ void filesystem_broker::interrupt() noexcept {
 
 void filesystem_broker::put(transaction& change,
                             const outgoing_message& x) const {
-  auto step = filesystem::step_of(options_.priority_steps, x.priority);
+  auto step = step_of(options_.priority_steps, x.priority);
   change.write(x.payload,
                where_.out + '/' + new_name(x.queue, step, place::last));
 }

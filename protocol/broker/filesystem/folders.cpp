@@ -173,14 +173,6 @@ std::string new_name(const queue_name& queue, int step, place where) {
                      escape(queue.str()), ending);
 }
 
-int step_of(const std::vector<int>& steps, int priority) {
-  int result = 0;
-  for (auto step : steps)
-    if (step <= std::clamp(priority, 0, 9))
-      result = std::max(result, step);
-  return result;
-}
-
 std::string escape(std::string_view text) {
   std::string result;
   for (unsigned char c : text.substr(0, part_max)) {

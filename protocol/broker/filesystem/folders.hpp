@@ -65,9 +65,6 @@ std::string new_name(const queue_name& queue, int step, place where);
 /// A number that no other call returns, bigger than those before it.
 uint64_t new_number();
 
-/// The largest step that is not above the priority.
-int step_of(const std::vector<int>& steps, int priority);
-
 /// A text as a part of a file name: percent-encoded, cut where it is too long.
 std::string escape(std::string_view text);
 std::string unescape(std::string_view text);

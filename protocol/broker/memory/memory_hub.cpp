@@ -1,6 +1,7 @@
 #include "protocol/broker/memory/memory_hub.hpp"
 
 #include "protocol/backend/memory/result_table.hpp"
+#include "protocol/broker/priority.hpp"
 #include "protocol/message/envelope.hpp"
 
 #include <algorithm>
@@ -22,16 +23,6 @@ constexpr milliseconds resend_window = std::chrono::hours{1};
 milliseconds system_now() {
   return std::chrono::duration_cast<milliseconds>(
       std::chrono::system_clock::now().time_since_epoch());
-}
-
-// The largest step that is not above the priority; the first one for
-// priorities below all steps.
-int step_of(const std::vector<int>& steps, int priority) {
-  int result = 0;
-  for (auto step : steps)
-    if (step <= std::clamp(priority, 0, 9))
-      result = std::max(result, step);
-  return result;
 }
 
 } // namespace
@@ -296,13 +287,7 @@ forward_report memory_hub::forward() {
 
 std::vector<turn> memory_hub::take_turns(std::span<const turn_request> batch) {
   std::lock_guard guard{mutex_};
-  timestamp now{now_()};
-  std::vector<turn> result;
-  for (auto& x : batch) {
-    auto slot = rates_.take(x.limit, now, x.rate, x.hold, x.waited);
-    result.push_back({slot.at - now, slot.taken});
-  }
-  return result;
+  return rates_.take(batch, timestamp{now_()});
 }
 
 // -- producing ----------------------------------------------------------------

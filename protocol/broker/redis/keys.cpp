@@ -1,5 +1,7 @@
 #include "protocol/broker/redis/keys.hpp"
 
+#include "protocol/broker/priority.hpp"
+
 #include <algorithm>
 
 namespace umbel::redis {
@@ -12,11 +14,8 @@ keys::keys(const broker_options& options)
     steps_.push_back(0);
 }
 
-// The largest step that is not above the priority, as kombu's bisect does it.
 int keys::step(int priority) const {
-  priority = std::clamp(priority, 0, 9);
-  auto next = std::upper_bound(steps_.begin(), steps_.end(), priority);
-  return next == steps_.begin() ? steps_.front() : *std::prev(next);
+  return step_of(steps_, priority);
 }
 
 std::string keys::list(std::string_view queue, int priority) const {

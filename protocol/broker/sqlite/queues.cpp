@@ -30,14 +30,6 @@ void put_unmarked(database& db, int64_t message, place where) {
 
 } // namespace
 
-int step_of(const std::vector<int>& steps, int priority) {
-  int result = 0;
-  for (auto step : steps)
-    if (step <= std::clamp(priority, 0, 9))
-      result = std::max(result, step);
-  return result;
-}
-
 // -- looking ------------------------------------------------------------------
 
 bool anything_waits(database& db, const queue_name& queue) {

@@ -10,9 +10,6 @@
 
 namespace umbel::sqlite {
 
-/// The priority step of a message: the largest that is not above its priority.
-int step_of(const std::vector<int>& steps, int priority);
-
 // -- looking --------------------------------------------------------------------
 
 /// Whether something waits in a queue. Needs no transaction.

@@ -1,4 +1,5 @@
 // The part of sqlite_broker that settles.
+#include "protocol/broker/priority.hpp"
 #include "protocol/broker/sqlite/queues.hpp"
 #include "protocol/broker/sqlite/sqlite_broker.hpp"
 #include "protocol/broker/sqlite/statements.hpp"

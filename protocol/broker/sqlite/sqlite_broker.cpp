@@ -1,6 +1,7 @@
 #include "protocol/broker/sqlite/sqlite_broker.hpp"
 
 #include "protocol/broker/fanout.hpp"
+#include "protocol/broker/priority.hpp"
 #include "protocol/broker/sqlite/queues.hpp"
 #include "protocol/broker/sqlite/sqlite_subscription.hpp"
 #include "protocol/broker/sqlite/statements.hpp"

@@ -120,6 +120,51 @@ CAF_TEST(what_a_dead_channel_delivered_is_never_settled_on_a_new_one) {
   CAF_CHECK(settle(*writer, settled(again)));
 }
 
+CAF_TEST(what_is_still_in_hand_is_not_handed_out_again_after_a_failure) {
+  auto options = w.options("a@h");
+  auto reader = w.connect(options);
+  auto writer = w.connect(options);
+  publish(*writer, {"1", "2"});
+  auto old = take(*reader, 2);
+  CAF_REQUIRE_EQUAL(ids_of(old), (strings{"1", "2"}));
+  CAF_CHECK(settle(*writer, settled(old[0])));
+  amqp::feed::of(w.url(), options).value()->close();
+  CAF_CHECK(!settle(*writer, settled(old[0])));
+  options.first_sequence = 3;
+  reader = w.connect(options);
+  publish(*writer, {"3"});
+  auto fresh = take(*reader, 1);
+  CAF_CHECK_EQUAL(ids_of(fresh), (strings{"3"}));
+  std::vector<delivery_tag> tags{old[0].tag, old[1].tag};
+  CAF_CHECK_EQUAL(writer->owned(tags).value(),
+                  (std::vector<bool>{false, true}));
+  CAF_CHECK(settle(*writer, settled(old[1])));
+  CAF_CHECK(settle(*writer, settled(fresh[0])));
+  writer->release().value();
+  CAF_CHECK_EQUAL(w.connect("b@h")->size(queue_name{"q"}).value(), 0u);
+}
+
+CAF_TEST(what_ended_while_there_was_no_connection_is_acknowledged_afterwards) {
+  auto options = w.options("a@h");
+  auto reader = w.connect(options);
+  auto writer = w.connect(options);
+  publish(*writer, {"1", "2"});
+  auto old = take(*reader, 2);
+  amqp::feed::of(w.url(), options).value()->close();
+  // Nothing follows from the first; a result of the second would not have been
+  // stored, because it is not owned.
+  CAF_CHECK(!settle(*writer, settled(old.at(0))));
+  CAF_CHECK_EQUAL(writer->owned({&old.at(1).tag, 1}).value(),
+                  (std::vector<bool>{false}));
+  options.first_sequence = 3;
+  reader = w.connect(options);
+  auto again = take(*reader, 1);
+  CAF_CHECK_EQUAL(ids_of(again), (strings{"2"}));
+  CAF_CHECK(settle(*writer, settled(again.at(0))));
+  writer->release().value();
+  CAF_CHECK_EQUAL(w.connect("b@h")->size(queue_name{"q"}).value(), 0u);
+}
+
 CAF_TEST(follow_ups_are_published_before_the_message_is_acknowledged) {
   auto x = w.connect("a@h");
   publish(*x, {"1"});

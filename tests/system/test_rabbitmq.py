@@ -1,0 +1,273 @@
+"""What there is on RabbitMQ alone: TLS, a server that is short of memory, queues
+that vanish or are bound in other ways, its limit for long tasks, quorum queues,
+and what becomes of running tasks when a connection is lost."""
+
+import re
+
+import pytest
+from kombu import Exchange, Queue
+
+from harness.brokers import AmqpBroker
+from harness.messages import template
+from harness.rabbitmq_server import Authority
+from harness.waiting import eventually
+
+LATE = {"task_acks_late": True, "task_reject_on_worker_lost": True}
+
+
+@pytest.fixture
+def broker(rabbitmq_server, redis_server) -> AmqpBroker:
+    return AmqpBroker(rabbitmq_server, redis_server)
+
+
+def received(worker) -> int:
+    return worker.log.count("] received")
+
+
+def ended(worker, task_id: str = "") -> int:
+    return len(re.findall(re.escape(task_id) + r"\] succeeded in ", worker.log))
+
+
+# -- TLS -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"), "trusted")
+
+
+@pytest.fixture(scope="module")
+def tls_port(rabbitmq_server, authority) -> int:
+    return rabbitmq_server.listen_tls(authority)
+
+
+def over_tls(broker: AmqpBroker, port: int, host: str = "localhost") -> str:
+    return f"amqps://guest:guest@{host}:{port}/{broker.virtual_host}"
+
+
+def test_tls(umbel_worker, tasks, broker, authority, tls_port):
+    umbel_worker(
+        broker=over_tls(broker, tls_port),
+        backend=broker.result_url,
+        config={"broker_use_ssl": {"ca_certs": str(authority.certificate)}},
+    )
+    assert tasks.add.delay(4, 4).get(timeout=10) == 8
+
+
+def test_tls_without_verification(umbel_worker, tasks, broker, tls_port):
+    umbel_worker(
+        broker=over_tls(broker, tls_port, "127.0.0.1"),
+        backend=broker.result_url,
+        config={"broker_use_ssl": {"cert_reqs": "CERT_NONE"}},
+    )
+    assert tasks.add.delay(4, 4).get(timeout=10) == 8
+
+
+@pytest.mark.parametrize(
+    "host, known, why",
+    [
+        ("localhost", False, "is not signed by an authority of broker_use_ssl's ca_certs"),
+        ("127.0.0.1", True, "is not for host 127.0.0.1"),
+    ],
+    ids=["another authority", "another host"],
+)
+def test_a_server_that_is_not_the_one(
+    umbel_worker, broker, authority, tls_port, tmp_path, host, known, why
+):
+    """One line says what is wrong, and nobody's password."""
+    trusted = authority if known else Authority(tmp_path, "other")
+    worker = umbel_worker(
+        broker=over_tls(broker, tls_port, host),
+        backend=broker.result_url,
+        config={"broker_use_ssl": {"ca_certs": str(trusted.certificate)}},
+        ready=False,
+    )
+    line = worker.wait_for_log(rf"^.*certificate {why}.*$").group()
+    assert "guest:guest" not in worker.log
+    assert f"{host}:{tls_port}" in line
+    worker.kill()
+
+
+# -- logging in ------------------------------------------------------------------------
+
+
+def test_a_server_that_wants_amqplain(umbel_worker, make_celery, broker):
+    broker.server.set_login_methods("AMQPLAIN")
+    try:
+        worker = umbel_worker(ready=False)
+        worker.wait_for_log(r"cannot log in on .*: .*(?i:sasl)")
+        worker.kill()
+        config = {"broker_login_method": "AMQPLAIN"}
+        umbel_worker(config=config)
+        add = make_celery(**config).tasks["tasks.add"]
+        assert add.delay(4, 4).get(timeout=10) == 8
+        worker = umbel_worker(
+            broker=broker.url.replace("guest:guest", "guest:wrong"),
+            backend=broker.result_url,
+            config=config,
+            ready=False,
+        )
+        worker.wait_for_log(r"cannot log in on .*: ACCESS_REFUSED")
+        assert "wrong" not in worker.log
+        worker.kill()
+    finally:
+        broker.server.set_login_methods("PLAIN", "AMQPLAIN")
+
+
+# -- short of memory -------------------------------------------------------------------
+
+
+def test_a_server_that_takes_nothing_in(umbel_worker, tasks, broker):
+    """Publishing waits, what runs goes on, the log says so once, and all is well
+    when there is memory again."""
+    worker = umbel_worker("-c", "1")
+    first = tasks.sleep.delay(1)
+    retried = tasks.flaky.delay(1)
+    eventually(lambda: broker.in_flight() == 2)
+    broker.server.set_memory_limit(0.00001)
+    try:
+        assert first.get(timeout=10) == 1
+        worker.wait_for_log(r"takes no messages in: low on memory; publishing waits")
+        assert worker.running() and not retried.ready()
+    finally:
+        broker.server.set_memory_limit(0.4)
+    assert retried.get(timeout=20) == 1
+    worker.wait_for_log(r"takes messages in again")
+    assert worker.log.count("takes no messages in") == 1
+    eventually(broker.idle)
+
+
+# -- queues ----------------------------------------------------------------------------
+
+
+def test_a_queue_that_is_deleted(umbel_worker, tasks, broker):
+    worker = umbel_worker()
+    assert tasks.add.delay(1, 1).get(timeout=10) == 2
+    with broker.server.connect(broker.virtual_host) as connection:
+        connection.channel().queue_delete("celery")
+    worker.wait_for_log(r"its queue was deleted or moved")
+    eventually(lambda: "celery" in broker.queues(), what="the queue is there again")
+    assert tasks.add.delay(2, 2).get(timeout=10) == 4
+
+
+MEDIA = {
+    "name": "media",
+    "exchange": "streams",
+    "exchange_type": "topic",
+    "routing_key": "video.#",
+}
+
+
+@pytest.mark.parametrize("first", ["umbel", "python"])
+def test_a_queue_that_is_bound_in_another_way(
+    umbel_worker, make_celery, broker, first
+):
+    """Declared as Python declares it, in either order."""
+    app = make_celery()
+    queue = Queue("media", Exchange("streams", type="topic"), routing_key="video.#")
+
+    def declare() -> None:
+        with app.connection_for_write() as connection:
+            queue(connection.default_channel).declare()
+
+    if first == "python":
+        declare()
+    umbel_worker(config={"task_queues": [MEDIA]})
+    declare()
+    result = app.tasks["tasks.add"].apply_async(
+        (4, 4), exchange="streams", exchange_type="topic", routing_key="video.mpeg.hd"
+    )
+    assert result.get(timeout=10) == 8
+
+
+def test_an_exchange_of_a_type_that_there_is_not(umbel_worker, broker):
+    config = {"task_queues": [{**MEDIA, "exchange_type": "no-such-type"}]}
+    worker = umbel_worker(config=config, ready=False)
+    line = worker.wait_for_log(r"^.*cannot declare exchange streams.*$").group()
+    assert "no-such-type" in line
+    worker.kill()
+
+
+# -- long tasks, and lost connections ----------------------------------------------------
+
+
+def test_a_running_task_goes_on_when_its_connection_is_lost(
+    umbel_worker, tasks, broker
+):
+    """Its message comes back to the worker that runs it, and is not run twice,
+    although the worker has no room for another."""
+    worker = umbel_worker("-c", "1", config={**LATE, "worker_prefetch_multiplier": 1})
+    result = tasks.sleep.delay(3)
+    worker.wait_for_log(r"tasks.sleep\[\S+\] received")
+    assert broker.cut_connections(worker) > 0
+    assert result.get(timeout=20) == 3
+    eventually(broker.idle)
+    assert tasks.add.delay(1, 1).get(timeout=20) == 2
+    assert ended(worker, result.id) == 1
+    assert worker.log.count(f"{result.id}] received") == 1
+
+
+def test_what_rabbitmq_forgets_is_remembered(umbel_worker, celery, broker):
+    """kill -9 of a server that has not written down what was acknowledged."""
+    worker = umbel_worker("-c", "2", config=LATE)
+    ids = broker.fill(template(celery, "tasks.sleep", (0.001,)), 1500)
+    eventually(lambda: ended(worker) >= 400, interval=0.01)
+    broker.server.kill()
+    at_the_cut = ended(worker)
+    broker.server.start()
+    eventually(
+        lambda: broker.idle() and broker.statuses(ids) == {"SUCCESS": len(ids)}, 60
+    )
+    doubles = ended(worker) - len(ids)
+    assert at_the_cut < len(ids), "the server was killed too late"
+    assert doubles <= 20, "more than what was in hand ran again"
+
+
+def test_consumer_timeout(umbel_worker, tasks, broker):
+    """RabbitMQ takes a long task's message back. It comes to the same worker,
+    which goes on with it; the log has said what the limit is."""
+    broker.server.set_consumer_timeout(1000, 300)
+    try:
+        worker = umbel_worker("-c", "1", config=LATE)
+        result = tasks.sleep.delay(4)
+        worker.wait_for_log(r"consumer_timeout \(30 minutes unless configured\)")
+        worker.wait_for_log(r"PRECONDITION_FAILED.*timed out|delivery acknowledgement")
+        assert result.get(timeout=30) == 4
+        eventually(broker.idle)
+        assert ended(worker, result.id) == 1
+    finally:
+        broker.server.set_consumer_timeout(1_800_000, 60_000)
+
+
+# -- Python and C++ ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["classic", "quorum"])
+def test_python_and_umbel_together(
+    umbel_worker, python_worker, make_celery, broker, kind
+):
+    """Workers of both kinds and a Python client on one queue; each takes its share,
+    and what one of them leaves is run by the other."""
+    celery_queue = {
+        "exchange": "celery",
+        "exchange_type": "direct",
+        "routing_key": "celery",
+        "queue_arguments": {"x-queue-type": kind},
+    }
+    queues = {"task_queues": {"celery": celery_queue}}
+    umbel = umbel_worker("-n", "umbel@%h", config={**LATE, **queues})
+    python = python_worker(
+        "-n", "python@%h", config={**LATE, **queues}, env={"HARNESS_QUORUM": "1"}
+    )
+    sleep = make_celery(**queues).tasks["tasks.sleep"]
+    results = [sleep.delay(0.05) for _ in range(100)]
+    for result in results:
+        assert result.get(timeout=30) == 0.05
+    eventually(lambda: ended(umbel) + ended(python) == 100)
+    assert ended(umbel) > 10 and ended(python) > 10
+    results = [sleep.delay(1) for _ in range(8)]
+    eventually(lambda: received(umbel) + received(python) == 108)
+    assert received(umbel) > ended(umbel)
+    umbel.kill()
+    for result in results:
+        assert result.get(timeout=30) == 1
