@@ -363,8 +363,8 @@ expected<settings> configure_settings(const options& given,
       = filesystem::open_folders(x.broker_url, to_broker_options(x));
     if (!folders)
       return error{folders.error().code, "broker_url: " + folders.error().what};
-    warnings.push_back("filesystem:// broadcasts nothing: there are no remote "
-                       "control commands and no events");
+    warnings.push_back("with filesystem:// there are no events, and Celery's "
+                       "clients need kombu 5.3 for remote control commands");
   }
   return loaded;
 }

@@ -4,6 +4,7 @@
 #include "protocol/broker/amqp/amqp_subscription.hpp"
 #include "protocol/broker/broker.hpp"
 #include "protocol/broker/filesystem/filesystem_broker.hpp"
+#include "protocol/broker/filesystem/filesystem_subscription.hpp"
 #include "protocol/broker/memory/memory_broker.hpp"
 #include "protocol/broker/redis/redis_broker.hpp"
 #include "protocol/broker/redis/redis_mailbox.hpp"
@@ -72,6 +73,8 @@ subscribe(const std::string& url, const broker_options& options,
     return subscribe_amqp(url, options, exchange);
   if (sqlite::is_sqlite(scheme_of(url)))
     return subscribe_sqlite(url, options, exchange);
+  if (scheme_of(url) == "filesystem")
+    return subscribe_filesystem(url, options, exchange);
   return std::unique_ptr<subscription>{};
 }
 

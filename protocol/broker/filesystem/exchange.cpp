@@ -6,6 +6,7 @@
 #include "protocol/message/json.hpp"
 
 #include <cerrno>
+#include <functional>
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -54,11 +55,11 @@ bool matches(const json::array& row, const std::string& exchange,
   return x.matches(routing_key);
 }
 
-} // namespace
-
-expected<void> bind(const std::string& control, const std::string& exchange,
-                    const std::string& key, const std::string& pattern,
-                    const queue_name& queue) {
+// Changes a table in place, as kombu does: it holds the file open while it waits for
+// the lock.
+expected<void> change_table(const std::string& control,
+                            const std::string& exchange,
+                            const std::function<bool(json::array&)>& change) {
   auto path = table_path(control, exchange);
   auto fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (fd < 0)
@@ -78,18 +79,48 @@ expected<void> bind(const std::string& control, const std::string& exchange,
   auto table = parse_table(path, *text);
   if (!table)
     return table.error();
-  json::array row{json::string{key}, json::string{pattern},
-                  json::string{queue.str()}};
-  for (auto& x : *table)
-    if (x.get_array() == row)
-      return {};
-  // In place, as kombu does: it holds the file open while it waits for the lock.
-  table->insert(table->begin(), std::move(row));
+  if (!change(*table))
+    return {};
   auto bytes = json::serialize(*table);
-  if (::pwrite(fd, bytes.data(), bytes.size(), 0)
-      != static_cast<ssize_t>(bytes.size()))
+  auto size = static_cast<ssize_t>(bytes.size());
+  if (::pwrite(fd, bytes.data(), bytes.size(), 0) != size
+      || ::ftruncate(fd, size) != 0)
     return failure("write", path);
   return {};
+}
+
+json::array row_of(const std::string& key, const std::string& pattern,
+                   const queue_name& queue) {
+  return {json::string{key}, json::string{pattern}, json::string{queue.str()}};
+}
+
+} // namespace
+
+expected<void> bind(const std::string& control, const std::string& exchange,
+                    const std::string& key, const std::string& pattern,
+                    const queue_name& queue) {
+  return change_table(control, exchange, [&](json::array& table) {
+    auto row = row_of(key, pattern, queue);
+    for (auto& x : table)
+      if (x.get_array() == row)
+        return false;
+    table.insert(table.begin(), std::move(row));
+    return true;
+  });
+}
+
+expected<void> unbind(const std::string& control, const std::string& exchange,
+                      const std::string& key, const std::string& pattern,
+                      const queue_name& queue) {
+  return change_table(control, exchange, [&](json::array& table) {
+    auto row = row_of(key, pattern, queue);
+    for (auto i = table.begin(); i != table.end(); ++i)
+      if (i->get_array() == row) {
+        table.erase(i);
+        return true;
+      }
+    return false;
+  });
 }
 
 expected<std::set<queue_name>> route(const std::string& control,

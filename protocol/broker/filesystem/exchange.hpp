@@ -17,6 +17,11 @@ expected<void> bind(const std::string& control, const std::string& exchange,
                     const std::string& key, const std::string& pattern,
                     const queue_name& queue);
 
+/// Removes what is there.
+expected<void> unbind(const std::string& control, const std::string& exchange,
+                      const std::string& key, const std::string& pattern,
+                      const queue_name& queue);
+
 /// The queues that a message goes to. A fanout exchange serves all that are bound.
 /// @returns `malformed` for a table that is none
 expected<std::set<queue_name>> route(const std::string& control,

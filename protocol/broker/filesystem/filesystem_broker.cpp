@@ -1,5 +1,6 @@
 #include "protocol/broker/filesystem/filesystem_broker.hpp"
 
+#include "protocol/broker/fanout.hpp"
 #include "protocol/broker/filesystem/exchange.hpp"
 #include "protocol/broker/priority.hpp"
 #include "protocol/message/envelope.hpp"
@@ -28,6 +29,9 @@ constexpr std::chrono::milliseconds lock_timeout{10'000};
 
 // Of one `reserve`: nobody else changes anything meanwhile.
 constexpr size_t reserve_max = 1'000;
+
+// As long as Celery keeps a command (control_queue_ttl).
+constexpr auto broadcast_time = std::chrono::seconds{300};
 
 // A file of a peer's that makes no sense is not yet complete while it is so young.
 constexpr auto completion_time = std::chrono::seconds{5};
@@ -81,23 +85,12 @@ expected<transaction> filesystem_broker::begin() {
 
 // -- consuming ----------------------------------------------------------------
 
-// A file of kombu's is made empty, then locked, written, unlocked and closed; its
-// text, or the last 8 KiB of a long one, may come with the last step only. @returns
-// nothing if it is not complete
+// @returns nothing if it is not complete
 std::optional<int> filesystem_broker::step_of_foreign(const std::string& name) {
   if (auto i = foreign_.find(name); i != foreign_.end())
     return i->second;
   auto path = where_.in + '/' + name;
-  auto fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0)
-    return std::nullopt;
-  struct stat x {};
-  auto complete = ::flock(fd, LOCK_SH | LOCK_NB) == 0 && ::fstat(fd, &x) == 0
-                  && x.st_size > 0;
-  ::close(fd);
-  if (!complete)
-    return std::nullopt;
-  auto text = read_file(path);
+  auto text = read_unlocked(path);
   if (!text)
     return std::nullopt;
   auto priority = 0;
@@ -283,12 +276,28 @@ expected<size_t> filesystem_broker::publish(const std::string& exchange,
   auto queues = route(where_.control, exchange, routing_key);
   if (!queues)
     return queues.error();
+  if (is_fanout(exchange))
+    sweep_mailboxes(*queues);
   std::vector<outgoing_message> batch;
   for (auto& queue : *queues)
     batch.push_back({queue, priority, payload});
   if (auto done = publish(batch); !done)
     return done.error();
   return batch.size();
+}
+
+// Those who listened and were killed are still bound: what nobody has taken for so
+// long goes.
+void filesystem_broker::sweep_mailboxes(
+  const std::set<queue_name>& mailboxes) const {
+  for (auto& name : list(where_.out)) {
+    auto is_of = [&](auto& queue) { return read_name(name, queue).has_value(); };
+    if (std::ranges::none_of(mailboxes, is_of))
+      continue;
+    auto path = where_.out + '/' + name;
+    if (auto time = time_of(path); time && *time + broadcast_time < now())
+      ::unlink(path.c_str());
+  }
 }
 
 // -- looking ------------------------------------------------------------------

@@ -91,6 +91,7 @@ private:
                   const settlement& x);
   void put_away(filesystem::transaction& change, const entry& what,
                 const settlement& x);
+  void sweep_mailboxes(const std::set<queue_name>& mailboxes) const;
   void put(filesystem::transaction& change, const outgoing_message& x) const;
   void put_back(filesystem::transaction& change, const entry& what,
                 filesystem::place where) const;

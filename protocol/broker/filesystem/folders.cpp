@@ -15,6 +15,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -237,6 +238,17 @@ std::optional<std::string> read_file(const std::string& path) {
     result.reset();
   ::close(fd);
   return result;
+}
+
+std::optional<std::string> read_unlocked(const std::string& path) {
+  auto fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0)
+    return std::nullopt;
+  struct stat x {};
+  auto unlocked = ::flock(fd, LOCK_SH | LOCK_NB) == 0 && ::fstat(fd, &x) == 0
+                  && x.st_size > 0;
+  ::close(fd);
+  return unlocked ? read_file(path) : std::nullopt;
 }
 
 std::optional<timestamp> time_of(const std::string& path) {

@@ -78,6 +78,11 @@ std::vector<std::string> list(const std::string& folder);
 /// @returns nothing if there is no such file, or it cannot be read
 std::optional<std::string> read_file(const std::string& path);
 
+/// The text of a file of kombu's, which makes it empty, locks it, writes, unlocks and
+/// closes it. With kombu 5.2 the last 8 KiB may come with the last step only.
+/// @returns nothing while it is locked or empty
+std::optional<std::string> read_unlocked(const std::string& path);
+
 /// The time stamp of a file.
 std::optional<timestamp> time_of(const std::string& path);
 

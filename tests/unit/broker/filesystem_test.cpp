@@ -1,12 +1,14 @@
 // What the conformance scenarios cannot see of folders: the journal, what is kept of
-// processed messages, and files of peers that are not complete.
+// processed messages, files of peers that are not complete, and broadcasts.
 #define CAF_SUITE filesystem
 
 #include "tests/unit/dsl.hpp"
 
+#include "protocol/broker/subscription.hpp"
 #include "tests/unit/broker/filesystem_world.hpp"
 
 #include <fstream>
+#include <thread>
 
 using namespace umbel;
 using namespace umbel::test;
@@ -15,6 +17,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
+constexpr auto control_exchange = "celery.pidbox";
 constexpr auto patience = std::chrono::milliseconds{10'000};
 
 class folder_fixture {
@@ -231,6 +234,82 @@ CAF_TEST(a_file_that_is_no_message_is_taken_when_it_is_old) {
   auto taken = reserve(*x);
   CAF_REQUIRE_EQUAL(taken.size(), 1u);
   CAF_CHECK_EQUAL(taken.front().payload, "{no message");
+}
+
+// -- broadcasts ---------------------------------------------------------------
+
+CAF_TEST(whoever_listens_hears_each_broadcast_once_in_order) {
+  auto x = world.connect("a@h");
+  auto say = [&](const std::string& text) {
+    return x->publish(control_exchange, "", '"' + text + '"', 0).value();
+  };
+  auto heard = [](subscription& from) {
+    return from.next(0ms).value().value_or("(nothing)");
+  };
+  CAF_CHECK_EQUAL(say("before"), 0u);
+  auto one = subscribe(world.url(), world.options("one@h"), control_exchange)
+               .value();
+  CAF_CHECK_EQUAL(say("1"), 1u);
+  auto two = subscribe(world.url(), world.options("two@h"), control_exchange)
+               .value();
+  CAF_CHECK_EQUAL(say("2"), 2u);
+  CAF_CHECK_EQUAL(heard(*one), R"("1")");
+  CAF_CHECK_EQUAL(heard(*one), R"("2")");
+  CAF_CHECK_EQUAL(heard(*one), "(nothing)");
+  CAF_CHECK_EQUAL(heard(*two), R"("2")");
+  say("3");
+  two.reset();
+  CAF_CHECK_EQUAL(say("4"), 1u);
+  CAF_CHECK_EQUAL(x->size(queue_name{"two@h.celery.pidbox"}).value(), 0u);
+  CAF_CHECK_EQUAL(heard(*one), R"("3")");
+}
+
+CAF_TEST(kombus_broadcasts_are_heard_when_they_are_complete) {
+  auto one = subscribe(world.url(), world.options("one@h"), control_exchange)
+               .value();
+  auto path = world.where().in + "/1_" + make_uuid() + ".one@h.celery.pidbox.msg";
+  std::ofstream file{path};
+  for (auto part : {"", "\"half", " a command"}) {
+    file << part << std::flush;
+    CAF_CHECK(!one->next(0ms).value().has_value());
+  }
+  std::thread peer{[&] {
+    file << '"';
+    file.close();
+  }};
+  auto heard = one->next(20s).value().value_or("(nothing)");
+  peer.join();
+  CAF_CHECK_EQUAL(heard, "\"half a command\"");
+  CAF_CHECK(!fs::exists(path));
+}
+
+CAF_TEST(a_subscription_can_be_closed_and_is_no_longer_bound) {
+  auto one = subscribe(world.url(), world.options("one@h"), control_exchange)
+               .value();
+  auto table = world.where().control + "/celery.pidbox.exchange";
+  CAF_CHECK_EQUAL(text_of(table), R"([["","","one@h.celery.pidbox"]])");
+  std::thread closer{[&] { one->close(); }};
+  CAF_CHECK(!one->next(20s).value().has_value());
+  closer.join();
+  CAF_CHECK(!one->next(20s).value().has_value());
+  one.reset();
+  CAF_CHECK_EQUAL(text_of(table), "[]");
+}
+
+CAF_TEST(broadcasts_to_one_who_was_killed_do_not_pile_up) {
+  auto x = world.connect("a@h");
+  filesystem::bind(world.where().control, control_exchange, "", "",
+                   queue_name{"gone"})
+    .value();
+  auto say = [&] { x->publish(control_exchange, "", "1", 0).value(); };
+  auto left = [&] { return x->size(queue_name{"gone"}).value(); };
+  for (auto i = 0; i < 3; ++i)
+    say();
+  CAF_CHECK_EQUAL(left(), 3u);
+  for (auto& name : filesystem::list(world.where().out))
+    filesystem::set_time(world.where().out + '/' + name, now() - 10min);
+  say();
+  CAF_CHECK_EQUAL(left(), 1u);
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()

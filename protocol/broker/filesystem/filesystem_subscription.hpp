@@ -1,0 +1,17 @@
+// Hears what is broadcast over folders: commands to workers.
+//
+// As kombu 5.3 and later do it: whoever listens has a queue of his own that is bound to
+// the exchange in its table, and whoever broadcasts puts a file into each bound queue.
+// (kombu 5.2 broadcasts nothing here.)
+#pragma once
+
+#include "protocol/broker/subscription.hpp"
+
+namespace umbel {
+
+/// @returns errors as `connect_broker`
+expected<std::unique_ptr<subscription>>
+subscribe_filesystem(const std::string& url, const broker_options& options,
+                     const std::string& exchange);
+
+} // namespace umbel
