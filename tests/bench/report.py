@@ -123,7 +123,7 @@ def ratios(found: dict[str, Any]) -> dict[str, float]:
         result["latency p50 while a crowd waits / before"] = (
             crowd["p50"] / crowd["p50 before"]
         )
-    for broker in ("rabbitmq", "sqlite"):
+    for broker in ("rabbitmq", "sqlite", "sqla"):
         rows = found.get(broker, {})
         for what in ("drained", "published"):
             mine = rows.get(umbel, {}).get(what)
@@ -239,7 +239,7 @@ def text(found: dict[str, Any]) -> str:
         },
         ",.1f",
     )
-    for broker in ("rabbitmq", "sqlite"):
+    for broker in ("rabbitmq", "sqlite", "sqla"):
         lines += _section(
             found.get(broker, {}),
             f"{broker}, a second",

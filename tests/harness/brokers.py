@@ -8,6 +8,7 @@ uses the fixtures of conftest.py that say so, and runs on Redis only.
 import contextlib
 import itertools
 import json
+import sqlite3
 import time
 from pathlib import Path
 from typing import ContextManager, Iterator
@@ -20,10 +21,12 @@ from harness.messages import as_amqp, result_keys, spread
 from harness.proxy import Proxy
 from harness.rabbitmq_server import RabbitMQServer
 from harness.redis_server import RedisServer
-from harness.waiting import eventually
-from harness.workers import Worker
+from harness.waiting import PATIENCE, eventually
+from harness.workers import REPOSITORY, Worker
 
 Letter = dict[str, str]
+
+KOMBU_SCHEMA = REPOSITORY / "protocol" / "broker" / "sqlite" / "kombu_schema.sql"
 
 
 class Broker:
@@ -362,6 +365,60 @@ class SqliteBroker(Broker):
                 ids += [task_id for task_id, _ in batch]
                 database.put([(queue, 0, payload) for _, payload in batch])
         return ids
+
+
+class KombuFile(Broker):
+    """kombu's SQLAlchemy transport in a SQLite file, and a folder for results that
+    Celery and Umbel can read."""
+
+    name = "sqla"
+
+    def __init__(self, folder: Path):
+        self.path = folder / "celerydb.sqlite"
+        self.url = f"sqla+sqlite:///{self.path}"
+        results = folder / "results"
+        results.mkdir()
+        self.result_url = f"file://{results}"
+
+    def _open(self) -> contextlib.closing[sqlite3.Connection]:
+        return contextlib.closing(sqlite3.connect(self.path, timeout=10 * PATIENCE))
+
+    def number(self, sql: str, *values):
+        with self._open() as file:
+            return file.execute(sql, values).fetchone()[0]
+
+    def _has_tables_of_ours(self) -> bool:
+        sql = "SELECT count(*) FROM sqlite_master WHERE name = 'reserved'"
+        return self.number(sql) == 1
+
+    def queued(self, queue: str = "celery") -> int:
+        return self.number(
+            "SELECT count(*) FROM kombu_message m JOIN kombu_queue q "
+            "ON q.id = m.queue_id WHERE m.visible AND q.name = ?", queue)
+
+    def taken_by_python(self) -> int:
+        return self.number("SELECT count(*) FROM kombu_message WHERE NOT visible")
+
+    def in_flight(self) -> int:
+        """What Umbel has; of Python nobody can say."""
+        if not self._has_tables_of_ours():
+            return 0
+        return self.number("SELECT count(*) FROM reserved")
+
+    def delayed(self) -> int:
+        return self.number("SELECT count(*) FROM delayed")
+
+    def fill(self, text: str, count: int, queue: str = "celery") -> list[str]:
+        rows = dict(spread(text, count))
+        with self._open() as file, file:
+            file.executescript(KOMBU_SCHEMA.read_text())
+            file.execute("INSERT OR IGNORE INTO kombu_queue (name) VALUES (?)", [queue])
+            file.executemany(
+                "INSERT INTO kombu_message (visible, payload, version, queue_id) "
+                "SELECT 1, ?, 1, id FROM kombu_queue WHERE name = ?",
+                [(payload, queue) for payload in rows.values()],
+            )
+        return list(rows)
 
 
 # -- what a broker cannot do ---------------------------------------------------------

@@ -5,47 +5,18 @@ import random
 import sqlite3
 import time
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 from celery.result import AsyncResult
 
 from harness import sqlite_client
-from harness.brokers import SqliteBroker
+from harness.brokers import KombuFile, SqliteBroker
 from harness.celery_tasks import make_app
 from harness.waiting import eventually
 from harness.workers import runs
 from test_sqlite import refusal
 
 LATE = {"task_acks_late": True, "task_reject_on_worker_lost": True}
-
-
-class KombuFile:
-    """A broker file, and a folder for results that both can read."""
-
-    def __init__(self, root: Path):
-        self.path = root / "celerydb.sqlite"
-        self.url = f"sqla+sqlite:///{self.path}"
-        results = root / "results"
-        results.mkdir()
-        self.backend = f"file://{results}"
-
-    def number(self, sql: str) -> int:
-        with closing(sqlite3.connect(self.path, timeout=10)) as db:
-            return db.execute(sql).fetchone()[0]
-
-    def waiting(self) -> int:
-        return self.number("SELECT count(*) FROM kombu_message WHERE visible")
-
-    def taken_by_python(self) -> int:
-        return self.number("SELECT count(*) FROM kombu_message WHERE NOT visible")
-
-    def reserved(self) -> int:
-        return self.number("SELECT count(*) FROM reserved")
-
-    def empty(self) -> bool:
-        """Nothing waits, and Umbel has nothing."""
-        return self.waiting() == 0 and self.number("SELECT count(*) FROM message") == 0
 
 
 @pytest.fixture
@@ -55,7 +26,7 @@ def file(tmp_path) -> KombuFile:
 
 @pytest.fixture
 def app(file):
-    app = make_app(file.url, file.backend)
+    app = make_app(file.url, file.result_url)
     yield app
     app.close()
 
@@ -63,7 +34,7 @@ def app(file):
 @pytest.fixture
 def start(umbel_worker, file):
     def start(*args, config=None, **options):
-        return umbel_worker(*args, broker=file.url, backend=file.backend,
+        return umbel_worker(*args, broker=file.url, backend=file.result_url,
                             config=config, **options)
 
     return start
@@ -84,7 +55,7 @@ def test_a_python_client_gets_results_and_errors(start, app, file):
     assert get(app.tasks["tasks.echo"].delay(text)) == text
     results = [app.tasks["tasks.add"].delay(i, 1) for i in range(200)]
     assert [get(x) for x in results] == [i + 1 for i in range(200)]
-    eventually(file.empty)
+    eventually(file.idle)
     assert file.taken_by_python() == 0, "Umbel leaves no rows behind"
 
 
@@ -119,16 +90,16 @@ def test_retries_and_countdowns_wait_beside_the_queue(start, app, file):
     assert get(app.tasks["tasks.add"].apply_async((1, 2), countdown=1)) == 3
     assert time.monotonic() - begin >= 0.9
     app.tasks["tasks.add"].apply_async((1, 2), countdown=3600)
-    eventually(lambda: file.number("SELECT count(*) FROM delayed") == 1)
+    eventually(lambda: file.delayed() == 1)
 
 
 def test_both_kinds_of_workers_at_once_each_task_once(start, app, file, python_worker):
     umbel = start("-c", "1", config={"worker_prefetch_multiplier": 1})
-    python = python_worker(broker=file.url, backend=file.backend)
+    python = python_worker(broker=file.url, backend=file.result_url)
     results = [app.tasks["tasks.sleep"].delay(0.01) for _ in range(400)]
     for x in results:
         assert get(x, timeout=60) == 0.01
-    eventually(file.empty)
+    eventually(file.idle)
     eventually(lambda: len(runs(umbel, python)) == 400)
     assert set(runs(umbel, python).values()) == {1}
     assert runs(umbel) and runs(python), "both have taken part"
@@ -143,11 +114,11 @@ def test_a_python_worker_runs_what_umbel_publishes_and_leaves(
     first = app.tasks["tasks.sleep"].delay(0.5)
     retried = app.tasks["tasks.flaky"].delay(1)
     others = [app.tasks["tasks.add"].delay(i, 1) for i in range(5)]
-    eventually(lambda: file.reserved() > 2)
+    eventually(lambda: file.in_flight() > 2)
     umbel.stop()
     assert get(first) == 0.5
-    assert file.waiting() == 6
-    python_worker(broker=file.url, backend=file.backend)
+    assert file.queued() == 6
+    python_worker(broker=file.url, backend=file.result_url)
     assert [get(x) for x in others] == [i + 1 for i in range(5)]
     assert get(retried) == 1
 
@@ -156,13 +127,13 @@ def test_killed_workers_lose_nothing(start, app, file, python_worker):
     seed = random.randrange(1 << 30)
     print("seed", seed)
     chance = random.Random(seed)
-    python = python_worker(broker=file.url, backend=file.backend, config=LATE)
+    python = python_worker(broker=file.url, backend=file.result_url, config=LATE)
     workers = [start("-n", f"life{i}@h", config=LATE) for i in range(2)]
     everybody = [python, *workers]
     results, in_hand = [], 0
     for life in range(2, 5):
         results += [app.tasks["tasks.sleep"].delay(0.03) for _ in range(60)]
-        eventually(lambda: file.reserved() > 0)
+        eventually(lambda: file.in_flight() > 0)
         victim = workers.pop(chance.randrange(len(workers)))
         victim.kill()
         in_hand += 2  # children that may have been running one
@@ -170,7 +141,7 @@ def test_killed_workers_lose_nothing(start, app, file, python_worker):
         everybody.append(workers[-1])
     for x in results:
         assert get(x, timeout=60) == 0.03
-    eventually(file.empty)
+    eventually(file.idle)
     counts = runs(*everybody)
     doubles = sum(counts.values()) - len(counts)
     print("doubles", doubles)
