@@ -359,8 +359,9 @@ expected<settings> configure_settings(const options& given,
       !done)
     return done.error();
   if (x.broker_url.starts_with("filesystem://")) {
+    // They are made by the user that the program becomes.
     auto folders
-      = filesystem::open_folders(x.broker_url, to_broker_options(x));
+      = filesystem::name_folders(x.broker_url, to_broker_options(x));
     if (!folders)
       return error{folders.error().code, "broker_url: " + folders.error().what};
     warnings.push_back("with filesystem:// there are no events, and Celery's "

@@ -192,7 +192,8 @@ worker_command::step worker_command::check_files() {
     return !opened && opened.error().code == errc::invalid_setting;
   };
   auto is_file = [](const std::string& url) {
-    return sqlite::is_sqlite(url.substr(0, url.find("://")));
+    auto scheme = url.substr(0, url.find("://"));
+    return scheme == "filesystem" || sqlite::is_sqlite(scheme);
   };
   if (is_file(x.broker_url))
     if (auto opened = connect_broker(x.broker_url, config_.broker);

@@ -74,7 +74,7 @@ std::string folders::dead(const queue_name& queue) const {
   return own + "/dead/" + escape(queue.str());
 }
 
-expected<folders> open_folders(const std::string& url,
+expected<folders> name_folders(const std::string& url,
                                const broker_options& options) {
   auto parsed = parse_url(url);
   if (!parsed)
@@ -93,6 +93,15 @@ expected<folders> open_folders(const std::string& url,
   if (where.store_processed)
     result.processed = where.processed_folder;
   result.own = result.control + "/umbel";
+  return result;
+}
+
+expected<folders> open_folders(const std::string& url,
+                               const broker_options& options) {
+  auto named = name_folders(url, options);
+  if (!named)
+    return named;
+  auto& result = *named;
   std::optional<dev_t> device;
   for (auto path : {result.in, result.out, result.control, result.processed,
                     result.own, result.own + "/reserved",

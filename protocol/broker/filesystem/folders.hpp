@@ -31,6 +31,11 @@ struct folders {
   std::string dead(const queue_name& queue) const;
 };
 
+/// Which they are; touches none.
+/// @returns `invalid_setting` for a URL or an option that cannot be meant
+expected<folders> name_folders(const std::string& url,
+                               const broker_options& options);
+
 /// Makes those that are not there.
 /// @returns `invalid_setting` for folders that cannot be had, and if they are not
 /// all in one file system: messages move between them by renaming
