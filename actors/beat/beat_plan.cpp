@@ -145,10 +145,11 @@ void beat_plan::set(const stored_entry& x, timestamp now) {
   auto begin = std::max(x.changed_at, last_run);
   if (begin == timestamp{})
     begin = now;
-  // What a paused beat missed is forgotten.
+  // What a paused beat missed is forgotten, but not what was due when no beat led.
+  auto paused_until = now - memory_->takeover_time();
   if (here.what.catch_up == schedule::catch_up::skip
-      && schedule::next(here.what.when, begin) <= now)
-    begin = now;
+      && schedule::next(here.what.when, begin) <= paused_until)
+    begin = std::max<timestamp>(begin, paused_until);
   if (begin != last_run) {
     last_run = begin;
     unsaved_[x.name] = here.runs;

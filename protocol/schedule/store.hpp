@@ -93,6 +93,12 @@ public:
 
   virtual std::chrono::milliseconds look_interval() const = 0;
 
+  /// How long nobody may have led when another beat takes over: what was due in that
+  /// time was missed by no pause that an operator knows of.
+  virtual std::chrono::milliseconds takeover_time() const {
+    return {};
+  }
+
   virtual expected<stored_schedule> load() = 0;
 
   /// Those of the named entries that are there.

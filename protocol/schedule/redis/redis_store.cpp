@@ -156,6 +156,10 @@ milliseconds redis_store::look_interval() const {
   return std::min(longest_look, lease_ / 3);
 }
 
+milliseconds redis_store::takeover_time() const {
+  return 2 * lease_;
+}
+
 bool redis_store::publishes() const {
   return publishes_;
 }

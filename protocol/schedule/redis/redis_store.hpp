@@ -36,6 +36,7 @@ public:
   expected<void> connect() override;
   expected<leadership> lead() override;
   std::chrono::milliseconds look_interval() const override;
+  std::chrono::milliseconds takeover_time() const override;
   expected<stored_schedule> load() override;
   expected<std::vector<stored_entry>>
   load(std::span<const std::string> names) override;

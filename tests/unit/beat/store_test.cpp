@@ -4,6 +4,7 @@
 #include "tests/unit/dsl.hpp"
 
 #include "actors/beat/beat_db.hpp"
+#include "actors/beat/beat_plan.hpp"
 #include "protocol/message/envelope.hpp"
 #include "protocol/schedule/redis/once_publisher.hpp"
 #include "protocol/schedule/redis/redis_store.hpp"
@@ -257,6 +258,37 @@ CAF_TEST(a due time is published once on another database) {
   CAF_CHECK(once->publish("another schedule", items));
   CAF_CHECK_EQUAL(broker->size(queue_name{"q"}).value(), 8u);
   CAF_CHECK(!schedule::once_publisher::open("memory://x", {}).value());
+}
+
+CAF_TEST(what is due while nobody leads is not forgotten) {
+  redis_place where;
+  where.query = "?lease=60";
+  auto make = [&] {
+    beat_plan_options x;
+    x.entries
+        = schedule::parse_entries(
+              parse_json(
+                  R"({"a": {"task": "t", "schedule": 10, "catch_up": "skip"}})")
+                  .value()
+                  .as_object(),
+              {}, "celery")
+              .value();
+    return std::make_unique<beat_plan>(std::move(x), where.beat());
+  };
+  auto begin = at(1'764'000'000);
+  auto due_after = [&](std::chrono::seconds pause) {
+    auto plan = make();
+    CAF_REQUIRE(plan->memory().lead());
+    CAF_REQUIRE(plan->take_over(begin + pause).value());
+    auto due = plan->take_due(begin + pause, 10);
+    plan->note(due, begin + pause);
+    CAF_CHECK(plan->save({}).value());
+    return due.size();
+  };
+  CAF_CHECK_EQUAL(due_after(0s), 0u);
+  CAF_CHECK_EQUAL(due_after(45s), 1u); // as after the death of a leader
+  CAF_CHECK_EQUAL(due_after(3'600s), 1u);
+  CAF_CHECK_EQUAL(due_after(3'605s), 0u);
 }
 
 CAF_TEST(urls of a shared schedule are checked) {
