@@ -51,7 +51,8 @@ public:
   open(std::string path, const database_kind& kind,
        database_role role = database_role::owner);
 
-  /// Whether some process is the owner of a file of `shared` kind.
+  /// Whether some process is the owner of a file of `shared` kind. Not within a
+  /// transaction on it: this process would lose SQLite's locks.
   static bool has_owner(const std::string& path);
 
   /// Runs SQL that has no parameters.

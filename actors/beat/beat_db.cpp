@@ -283,7 +283,7 @@ expected<bool> beat_db::commit(std::span<const outgoing_message>,
   return true;
 }
 
-// -- for operators' commands --------------------------------------------------------------
+// -- for operators' commands ------------------------------------------------
 
 expected<bool> beat_db::put(const stored_entry& x, put_mode mode) {
   bool allowed = true;
@@ -308,8 +308,10 @@ expected<bool> beat_db::put(const stored_entry& x, put_mode mode) {
   return allowed;
 }
 
+namespace {
+
 /// What changes an entry that is there.
-static expected<bool> change(locked_database& file, const char* sql,
+expected<bool> change(locked_database& file, const char* sql,
                              const std::string& name) {
   bool there = false;
   auto done = file.transaction([&] {
@@ -327,6 +329,8 @@ static expected<bool> change(locked_database& file, const char* sql,
     return done.error();
   return there;
 }
+
+} // namespace
 
 expected<bool> beat_db::remove(const std::string& name) {
   return change(file_, delete_entry, name);
