@@ -56,9 +56,8 @@ bool beat_state::look() {
     stand_by(x->leader);
     return true;
   }
-  auto done = x->anew              ? plan->take_over(options.now())
-              : x->changed.empty() ? expected<bool>{true}
-                                   : plan->update(x->changed, options.now());
+  auto done = x->anew ? plan->take_over(options.now())
+                      : plan->update(x->changed, options.now());
   if (!done) {
     fail(done.error());
     return false;

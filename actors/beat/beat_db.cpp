@@ -348,7 +348,7 @@ expected<std::string> beat_db::zone() {
 }
 
 expected<std::string> beat_db::leader() {
-  return std::string{locked_database::has_owner(path_) ? "one" : ""};
+  return std::string{locked_database::has_owner(path_) ? "a beat" : ""};
 }
 
 } // namespace umbel

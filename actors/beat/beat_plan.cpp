@@ -58,6 +58,7 @@ expected<bool> beat_plan::take_over(timestamp now) {
   requests_.clear();
   taken_.clear();
   taken_requests_.clear();
+  changed_.clear();
   auto configured = configure(*stored);
   if (!configured || !*configured)
     return configured;
@@ -94,10 +95,13 @@ expected<bool> beat_plan::configure(const schedule::stored_schedule& stored) {
 
 expected<bool> beat_plan::update(std::span<const std::string> names,
                                  timestamp now) {
-  auto loaded = memory_->load(names);
+  changed_.insert(names.begin(), names.end());
+  if (changed_.empty())
+    return true;
+  auto loaded = memory_->load(std::vector(changed_.begin(), changed_.end()));
   if (!loaded)
     return loaded.error();
-  for (auto& name : names)
+  for (auto& name : changed_)
     erase(name);
   for (auto& x : *loaded)
     set(x, now);
@@ -105,18 +109,18 @@ expected<bool> beat_plan::update(std::span<const std::string> names,
   // A live entry that is removed shows the one of the configuration again.
   schedule::configuration_change back;
   back.zone = options_.zone;
-  for (auto& name : names)
+  for (auto& name : changed_)
     if (auto found = configured_.find(name);
         found != configured_.end() && !slots_.contains(name)) {
       back.definitions[name] = found->second->definition;
       set(fresh(*found->second), now);
     }
-  if (!back.definitions.empty()) {
-    auto done = memory_->configure(back);
-    if (!done || !*done)
-      return done;
-  }
-  return unsaved_.empty() ? expected<bool>{true} : save({});
+  auto done = back.definitions.empty() ? expected<bool>{true}
+                                       : memory_->configure(back);
+  // A disk that is full is no reason to stop: it is tried again.
+  if (done)
+    changed_.clear();
+  return !done || *done;
 }
 
 void beat_plan::set(const stored_entry& x, timestamp now) {

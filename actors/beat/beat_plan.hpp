@@ -18,6 +18,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -73,7 +74,7 @@ public:
   /// @returns false if this beat does not lead any more
   expected<bool> take_over(timestamp now);
 
-  /// Loads these again.
+  /// Loads these again, and those of which it failed before; `save` is still to come.
   expected<bool> update(std::span<const std::string> names, timestamp now);
 
   /// Of the configuration, before `take_over`; then all.
@@ -123,6 +124,7 @@ private:
   std::vector<waiting> taken_;
   std::vector<due_entry> taken_requests_;
   schedule::store::records unsaved_;
+  std::set<std::string> changed_; // to be loaded again
 };
 
 } // namespace umbel

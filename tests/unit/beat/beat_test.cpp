@@ -256,6 +256,23 @@ CAF_TEST(a full disk delays the note and not the task) {
   CAF_CHECK(stored->entries[0].runs.last_run_at == now);
 }
 
+CAF_TEST(a full disk delays commands too and stops nothing) {
+  CAF_REQUIRE(start(every_ten));
+  CAF_REQUIRE(operate().run_now("a"));
+  std::signal(SIGXFSZ, SIG_IGN);
+  rlimit before;
+  getrlimit(RLIMIT_FSIZE, &before);
+  rlimit full{0, before.rlim_max};
+  setrlimit(RLIMIT_FSIZE, &full);
+  pass(1s);
+  CAF_CHECK_EQUAL(sent(), 0u);
+  pass(9s);
+  CAF_CHECK_EQUAL(sent(), 1u); // what is due
+  setrlimit(RLIMIT_FSIZE, &before);
+  pass(1s);
+  CAF_CHECK_EQUAL(sent(), 1u); // what was asked for
+}
+
 CAF_TEST(two beats cannot share a file) {
   CAF_REQUIRE(start(every_ten));
   auto second = beat_db::open(folder / "schedule");
