@@ -156,6 +156,9 @@ private:
                       std::to_string(x.stored.runs.total_run_count), state});
     }
     print(rows);
+    std::printf("\n%s\n", at_.leader().empty()
+                             ? "No beat is running."
+                             : ("Led by " + at_.leader() + '.').c_str());
     return {};
   }
 

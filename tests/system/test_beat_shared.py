@@ -182,4 +182,5 @@ def test_commands_and_a_shared_schedule(beat, schedule, redis_client):
     eventually(lambda: redis_client.llen("live") > 1, 5, "the new entry")
     shown = {x["name"]: x for x in json.loads(beat_command(schedule, "list", "-j"))}
     assert shown["b"]["total_run_count"] > 0 and shown["b"]["source"] == "command"
+    assert f"Led by gen{leader(redis_client)}@" in beat_command(schedule, "list")
     assert redis_client.llen("celery") == 1
