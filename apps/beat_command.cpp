@@ -93,6 +93,12 @@ expected<beat_config> configure_beat(const settings& x) {
   result.broker_url = x.broker_url;
   result.broker = to_broker_options(x);
   result.memory = x.beat_schedule_filename;
+  // A URL can be read now, a file is not touched yet.
+  if (result.memory.find("://") != std::string::npos)
+    if (auto place = open_schedule(result.memory, result.broker_url, result.broker,
+                                   database_role::guest);
+        !place)
+      return place.error();
   if (x.beat_max_loop_interval > 0ms)
     result.max_interval = x.beat_max_loop_interval;
   return result;

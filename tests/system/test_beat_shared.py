@@ -164,7 +164,7 @@ def test_the_state_may_be_away(beat, make_redis, redis_client):
 
 def test_a_url_that_cannot_be_meant_is_one_line(beat):
     running = beat({}, schedule="amqp://localhost//")
-    assert running.wait_exit() == 1
+    assert running.wait_exit() == 2 and len(running.log.splitlines()) == 1
     assert "beat_schedule_filename (-s): " in running.log
     assert "a path or redis://" in running.log
 
