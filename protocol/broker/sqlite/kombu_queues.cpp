@@ -1,5 +1,6 @@
 #include "protocol/broker/sqlite/kombu_queues.hpp"
 
+#include "protocol/broker/priority.hpp"
 #include "protocol/broker/sqlite/kombu_statements.hpp"
 #include "protocol/broker/sqlite/statements.hpp"
 
