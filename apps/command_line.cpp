@@ -2,6 +2,7 @@
 
 #include "apps/beat_command.hpp"
 #include "apps/call_command.hpp"
+#include "apps/dead_command.hpp"
 #include "apps/help.hpp"
 #include "apps/multi/multi_command.hpp"
 #include "apps/options.hpp"
@@ -71,6 +72,21 @@ constexpr const char* call_footer =
     "  umbel call tasks.add -k '{\"x\": 1, \"y\": 2}' -b sqlite:///tmp/x.db --wait\n"
     "  umbel call tasks.sleep -a '[10]' --countdown 60 -Q slow";
 
+constexpr const char* dead_footer =
+    "A dead letter is a message that was parked instead of run: it was malformed,\n"
+    "its task is unknown, was rejected, or has ended its process too often\n"
+    "(worker_max_deliveries). 'replay' puts it on its queue again as a new message;\n"
+    "'discard' forgets it.\n"
+    "\n"
+    "Exit status: 0 done; 1 an id is not there (any more); 2 options or settings\n"
+    "are wrong; 69 the broker cannot be reached.\n"
+    "\n"
+    "Examples:\n"
+    "  umbel dead list\n"
+    "  umbel dead show 3f9d02c1a7be\n"
+    "  umbel dead replay --all -Q celery\n"
+    "  umbel dead discard 3f9d02c1a7be -b sqlite:///tmp/x.db";
+
 /// The parser of one run, with what it fills.
 struct parser {
   parser(std::string program_name, bool only_worker);
@@ -88,7 +104,9 @@ struct parser {
   CLI::App* beat = nullptr;     ///< null if only_worker
   CLI::App* call = nullptr;     ///< null if only_worker
   CLI::App* settings = nullptr; ///< null if only_worker
+  CLI::App* dead = nullptr;     ///< null if only_worker
   call_options called;
+  dead_options buried;
 };
 
 parser::parser(std::string program_name, bool only_worker)
@@ -133,6 +151,12 @@ parser::parser(std::string program_name, bool only_worker)
   add_global_options(*call, given);
   add_call_options(*call, called);
   call->footer(call_footer);
+  dead = root.add_subcommand("dead", "Show dead letters, send them again or "
+                                     "forget them.");
+  format(*dead, program + " dead [OPTIONS] list|show|replay|discard [ID]...");
+  add_global_options(*dead, given);
+  add_dead_options(*dead, buried);
+  dead->footer(dead_footer);
   // Only for the help: it has a parser of its own.
   root.add_subcommand("multi", "Start, stop and show several workers.");
   settings =
@@ -213,7 +237,7 @@ std::string parser::complaint() const {
              + (is_option(arg) ? explain_option(*this, root, arg)
                                : explain_command(*this, arg));
   }
-  for (auto command : {worker, beat, call, settings}) {
+  for (auto command : {worker, beat, call, dead, settings}) {
     if (command == nullptr)
       continue;
     for (auto& arg : command->remaining()) {
@@ -306,6 +330,8 @@ int run_command_line(const std::string& program, std::vector<std::string> argv,
   }
   if (x.call != nullptr && x.call->parsed())
     return run_call_command(x.name_of(*x.call), x.given, x.called);
+  if (x.dead != nullptr && x.dead->parsed())
+    return run_dead_command(x.name_of(*x.dead), x.given, x.buried);
   auto sends = x.beat != nullptr && x.beat->parsed();
   if (!only_worker && !x.worker->parsed() && !sends) {
     std::fputs(x.root.help().c_str(), stdout);

@@ -124,6 +124,10 @@ json::object worker_statistics(const worker_config& config,
   result["pool"] = pool_document(config, runs, pool);
   result["broker"] = broker_document(config);
   result["prefetch_count"] = runs.prefetch;
+  json::object dead;
+  for (auto& [queue, n] : runs.dead)
+    dead[queue] = n;
+  result["dead_letters"] = std::move(dead);
   result["rusage"] = usage();
   return result;
 }

@@ -64,6 +64,14 @@ settlement with_dead_letter(settlement x, const request& r,
   return x;
 }
 
+/// This run was not one that ended nowhere: what was noted in the ledger when it
+/// began is taken back.
+settlement without_note(settlement x, const request& r) {
+  if (r.deliveries > 0 && !r.acked)
+    x.payload = *r.payload;
+  return x;
+}
+
 template <class T>
 void take_default(std::optional<T>& option, T value) {
   if (!option)
@@ -110,7 +118,7 @@ settlement settle_outcome(const request& r, outcome x) {
     case outcome_kind::requeue:
       if (!r.acked)
         result.how = disposition::requeue;
-      return result;
+      return without_note(std::move(result), r);
   }
   return result;
 }
@@ -135,7 +143,7 @@ settlement settle_timed_out(const request& r,
 
 settlement settle_abandoned(const request& r) {
   if (!r.acked && *r.task.acks_late)
-    return settle(r, disposition::restore);
+    return without_note(settle(r, disposition::restore), r);
   return with_state(settle(r, disposition::ack), r, "FAILURE",
                     worker_lost("worker shut down"));
 }
@@ -155,6 +163,15 @@ settlement settle_restored(const request& r) {
   // ledger no longer has it, so it is published again.
   if (r.acked)
     result.publish.push_back({r.queue, r.header.priority, *r.payload});
+  return without_note(std::move(result), r);
+}
+
+settlement settle_given_up(const request& r, std::string payload,
+                           const std::string& reason) {
+  auto why = worker_lost({});
+  why.args = {json::string{"Given up: " + reason}};
+  auto result = with_state(settle(r, disposition::ack), r, "FAILURE", why);
+  result.dead = dead_letter{reason, std::move(payload)};
   return result;
 }
 

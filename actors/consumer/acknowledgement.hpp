@@ -52,6 +52,11 @@ settlement settle_restored(const request& r);
 /// it waits for, its message is marked, so that it does not join the line's end again.
 settlement settle_delayed(const request& r, timestamp due);
 
+/// It was begun too often without an end, and is parked.
+/// @param payload the message with its history
+settlement settle_given_up(const request& r, std::string payload,
+                           const std::string& reason);
+
 /// It cannot be a task at all: parked, with the reason.
 settlement settle_malformed(const delivery& x, const std::string& reason);
 

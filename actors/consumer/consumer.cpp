@@ -245,9 +245,9 @@ settlement consumer_state::settle_killed(const request& r,
   if (r.terminated)
     return settle_revoked(r, "terminated");
   if (r.over_limit)
-    return settle_timed_out(r, *r.over_limit);
+    return run_again(r, settle_timed_out(r, *r.over_limit), "hard time limit");
   spdlog::error("Task {} lost its child process: {}", r.display_name(), how);
-  return settle_lost(r, how);
+  return run_again(r, settle_lost(r, how), how);
 }
 
 void consumer_state::on_lost(const job_lost& x) {
@@ -305,8 +305,9 @@ void consumer_state::announce() {
   }
 }
 
-void consumer_state::on_writer_up(caf::actor x) {
-  writer = std::move(x);
+void consumer_state::on_writer_up(writer_up& x) {
+  writer = std::move(x.writer);
+  merge_revoked(x.revoked);
   self->monitor(writer);
   for (auto& batch : settlements.unconfirmed())
     self->send(writer, batch);
@@ -367,6 +368,7 @@ void consumer_state::on_confirmed(uint64_t number) {
 
 void consumer_state::renew() {
   if (!writer)
+  on_noted(number);
     return;
   renew_lease x;
   for (auto& [id, r] : requests)
@@ -391,7 +393,7 @@ void consumer_state::on_drain(caf::actor requester) {
 void consumer_state::return_held() {
   std::vector<uint64_t> held;
   for (auto i = requests.rbegin(); i != requests.rend(); ++i)
-    if (i->second.held || i->second.asking)
+    if (i->second.held || i->second.asking || i->second.noting)
       held.push_back(i->first);
   num_held = 0;
   on_returned(jobs_returned{std::move(held)});
@@ -441,7 +443,7 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
   self->delayed_send(self, st.recover_interval(), recover_atom::value);
   return caf::message_handler{
     [self](reader_up& x) { self->state.on_reader_up(x); },
-    [self](writer_up& x) { self->state.on_writer_up(std::move(x.writer)); },
+    [self](writer_up& x) { self->state.on_writer_up(x); },
     [self](deliveries& x) {
       // A reader that was left behind may still get an answer: its successor
       // has taken over what it reserved.

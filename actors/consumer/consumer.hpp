@@ -10,7 +10,8 @@
 //  5. keeps settlements until the writer confirms them, through any number of
 //     lost connections;
 //  6. keeps the lease on what is unfinished, and has what others left restored;
-//  7. drains on shutdown.
+//  7. gives up what kills its process again and again (see giving_up.cpp);
+//  8. drains on shutdown.
 //
 // It never blocks and never touches a body. If it dies, its supervisor restarts
 // pool and connections too under a new incarnation, and what it held comes back
@@ -30,6 +31,7 @@
 #include "actors/consumer/revocations.hpp"
 #include "actors/pool/messages.hpp"
 #include "actors/supervision/description.hpp"
+#include "protocol/message/delivery_history.hpp"
 
 #include <caf/behavior.hpp>
 #include <caf/message_handler.hpp>
@@ -39,6 +41,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -69,6 +72,7 @@ struct consumer_options {
   size_t held_max = 1'000; ///< tasks that wait here for their time
   /// The rate limit of a task.
   std::function<task_rate(const task_options&)> rate_of
+  size_t max_deliveries = 20; ///< then a message is a dead letter; 0: no limit
     = [](const task_options&) { return task_rate{}; };
   std::function<timestamp()> now = umbel::now; ///< tests pass a simulated one
   /// Called once when the first child is ready, with the tasks' names.
@@ -108,6 +112,9 @@ struct consumer_state {
   /// node's look at what waits there, so that each knows of them in time.
   static constexpr auto hold_max = std::chrono::seconds{5};
   static_assert(hold_max > broker::look_interval);
+  /// A task that may begin once more only, and alone, waits so long for another.
+  static constexpr auto last_chance_delay = std::chrono::seconds{1};
+
 
   // -- messages come in ---------------------------------------------------------
 
@@ -120,7 +127,7 @@ struct consumer_state {
   // -- tasks begin, or wait for their time (waiting.cpp) ------------------------
 
   void begin(uint64_t id, request& r, std::vector<job>& runnable);
-  void run(uint64_t id, const request& r, std::vector<job>& runnable) const;
+  void run(uint64_t id, request& r, std::vector<job>& runnable);
   void wait_until(timestamp due, uint64_t id, request& r);
   void on_woken(const woken& x);
   void ask_for_turn(uint64_t id, request& r, const task_rate& limit,
@@ -130,11 +137,22 @@ struct consumer_state {
   void send_questions();
   void on_turns(const turns& x);
   void repeat_questions();
+  // -- what is begun again and again (giving_up.cpp) ------------------------------
+
+  bool is_suspect(const request& r) const;
+  void note_delivery(uint64_t id, request& r);
+  void on_noted(uint64_t number);
+  settlement run_again(const request& r, settlement end,
+                       const std::string& how) const;
+  settlement give_up(const request& r, const delivery_history& history,
+                     const std::string& last) const;
+
 
   // -- revocation (revoking.cpp) ------------------------------------------------
 
   bool is_revoked(const request& r) const;
   settlement refuse_revoked(const request& r, const std::string& why);
+  void merge_revoked(const std::vector<revoked_task>& theirs);
   void on_revoke(const revoke_tasks& x);
   void on_learn(const learn_revoked& x);
 
@@ -153,7 +171,7 @@ struct consumer_state {
 
   void on_reader_up(reader_up& x);
   void on_reader_down();
-  void on_writer_up(caf::actor x);
+  void on_writer_up(writer_up& x);
   void on_down(const caf::actor_addr& source);
   void announce();
   void flush();
@@ -218,6 +236,9 @@ struct consumer_state {
   prefetch_window window{1, true};
   outbox settlements;
   rate_limits rates;
+  /// Runs that begin when the batch with their note is confirmed.
+  std::deque<std::pair<uint64_t, uint64_t>> notes;
+  uint64_t last_chance = 0; ///< the job that has it, if it has not ended
   take_turns questions; ///< to be sent with the next settlements
   std::vector<uint64_t> started; ///< to be acknowledged at the next tick
   std::unordered_map<std::string, uint64_t> ended; ///< runs, by task

@@ -49,6 +49,7 @@ run_counts consumer_state::runs_now() const {
     ++result.active;
     ++result.begun[r.header.task];
   }
+  result.dead = settlements.dead();
   result.prefetch = window.size(steady_now());
   return result;
 }

@@ -52,6 +52,12 @@ struct await_writer {};
 /// A writer is connected.
 struct writer_up {
   caf::actor writer;
+  std::vector<revoked_task> revoked = {}; ///< what the broker knows of
+};
+
+/// Keep these revocations in the broker. A request, answered by `caf::ok_atom`.
+struct keep_revoked {
+  std::vector<revoked_task> tasks;
 };
 
 /// Numbered settlements; shared, because the consumer keeps them until they
@@ -201,6 +207,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::queues_changed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::deliveries)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::await_writer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::writer_up)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::keep_revoked)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::settle_batch)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::confirmed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::renew_lease)

@@ -4,7 +4,9 @@
 #include "actors/consumer/messages.hpp"
 
 #include <deque>
+#include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace umbel {
@@ -15,6 +17,8 @@ namespace umbel {
 class outbox {
 public:
   void add(settlement x) {
+    if (x.dead)
+      ++dead_[x.queue.str()];
     open_.push_back(std::move(x));
     ++size_;
   }
@@ -28,6 +32,11 @@ public:
     open_ = {};
     unconfirmed_.push_back(result);
     return result;
+  }
+
+  /// The number of the batch that is open.
+  uint64_t open_number() const noexcept {
+    return last_ + 1;
   }
 
   void confirm(uint64_t number) {
@@ -50,11 +59,17 @@ public:
     return size_;
   }
 
+  /// How many dead letters were made, by queue.
+  const std::map<std::string, uint64_t>& dead() const noexcept {
+    return dead_;
+  }
+
 private:
   std::vector<settlement> open_;
   std::deque<settle_batch> unconfirmed_;
   uint64_t last_ = 0;
   size_t size_ = 0;
+  std::map<std::string, uint64_t> dead_;
 };
 
 } // namespace umbel

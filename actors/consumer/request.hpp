@@ -35,6 +35,8 @@ struct request {
   bool asking = false; ///< for its turn under a rate limit that all nodes share
   bool waited = false; ///< was told to ask again for its turn
   bool has_turn = false; ///< may begin, as far as rate limits are concerned
+  size_t deliveries = 0; ///< noted in the ledger: it begins for the n-th time
+  bool noting = false;   ///< waits until that is noted
   bool terminated = false; ///< revoked while it ran: its end is not its own
   int signal = 0;          ///< which ends it then
   bool told_start = false; ///< the event of its start was sent

@@ -55,7 +55,7 @@ void consumer_state::on_revoke(const revoke_tasks& x) {
     auto& [job, r] = *i;
     if (!wanted.contains(r.header.id.str())) {
       ++i;
-    } else if (r.held || r.asking) {
+    } else if (r.held || r.asking || r.noting) {
       num_held -= r.held;
       settlements.add(refuse_revoked(r, "revoked"));
       i = requests.erase(i);
@@ -78,12 +78,43 @@ void consumer_state::on_revoke(const revoke_tasks& x) {
     spdlog::info("Tasks flagged as revoked: {}", listed(saved.ids));
     promise.deliver(std::move(saved));
   };
-  if (!options.state_keeper)
-    return confirm(answer);
-  self->request(options.state_keeper, caf::infinite, std::move(answer))
-    .then(confirm, [](const caf::error&) {
-      // It ends only with the tree, of which this actor is a part.
-    });
+  auto time = answer.time;
+  auto note = [this, answer, confirm]() mutable {
+    if (!options.state_keeper)
+      return confirm(answer);
+    self->request(options.state_keeper, caf::infinite, std::move(answer))
+      .then(confirm, [](const caf::error&) {
+        // It ends only with the tree, of which this actor is a part.
+      });
+  };
+  if (!writer)
+    return note(); // the next one gets all that we know
+  keep_revoked kept;
+  for (auto& id : x.ids)
+    kept.tasks.push_back({id, time});
+  self->request(writer, caf::infinite, std::move(kept))
+    .then([note](caf::ok_atom) mutable { note(); },
+          [note](const caf::error&) mutable { note(); });
+}
+
+// The broker's and ours: what each of them knows, the other does from now on.
+void consumer_state::merge_revoked(const std::vector<revoked_task>& theirs) {
+  std::unordered_set<std::string_view> known;
+  for (auto& x : theirs) {
+    known.insert(x.id.str());
+    if (!options.revoked->contains(x.id))
+      options.revoked->add(x.id, x.time);
+  }
+  keep_revoked ours;
+  for (auto& [id, time] : options.revoked->by_age())
+    if (!known.contains(id))
+      ours.tasks.push_back({task_id{id}, time});
+  if (!ours.tasks.empty())
+    self->request(writer, caf::infinite, std::move(ours))
+      .then([](caf::ok_atom) {},
+            [](const caf::error&) {
+              // The next writer gets them again.
+            });
 }
 
 void consumer_state::on_learn(const learn_revoked& x) {

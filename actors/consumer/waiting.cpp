@@ -29,8 +29,12 @@ void consumer_state::begin(uint64_t id, request& r,
   }
 }
 
-void consumer_state::run(uint64_t id, const request& r,
-                         std::vector<job>& runnable) const {
+void consumer_state::run(uint64_t id, request& r,
+                         std::vector<job>& runnable) {
+  if (r.deliveries == 0 && is_suspect(r)) {
+    note_delivery(id, r);
+    return;
+  }
   runnable.push_back({id, r.header.task, r.payload,
                       limits_of(r.header, r.task, options.limits)});
 }

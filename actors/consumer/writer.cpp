@@ -78,7 +78,11 @@ void writer_state::connect() {
   look_at_lease();
   if (!connection)
     return;
-  self->send(consumer, writer_up{self});
+  // Known before the first message is reserved.
+  auto revoked = connection->revoked();
+  if (!revoked)
+    return fail_to_connect(revoked.error());
+  self->send(consumer, writer_up{self, std::move(*revoked)});
   for (auto& x : waiting)
     self->send(x, writer_up{self});
   waiting.clear();
@@ -249,6 +253,10 @@ caf::behavior writer(caf::stateful_actor<writer_state>* self,
     [self](queues_changed) {
       auto& st = self->state;
       st.check(st.connection->declare(st.life->queues->list()));
+    },
+    [self](const keep_revoked& x) {
+      self->state.check(self->state.connection->remember_revoked(x.tasks));
+      return caf::ok_atom::value;
     },
     [self](recover_lost) { self->state.recover(); },
     [self](forward_due) {

@@ -4,7 +4,8 @@
 //     is up;
 //  2. carries out settlements: everything that waits in its mailbox goes to the
 //     broker in one pipeline, and is then confirmed to the consumer;
-//  3. renews the lease, restores what others left, forwards what is due, asks
+//  3. reads what was revoked, and keeps what is;
+//  4. renews the lease, restores what others left, forwards what is due, asks
 //     for turns under shared rate limits, counts what waits and makes new queues
 //     known, when it is told to.
 //

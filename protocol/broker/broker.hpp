@@ -51,6 +51,14 @@ struct outgoing_message {
 struct dead_letter {
   std::string reason; ///< one line
   std::string payload; ///< the message exactly as it was received
+  std::string id = {}; ///< when it is read: names it in its queue's list
+  timestamp at{};  ///< when it is read: since when it is there; zero: unknown
+};
+
+/// What becomes of a dead letter.
+enum class dead_fate : uint8_t {
+  replay,  ///< goes to its queue as a message that was never delivered
+  discard, ///< is forgotten
 };
 
 /// What becomes of a reserved message.
@@ -60,7 +68,7 @@ enum class disposition : uint8_t {
   restore, ///< back on its queue, consumed next, marked as redelivered
   delay,   ///< waits in the broker until it is due, owned by nobody; then as
            ///< restore, but not marked: it was never begun
-  none,    ///< leave the ledger alone: the tag was acknowledged before
+  none,    ///< leave it where it is: the tag was acknowledged before, or stays
 };
 
 /// One atomic step at the end (or start) of a task's life.
@@ -79,7 +87,9 @@ struct settlement {
                     ///< `restore` and `payload`
   timestamp due{};  ///< for `delay`: when `forward` puts it back
   int priority = 0; ///< for `delay`: the message's own, 0..9
-  std::optional<std::string> payload; ///< for `delay`: comes back in its place
+  /// What comes back in place of the message, now or, with `none`, should its
+  /// owner die (on RabbitMQ, which does not change what it has sent: as it was).
+  std::optional<std::string> payload;
   /// What the task's workflow has to know; only where `counts_chords`, but for
   /// its results, which are as `result`.
   workflow_steps workflow = {};
@@ -97,6 +107,12 @@ struct turn_request {
 struct turn {
   std::chrono::microseconds wait{0}; ///< until its time has come
   bool granted = false; ///< it may begin then; if not, it may ask again
+};
+
+/// A task that shall not run, and since when.
+struct revoked_task {
+  task_id id;
+  timestamp time;
 };
 
 /// How long what was reserved stays with who reserved it.
@@ -311,6 +327,24 @@ public:
     return true;
   }
 
+  // -- revocations ----------------------------------------------------------------
+
+  /// When there are more, the broker forgets the oldest of them. None is told
+  /// after a week.
+  static constexpr size_t revoked_max = 50'000;
+  static constexpr std::chrono::hours revoked_for{7 * 24};
+
+  /// Keeps these for workers that start later. A broker that cannot does nothing.
+  virtual expected<void>
+  remember_revoked(std::span<const revoked_task> /* tasks */) {
+    return {};
+  }
+
+  /// What is kept, the oldest first.
+  virtual expected<std::vector<revoked_task>> revoked() {
+    return std::vector<revoked_task>{};
+  }
+
   // -- producing ----------------------------------------------------------------
 
   /// Makes the queues known: binding through the direct exchange of the same
@@ -343,8 +377,26 @@ public:
   virtual expected<std::vector<dead_letter>>
   dead_letters(const queue_name& queue, size_t max) = 0;
 
+  /// The queues that have dead letters, by name.
+  virtual expected<std::vector<queue_name>> dead_queues() {
+    return cannot("list the queues with dead letters");
+  }
+
+  /// Takes these out of a queue's dead letters, each in one step with what
+  /// becomes of it, the oldest first. @returns how many were still there
+  virtual expected<size_t> take_dead(const queue_name&,
+                                     std::span<const std::string> /* ids */,
+                                     dead_fate) {
+    return cannot("take dead letters");
+  }
+
   /// Deletes what waits in a queue. @returns how many messages there were.
   virtual expected<size_t> purge(const queue_name& queue) = 0;
+
+protected:
+  error cannot(const std::string& what) const {
+    return {errc::unsupported, location() + ": cannot " + what};
+  }
 };
 
 /// Opens a connection to `url` ("redis://...", "memory://name").

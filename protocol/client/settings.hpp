@@ -142,6 +142,7 @@ struct settings {
   /// for itself must not overrule an operator who has chosen.
   std::optional<size_t> worker_prefetch_multiplier;
   bool worker_disable_prefetch = false;
+  size_t worker_max_deliveries = 20; ///< ours
   bool worker_disable_rate_limits = false;
   /// Tasks whose time comes within seconds that a worker keeps; none: 1000. The
   /// others wait in the broker, so that no worker's memory depends on them.

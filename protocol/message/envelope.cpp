@@ -217,6 +217,21 @@ std::string to_text(const envelope& x) {
   return out += '}';
 }
 
+int priority_of(std::string_view text) {
+  auto value = parse_json(text);
+  if (!value || !value->is_object())
+    return 0;
+  auto* properties = value->get_object().if_contains("properties");
+  if (!properties || !properties->is_object())
+    return 0;
+  auto* priority = properties->get_object().if_contains("priority");
+  if (!priority)
+    return 0;
+  boost::system::error_code failed;
+  auto number = priority->to_number<int64_t>(failed);
+  return failed ? 0 : static_cast<int>(std::clamp<int64_t>(number, 0, 9));
+}
+
 expected<std::string> mark_rate_limited(std::string_view text) {
   auto doc = parse_json(text);
   if (!doc)

@@ -31,6 +31,9 @@ expected<envelope> parse_envelope(std::string_view text);
 /// delivery_tag where they are missing.
 std::string to_text(const envelope& x);
 
+/// `properties.priority` of an envelope within 0..9; 0 if there is none.
+int priority_of(std::string_view text);
+
 /// The same envelope, marked as redelivered (headers and delivery_info).
 expected<std::string> mark_redelivered(std::string_view text);
 

@@ -1,5 +1,7 @@
 #include "protocol/message/task_fields.hpp"
 
+#include "protocol/message/delivery_history.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -233,6 +235,7 @@ expected<task_header> read_fields(const json::object& headers,
   out.reply_to = from_properties.text("reply_to");
   out.priority = read_priority(properties);
   out.redelivered = read_redelivered(headers, properties);
+  out.deliveries = out.redelivered ? delivery_count(headers) : 0;
   out.rate_limited = is_true(headers, rate_limit_mark);
   if (!in.problem().empty())
     return error{errc::malformed, "header " + in.problem()};

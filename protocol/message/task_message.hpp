@@ -30,6 +30,7 @@ struct task_header {
   std::optional<std::chrono::milliseconds> soft_time_limit;
   int priority = 0;
   bool redelivered = false;
+  size_t deliveries = 0; ///< begun without an end (`deliveries_header`)
   bool rate_limited = false; ///< has waited for its turn (`rate_limit_mark`)
   bool utc = true; ///< protocol 1 `utc`
 };

@@ -1,4 +1,5 @@
 // Building task messages: what a client sends, and what a retry sends.
+#include "protocol/message/delivery_history.hpp"
 #include "protocol/message/task_message.hpp"
 
 #include <fmt/format.h>
@@ -148,6 +149,7 @@ std::string make_retry_message(const task_message& original,
     headers[key] = x;
   // Said of the delivery that ends here, not of the task.
   headers.erase("redelivered");
+  headers.erase(deliveries_header);
   headers.erase(rate_limit_mark);
   headers["task"] = header.task;
   headers["id"] = id;

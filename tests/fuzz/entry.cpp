@@ -8,7 +8,7 @@ using namespace umbel;
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto text = fuzz::text_of(data, size);
   if (auto entry = redis::split_entry(text)) {
-    redis::priority_of(entry->payload);
+    priority_of(entry->payload);
     redis::redelivered(entry->payload);
   }
   auto whole = '[' + std::string{text} + redis::entry_ending("celery");

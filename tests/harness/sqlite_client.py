@@ -17,7 +17,7 @@ from harness.waiting import PATIENCE
 from harness.workers import REPOSITORY
 
 SCHEMA = REPOSITORY / "protocol" / "broker" / "sqlite" / "schema.sql"
-APPLICATION, VERSION = 0x756D6271, 1  # as in database.cpp
+APPLICATION, VERSION = 0x756D6271, 2  # as in database.cpp
 STEPS = (0, 3, 6, 9)
 
 TRANSPORT_ALIASES["sqlite"] = "harness.sqlite_client:Transport"

@@ -166,6 +166,24 @@ def test_many_revocations_are_all_remembered(umbel_worker, celery, tasks, tmp_pa
         assert why_revoked(tasks.add.apply_async((4, 4), task_id=id)) == ("revoked",)
 
 
+# -- without a state file ------------------------------------------------------------
+
+
+def test_a_worker_in_a_fresh_container_knows(umbel_worker, celery, tasks, broker):
+    """The broker keeps what was revoked."""
+    if broker.name == "amqp":
+        pytest.skip("RabbitMQ keeps messages alone")
+    first = umbel_worker("-n", "w1@x")
+    celery.control.revoke(["my-id", "other"])
+    first.wait_for_log("Tasks flagged as revoked: my-id")
+    first.kill()
+    second = umbel_worker("-n", "w2@y")
+    result = tasks.add.apply_async((4, 4), task_id="my-id")
+    assert why_revoked(result) == ("revoked",)
+    second.wait_for_log(discarded(result))
+    assert tasks.add.delay(4, 4).get(timeout=10) == 8
+
+
 @pytest.mark.parametrize(
     "content, complaint",
     [

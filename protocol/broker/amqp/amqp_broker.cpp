@@ -1,6 +1,7 @@
 #include "protocol/broker/amqp/amqp_broker.hpp"
 
 #include "protocol/broker/amqp/dead_letters.hpp"
+#include "protocol/broker/dead_letter.hpp"
 
 #include <algorithm>
 
@@ -173,6 +174,23 @@ amqp_broker::dead_letters(const queue_name& queue, size_t max) {
   if (!link)
     return link.error();
   return read_dead_letters(**link, queue.str(), max);
+}
+
+expected<size_t> amqp_broker::take_dead(const queue_name& queue,
+                                        std::span<const std::string> ids,
+                                        dead_fate fate) {
+  auto link = own_.link();
+  if (!link)
+    return link.error();
+  return take_dead_letters(
+    **link, queue.str(), ids,
+    [&](const std::vector<dead_letter>& letters) -> expected<void> {
+      std::vector<outgoing_message> batch;
+      if (fate == dead_fate::replay)
+        for (auto& x : letters)
+          batch.push_back(replayed(queue, x.payload));
+      return publish(batch);
+    });
 }
 
 expected<size_t> amqp_broker::purge(const queue_name& queue) {

@@ -60,6 +60,9 @@ public:
   expected<size_t> size(const queue_name& queue) override;
   expected<std::vector<dead_letter>> dead_letters(const queue_name& queue,
                                                   size_t max) override;
+  expected<size_t> take_dead(const queue_name& queue,
+                             std::span<const std::string> ids,
+                             dead_fate fate) override;
   expected<size_t> purge(const queue_name& queue) override;
 
 private:

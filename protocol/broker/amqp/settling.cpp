@@ -67,9 +67,11 @@ expected<void> amqp_broker::add(plan& to, const settlement& x) {
       break;
     case disposition::requeue: {
       what = verdict::moved;
-      auto marked = mark_redelivered(feed_->payload(x.tag).value_or(""));
+      auto payload = x.payload ? *x.payload
+                               : feed_->payload(x.tag).value_or("");
+      auto marked = mark_redelivered(payload);
       if (!marked) // no envelope
-        marked = feed_->payload(x.tag).value_or("");
+        marked = std::move(payload);
       to.payloads.push_back(std::move(*marked));
       to.parcels.push_back({"", x.queue.str(), to.payloads.back(),
                             std::nullopt, false, {}});

@@ -309,22 +309,6 @@ expected<size_t> filesystem_broker::size(const queue_name& queue) {
   }));
 }
 
-expected<std::vector<dead_letter>>
-filesystem_broker::dead_letters(const queue_name& queue, size_t max) {
-  std::vector<dead_letter> result;
-  auto folder = where_.dead(queue);
-  auto names = list(folder);
-  for (auto i = names.rbegin(); i != names.rend() && result.size() < max; ++i) {
-    auto text = read_file(folder + '/' + *i);
-    if (!text)
-      continue; // it was the oldest, and has gone
-    auto end = std::min(text->find('\n'), text->size());
-    result.push_back({text->substr(0, end),
-                      text->substr(std::min(end + 1, text->size()))});
-  }
-  return result;
-}
-
 expected<size_t> filesystem_broker::purge(const queue_name& queue) {
   size_t result = 0;
   auto lock = begin();

@@ -56,6 +56,10 @@ public:
   expected<size_t> size(const queue_name& queue) override;
   expected<std::vector<dead_letter>> dead_letters(const queue_name& queue,
                                                   size_t max) override;
+  expected<std::vector<queue_name>> dead_queues() override;
+  expected<size_t> take_dead(const queue_name& queue,
+                             std::span<const std::string> ids,
+                             dead_fate fate) override;
   expected<size_t> purge(const queue_name& queue) override;
 
 private:
@@ -94,7 +98,8 @@ private:
   void sweep_mailboxes(const std::set<queue_name>& mailboxes) const;
   void put(filesystem::transaction& change, const outgoing_message& x) const;
   void put_back(filesystem::transaction& change, const entry& what,
-                filesystem::place where) const;
+                filesystem::place where,
+                std::optional<std::string> payload = std::nullopt) const;
   void trim_dead(const queue_name& queue) const;
 
   broker_options options_;

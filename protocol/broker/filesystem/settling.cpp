@@ -187,6 +187,8 @@ bool filesystem_broker::settle_one(transaction& change, batch_state& state,
   }
   if (mine)
     put_away(change, *mine, x);
+  else if (auto held = x.payload ? find(state.known, x.tag) : std::nullopt)
+    change.write(*x.payload, held->path); // comes back should its owner die
   return true;
 }
 
@@ -202,10 +204,10 @@ void filesystem_broker::put_away(transaction& change, const entry& what,
         change.move(what.path, where_.processed + '/' + what.name);
       break;
     case disposition::requeue:
-      put_back(change, what, place::last);
+      put_back(change, what, place::last, x.payload);
       break;
     case disposition::restore:
-      put_back(change, what, place::first);
+      put_back(change, what, place::first, x.payload);
       break;
     case disposition::delay: {
       auto due = std::max<int64_t>(x.due.time_since_epoch().count(), 0);
@@ -226,9 +228,11 @@ void filesystem_broker::put_away(transaction& change, const entry& what,
 // Both ways of going back are a second delivery, and are marked so. A payload
 // that cannot be marked goes back as it is: who reserves it next finds out.
 void filesystem_broker::put_back(transaction& change, const entry& what,
-                                 place where) const {
+                                 place where,
+                                 std::optional<std::string> payload) const {
   auto to = where_.in + '/' + new_name(queue_of(what.name), what.step, where);
-  auto payload = read_file(what.path);
+  if (!payload)
+    payload = read_file(what.path);
   auto marked = payload ? mark_redelivered(*payload)
                         : expected<std::string>{error{errc::malformed, {}}};
   if (marked) {

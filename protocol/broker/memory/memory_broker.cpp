@@ -104,6 +104,26 @@ memory_broker::dead_letters(const queue_name& queue, size_t max) {
   return hub_->dead_letters(queue, max);
 }
 
+expected<void>
+memory_broker::remember_revoked(std::span<const revoked_task> tasks) {
+  hub_->remember_revoked(tasks);
+  return {};
+}
+
+expected<std::vector<revoked_task>> memory_broker::revoked() {
+  return hub_->revoked();
+}
+
+expected<std::vector<queue_name>> memory_broker::dead_queues() {
+  return hub_->dead_queues();
+}
+
+expected<size_t> memory_broker::take_dead(const queue_name& queue,
+                                          std::span<const std::string> ids,
+                                          dead_fate fate) {
+  return hub_->take_dead(self_, queue, ids, fate);
+}
+
 expected<size_t> memory_broker::purge(const queue_name& queue) {
   return hub_->purge(queue);
 }

@@ -1,6 +1,7 @@
 #include "protocol/broker/memory/memory_hub.hpp"
 
 #include "protocol/backend/memory/result_table.hpp"
+#include "protocol/broker/dead_letter.hpp"
 #include "protocol/broker/priority.hpp"
 #include "protocol/message/envelope.hpp"
 
@@ -141,9 +142,14 @@ bool memory_hub::settle_one(const memory_client& who, const settlement& x) {
   for (auto& message : x.publish)
     put(who, message);
   if (x.dead)
-    queues_[x.queue].park(*x.dead, who.options.dead_letters_max);
-  if (node.empty())
+    queues_[x.queue].park(*x.dead, ++last_dead_, who.options.dead_letters_max);
+  if (node.empty()) {
+    if (auto i = ledger_.find(x.tag); x.payload && i != ledger_.end())
+      i->second.payload = *x.payload;
     return true;
+  }
+  if (x.payload)
+    node.mapped().payload = *x.payload;
   if (x.how == disposition::delay)
     delay(x, std::move(node.mapped()));
   else if (x.how != disposition::ack)
@@ -255,8 +261,6 @@ void memory_hub::put_back(entry x, bool next) {
 
 void memory_hub::delay(const settlement& x, entry what) {
   delivery_tag tag{"umbel.delayed/" + x.tag.str()};
-  if (x.payload)
-    what.payload = *x.payload;
   what.owner.clear();
   what.delayed = true;
   delayed_.emplace(
@@ -345,6 +349,51 @@ std::vector<dead_letter> memory_hub::dead_letters(const queue_name& queue,
                                                   size_t max) {
   std::lock_guard guard{mutex_};
   return queues_[queue].parked(max);
+}
+
+void memory_hub::remember_revoked(std::span<const revoked_task> tasks) {
+  std::lock_guard guard{mutex_};
+  for (auto& x : tasks) {
+    auto& time = revoked_[x.id];
+    time = std::max(time, x.time);
+  }
+  using entry = decltype(revoked_)::value_type;
+  while (revoked_.size() > broker::revoked_max)
+    revoked_.erase(std::min_element(
+      revoked_.begin(), revoked_.end(),
+      [](const entry& a, const entry& b) { return a.second < b.second; }));
+}
+
+std::vector<revoked_task> memory_hub::revoked() {
+  std::lock_guard guard{mutex_};
+  std::vector<revoked_task> result;
+  for (auto& [id, time] : revoked_)
+    if (time >= umbel::now() - broker::revoked_for)
+      result.push_back({id, time});
+  std::stable_sort(result.begin(), result.end(),
+                   [](auto& a, auto& b) { return a.time < b.time; });
+  return result;
+}
+
+std::vector<queue_name> memory_hub::dead_queues() {
+  std::lock_guard guard{mutex_};
+  std::vector<queue_name> result;
+  for (auto& [name, queue] : queues_)
+    if (!queue.parked(1).empty())
+      result.push_back(name);
+  std::sort(result.begin(), result.end());
+  return result;
+}
+
+size_t memory_hub::take_dead(const memory_client& who, const queue_name& queue,
+                             std::span<const std::string> ids,
+                             dead_fate fate) {
+  std::lock_guard guard{mutex_};
+  auto taken = queues_[queue].unpark(ids);
+  if (fate == dead_fate::replay)
+    for (auto i = taken.rbegin(); i != taken.rend(); ++i)
+      put(who, replayed(queue, i->payload));
+  return taken.size();
 }
 
 size_t memory_hub::purge(const queue_name& queue) {

@@ -72,6 +72,11 @@ public:
                  int priority);
   size_t size(const queue_name& queue);
   std::vector<dead_letter> dead_letters(const queue_name& queue, size_t max);
+  void remember_revoked(std::span<const revoked_task> tasks);
+  std::vector<revoked_task> revoked();
+  std::vector<queue_name> dead_queues();
+  size_t take_dead(const memory_client& who, const queue_name& queue,
+                   std::span<const std::string> ids, dead_fate fate);
   size_t purge(const queue_name& queue);
 
   // -- what stands beside the interface ---------------------------------------
@@ -120,8 +125,10 @@ private:
   std::unordered_map<queue_name, message_queue> queues_;
   std::map<std::string, std::vector<binding>> bindings_;
   ledger ledger_;
+  uint64_t last_dead_ = 0; ///< numbers dead letters
   /// The delayed entries of the ledger, by the time when they are due.
   std::set<std::pair<std::chrono::milliseconds, delivery_tag>> delayed_;
+  std::map<task_id, timestamp> revoked_;
   rate_table rates_;
   std::map<std::string, std::chrono::milliseconds> leases_; ///< owner -> expiry
   /// Tags whose `none` settlement has published, until nobody resends it.

@@ -59,8 +59,10 @@ public:
     return std::exchange(size_, 0);
   }
 
-  /// Keeps the newest `max`.
-  void park(dead_letter x, size_t max) {
+  /// Keeps the newest `max`. @param number is its id
+  void park(dead_letter x, uint64_t number, size_t max) {
+    x.id = std::to_string(number);
+    x.at = now();
     dead_.push_front(std::move(x));
     if (dead_.size() > max)
       dead_.resize(max);
@@ -69,6 +71,18 @@ public:
   std::vector<dead_letter> parked(size_t max) const {
     auto n = static_cast<ptrdiff_t>(std::min(max, dead_.size()));
     return {dead_.begin(), dead_.begin() + n};
+  }
+
+  /// Takes those out that have these ids, the newest first.
+  std::vector<dead_letter> unpark(std::span<const std::string> ids) {
+    std::vector<dead_letter> result;
+    std::erase_if(dead_, [&](dead_letter& x) {
+      if (std::find(ids.begin(), ids.end(), x.id) == ids.end())
+        return false;
+      result.push_back(std::move(x));
+      return true;
+    });
+    return result;
   }
 
 private:

@@ -3,8 +3,6 @@
 #include "protocol/message/envelope.hpp"
 #include "protocol/message/json.hpp"
 
-#include <algorithm>
-
 namespace umbel::redis {
 
 namespace {
@@ -74,21 +72,6 @@ std::optional<entry> split_entry(std::string_view text) {
   text.remove_prefix(1);
   result.payload = text;
   return result;
-}
-
-int priority_of(std::string_view payload) {
-  auto value = parse_json(payload);
-  if (!value || !value->is_object())
-    return 0;
-  auto* properties = value->get_object().if_contains("properties");
-  if (!properties || !properties->is_object())
-    return 0;
-  auto* priority = properties->get_object().if_contains("priority");
-  if (!priority)
-    return 0;
-  boost::system::error_code failed;
-  auto number = priority->to_number<int64_t>(failed);
-  return failed ? 0 : static_cast<int>(std::clamp<int64_t>(number, 0, 9));
 }
 
 std::string redelivered(std::string_view payload) {

@@ -23,9 +23,6 @@ struct entry {
 /// broken JSON. @returns nothing if `text` is no entry.
 std::optional<entry> split_entry(std::string_view text);
 
-/// `properties.priority` of an envelope within 0..9; 0 if there is none.
-int priority_of(std::string_view payload);
-
 /// The envelope marked as redelivered; unchanged if it is no envelope.
 std::string redelivered(std::string_view payload);
 

@@ -70,6 +70,10 @@ std::string keys::rate(std::string_view limit) const {
   return (prefix_ + "umbel.rate.").append(limit);
 }
 
+std::string keys::revoked() const {
+  return prefix_ + "umbel.revoked";
+}
+
 std::string keys::forwarder() const {
   return prefix_ + "umbel.forwarder";
 }
@@ -80,6 +84,16 @@ std::string keys::dead(std::string_view queue) const {
 
 std::string keys::settled() const {
   return prefix_ + "umbel.settled.";
+}
+
+std::string glob_escape(std::string_view text) {
+  std::string result;
+  for (auto c : text) {
+    if (std::string_view{"*?[]\\^-"}.find(c) != std::string_view::npos)
+      result += '\\';
+    result += c;
+  }
+  return result;
 }
 
 } // namespace umbel::redis

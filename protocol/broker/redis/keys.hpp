@@ -49,6 +49,9 @@ public:
   /// A rate limit that all nodes share.
   std::string rate(std::string_view limit) const;
 
+  /// Tasks that were revoked, by the time when.
+  std::string revoked() const;
+
   /// The node that looks when the next of them is due.
   std::string forwarder() const;
 
@@ -68,5 +71,8 @@ private:
   std::string sep_;
   std::vector<int> steps_; // ascending, at least one
 };
+
+/// For MATCH: the characters that mean something there stand for themselves.
+std::string glob_escape(std::string_view text);
 
 } // namespace umbel::redis

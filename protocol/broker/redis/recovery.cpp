@@ -7,6 +7,7 @@
 #include "protocol/broker/redis/dead_letters.hpp"
 #include "protocol/broker/redis/redis_broker.hpp"
 #include "protocol/broker/redis/scripts.hpp"
+#include "protocol/message/envelope.hpp"
 
 #include <algorithm>
 
@@ -22,17 +23,6 @@ constexpr auto doing = "recover messages";
 
 // Entries in one call of restore.lua, with their texts.
 constexpr size_t entries_per_call = 100;
-
-// For MATCH: the characters that mean something there stand for themselves.
-std::string glob_escape(std::string_view text) {
-  std::string result;
-  for (auto c : text) {
-    if (std::string_view{"*?[]\\^-"}.find(c) != std::string_view::npos)
-      result += '\\';
-    result += c;
-  }
-  return result;
-}
 
 } // namespace
 

@@ -3,7 +3,6 @@
 #include "protocol/backend/redis/redis_result_store.hpp"
 #include "protocol/broker/fanout.hpp"
 #include "protocol/broker/redis/binding.hpp"
-#include "protocol/broker/redis/dead_letters.hpp"
 #include "protocol/broker/redis/scripts.hpp"
 
 #include <algorithm>
@@ -26,7 +25,8 @@ connection_options options_of_connection(const broker_options& x) {
   result.scripts = {&scripts::reserve, &scripts::settle,
                     &scripts::renew,   &scripts::stale,
                     &scripts::restore, &scripts::dead_owners,
-                    &scripts::forward, &scripts::rate};
+                    &scripts::forward, &scripts::rate,
+                    &scripts::take_dead};
   return result;
 }
 
@@ -334,21 +334,6 @@ expected<size_t> redis_broker::size(const queue_name& queue) {
   size_t result = 0;
   for (auto& x : *replies)
     result += static_cast<size_t>(x->integer);
-  return result;
-}
-
-expected<std::vector<dead_letter>>
-redis_broker::dead_letters(const queue_name& queue, size_t max) {
-  std::vector<dead_letter> result;
-  if (max == 0)
-    return result;
-  auto x = main_->command(
-      {"LRANGE", keys_.dead(queue.str()), "0", std::to_string(max - 1)},
-      "read dead letters");
-  if (!x)
-    return x.error();
-  for (auto* item : elements_of(**x))
-    result.push_back(parse_dead_letter(text_of(*item)));
   return result;
 }
 

@@ -23,10 +23,11 @@
 --     V  store what is known of a group (before P)
 --     C  count a part of a chord (chord.lua; after R)
 --     M  let the message come back in another form (before Z)
+--     N  change the ledger entry, if it is there (with fence n or o)
 --     Z  keep the message in the ledger until it is due (with fence f)
 --   two values for each step: P, B: list, message; D: list, dead letter;
 --     R: key, document; V: key, text; C: the group's key, the part as JSON;
---     M: ledger entry, nothing; Z: priority step, time
+--     M, N: ledger entry, nothing; Z: priority step, time
 --
 -- A delayed message gets a tag that is nobody's, umbel.delayed/<step>/<old tag>,
 -- so that no lease and no owner's end concerns it. Its time in the index is so far
@@ -47,7 +48,7 @@ local visibility, callers_time = tonumber(ARGV[5]), tonumber(ARGV[6])
 local count = tonumber(ARGV[7])
 local byte, sub = string.byte, string.sub
 local FENCED, ONCE, RESULT = byte('f'), byte('o'), byte('R')
-local MESSAGE, DELAY = byte('M'), byte('Z')
+local MESSAGE, DELAY, NOTE = byte('M'), byte('Z'), byte('N')
 local VALUE, PART = byte('V'), byte('C')
 
 -- First the ledger, in one command for all.
@@ -143,6 +144,10 @@ for i = 1, count do
         entries[tag] = ARGV[value]
       elseif byte(steps, j) == DELAY then
         delay(tag, ARGV[value], ARGV[value + 1])
+      elseif byte(steps, j) == NOTE then
+        if redis.call('HEXISTS', unacked, tag) == 1 then
+          redis.pcall('HSET', unacked, tag, ARGV[value])
+        end
       else
         step(sub(steps, j, j), ARGV[value], ARGV[value + 1], parked, parked_max)
       end

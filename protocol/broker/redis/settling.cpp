@@ -4,6 +4,7 @@
 #include "protocol/broker/redis/dead_letters.hpp"
 #include "protocol/broker/redis/redis_broker.hpp"
 #include "protocol/broker/redis/scripts.hpp"
+#include "protocol/message/envelope.hpp"
 
 #include <fmt/format.h>
 
@@ -47,6 +48,8 @@ std::string steps_of(const settlement& x) {
     result += x.how == disposition::requeue ? 'P' : 'B';
   if (x.how == disposition::delay)
     result += x.payload ? "MZ" : "Z";
+  if (x.how == disposition::none && x.payload)
+    result += 'N';
   return result;
 }
 
@@ -88,8 +91,10 @@ expected<std::vector<std::string>>
 redis_broker::payloads_to_return(std::span<const settlement> batch) {
   std::vector<std::string> result(batch.size());
   pipeline commands;
-  for (auto& x : batch)
-    if (goes_back(x))
+  for (size_t i = 0; i < batch.size(); ++i)
+    if (auto& x = batch[i]; goes_back(x) && x.payload)
+      result[i] = redelivered(*x.payload);
+    else if (goes_back(x))
       commands.add({"HGET", keys_.unacked(), x.tag.str()});
   if (commands.size() == 0)
     return result;
@@ -98,7 +103,7 @@ redis_broker::payloads_to_return(std::span<const settlement> batch) {
     return replies.error();
   size_t next = 0;
   for (size_t i = 0; i < batch.size(); ++i)
-    if (goes_back(batch[i]))
+    if (goes_back(batch[i]) && !batch[i].payload)
       if (auto found = split_entry(text_of(*(*replies)[next++])))
         result[i] = redelivered(found->payload);
   return result;
@@ -142,7 +147,8 @@ void redis_broker::append(pipeline& commands, const settlement& x,
     commands.arg(keys_.dead(x.queue.str())).arg(to_text(*x.dead));
   if (goes_back(x))
     commands.arg(keys_.list(x.queue.str(), priority_of(payload))).arg(payload);
-  if (x.how == disposition::delay && x.payload)
+  auto stays = x.how == disposition::delay || x.how == disposition::none;
+  if (stays && x.payload)
     commands.arg('[' + *x.payload + entry_ending(x.queue.str())).arg("");
   if (x.how == disposition::delay)
     commands.arg(std::to_string(keys_.step(x.priority))).arg(in_seconds(x.due));

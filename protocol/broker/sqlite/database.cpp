@@ -3,6 +3,7 @@
 #include "protocol/broker/sqlite/kombu_schema.hpp"
 #include "protocol/broker/sqlite/kombu_statements.hpp"
 #include "protocol/broker/sqlite/schema.hpp"
+#include "protocol/broker/sqlite/statements.hpp"
 
 #include <fmt/format.h>
 
@@ -24,7 +25,7 @@ namespace {
 using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
 
-constexpr int64_t schema_version = 1;
+constexpr int64_t schema_version = 2;
 
 constexpr auto moved = "the file was deleted or replaced";
 
@@ -177,7 +178,7 @@ expected<void> database::set_up() {
     return found.error();
   if (!execute("COMMIT"))
     return failure(doing);
-  if (!*found)
+  if (!*found || **found < schema_version)
     if (auto made = make_tables(); !made)
       return made;
   if (auto done = use_wal(); !done)
@@ -215,15 +216,17 @@ expected<std::optional<int64_t>> database::version() {
   return std::optional{*version};
 }
 
-// Whoever comes first makes them; others wait and find them.
+// Whoever comes first makes them, or brings them to this version; others wait and
+// find them.
 expected<void> database::make_tables() {
   constexpr auto doing = "make the tables";
   if (!execute("BEGIN EXCLUSIVE"))
     return failure(doing);
   auto found = version();
+  auto current = found && *found && **found == schema_version;
   auto done = found
-              && (*found
-                  || (execute(schema)
+              && (current
+                  || (execute(*found ? sql::upgrade_to_2 : schema)
                       && execute(fmt::format("PRAGMA application_id = {};"
                                              "PRAGMA user_version = {}",
                                              application_id, schema_version)

@@ -1,4 +1,4 @@
--- The tables of an embedded broker and result store, version 1.
+-- The tables of an embedded broker and result store, version 2.
 --
 -- A message is in exactly one of `waiting`, `reserved` and `delayed`; its bytes
 -- stay in `message` all the while, so that moving it is a few small writes.
@@ -64,6 +64,12 @@ CREATE TABLE dead (
   payload BLOB NOT NULL,
   PRIMARY KEY (queue, number)
 );
+
+-- Tasks that were revoked. (Since version 2.)
+CREATE TABLE revoked (
+  id TEXT PRIMARY KEY,
+  at INTEGER NOT NULL
+) WITHOUT ROWID;
 
 -- -- exchanges ----------------------------------------------------------------
 

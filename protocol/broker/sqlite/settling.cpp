@@ -110,13 +110,25 @@ bool sqlite_broker::settle_one(const settlement& x, news& told) {
     park(x.queue, *x.dead);
   if (message)
     put_away(*message, x);
+  else if (x.payload)
+    note(x);
   told.messages = told.messages || !x.publish.empty()
                   || x.how == disposition::requeue
                   || x.how == disposition::restore;
   return true;
 }
 
+// What comes back should its owner die.
+void sqlite_broker::note(const settlement& x) {
+  auto [owner, sequence] = split(x.tag);
+  if (auto message
+      = db_->number(sql::reserved_message, owner_of(owner), sequence))
+    db_->run(sql::replace_payload, *message, blob{*x.payload});
+}
+
 void sqlite_broker::put_away(int64_t message, const settlement& x) {
+  if (x.payload && x.how != disposition::ack)
+    db_->run(sql::replace_payload, message, blob{*x.payload});
   switch (x.how) {
     case disposition::none:
       break;
@@ -130,8 +142,6 @@ void sqlite_broker::put_away(int64_t message, const settlement& x) {
       put_back(*db_, message, place::first);
       break;
     case disposition::delay:
-      if (x.payload)
-        db_->run(sql::replace_payload, message, blob{*x.payload});
       db_->run(sql::add_delayed, to_number(x.due), message);
       break;
   }

@@ -265,20 +265,6 @@ expected<size_t> sqlite_broker::size(const queue_name& queue) {
   return static_cast<size_t>(count.value_or(0));
 }
 
-expected<std::vector<dead_letter>>
-sqlite_broker::dead_letters(const queue_name& queue, size_t max) {
-  std::vector<dead_letter> result;
-  {
-    auto found = db_->select(sql::newest_dead, queue.str(), max);
-    while (found.next())
-      result.push_back(
-        {std::string{found.text(0)}, std::string{found.text(1)}});
-  }
-  if (auto done = db_->outcome("read dead letters"); !done)
-    return done.error();
-  return result;
-}
-
 // In steps: nobody else writes during one of them. What comes meanwhile may be
 // deleted, too, but does not keep it going for ever.
 expected<size_t> sqlite_broker::purge(const queue_name& queue) {

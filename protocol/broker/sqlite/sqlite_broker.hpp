@@ -50,6 +50,9 @@ public:
   expected<forward_report> forward() override;
   expected<std::vector<turn>>
   take_turns(std::span<const turn_request> batch) override;
+  expected<void>
+  remember_revoked(std::span<const revoked_task> tasks) override;
+  expected<std::vector<revoked_task>> revoked() override;
   expected<void> declare(std::span<const queue_name> queues) override;
   expected<void> publish(std::span<const outgoing_message> batch) override;
   expected<size_t> publish(const std::string& exchange,
@@ -58,6 +61,10 @@ public:
   expected<size_t> size(const queue_name& queue) override;
   expected<std::vector<dead_letter>> dead_letters(const queue_name& queue,
                                                   size_t max) override;
+  expected<std::vector<queue_name>> dead_queues() override;
+  expected<size_t> take_dead(const queue_name& queue,
+                             std::span<const std::string> ids,
+                             dead_fate fate) override;
   expected<size_t> purge(const queue_name& queue) override;
 
 private:
@@ -92,6 +99,7 @@ private:
   int64_t owner_of(std::string_view name);
   std::optional<int64_t> take_reserved(const delivery_tag& tag);
   bool settle_one(const settlement& x, news& told);
+  void note(const settlement& x);
   void put_away(int64_t message, const settlement& x);
   void park(const queue_name& queue, const dead_letter& x);
   void tell(news x) const noexcept;

@@ -88,6 +88,9 @@ inline constexpr auto add_reserved
 inline constexpr auto take_reserved
   = "DELETE FROM reserved WHERE owner = ?1 AND sequence = ?2 RETURNING message";
 
+inline constexpr auto reserved_message
+  = "SELECT message FROM reserved WHERE owner = ?1 AND sequence = ?2";
+
 inline constexpr auto is_reserved
   = "SELECT 1 FROM reserved WHERE owner = ?1 AND sequence = ?2";
 
@@ -159,8 +162,46 @@ inline constexpr auto trim_dead
 
 /// Queue, how many.
 inline constexpr auto newest_dead
-  = "SELECT reason, payload FROM dead WHERE queue = ?1"
+  = "SELECT reason, payload, number, at FROM dead WHERE queue = ?1"
     " ORDER BY number DESC LIMIT ?2";
+
+inline constexpr auto dead_queues
+  = "SELECT DISTINCT queue FROM dead ORDER BY queue";
+
+/// Queue. The oldest first.
+inline constexpr auto all_dead
+  = "SELECT number, at FROM dead WHERE queue = ?1 ORDER BY number";
+
+/// Queue, number.
+inline constexpr auto dead_payload
+  = "SELECT payload FROM dead WHERE queue = ?1 AND number = ?2";
+
+inline constexpr auto remove_dead
+  = "DELETE FROM dead WHERE queue = ?1 AND number = ?2";
+
+// -- revocations ---------------------------------------------------------------
+
+/// From version 1 of the tables.
+inline constexpr auto upgrade_to_2
+  = "CREATE TABLE IF NOT EXISTS revoked"
+    " (id TEXT PRIMARY KEY, at INTEGER NOT NULL)"
+    " WITHOUT ROWID";
+
+/// Id, time. The later of two times stays.
+inline constexpr auto add_revoked
+  = "INSERT INTO revoked (id, at) VALUES (?1, ?2)"
+    " ON CONFLICT (id) DO UPDATE SET at = max(at, excluded.at)";
+
+/// A time, how many. Those that are older, and more than so many, go.
+inline constexpr auto trim_revoked
+  = "DELETE FROM revoked WHERE at < ?1 OR id NOT IN"
+    " (SELECT id FROM revoked ORDER BY at DESC LIMIT ?2)";
+
+inline constexpr auto count_revoked = "SELECT count(*) FROM revoked";
+
+/// A time. What was revoked since, the oldest first.
+inline constexpr auto revoked_since
+  = "SELECT id, at FROM revoked WHERE at >= ?1 ORDER BY at, id";
 
 // -- exchanges ----------------------------------------------------------------
 

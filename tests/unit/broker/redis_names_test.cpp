@@ -7,6 +7,7 @@
 #include "protocol/broker/redis/dead_letters.hpp"
 #include "protocol/broker/redis/entry.hpp"
 #include "protocol/broker/redis/keys.hpp"
+#include "protocol/message/envelope.hpp"
 #include "protocol/message/json.hpp"
 
 using namespace umbel;

@@ -283,3 +283,121 @@ UMBEL_SCENARIO(a_settlement_without_its_tag_parks_nothing) {
   CAF_CHECK(x->dead_letters(y.queue, 9).value().empty());
   CAF_CHECK_EQUAL(x->size(y.queue).value(), 0u);
 }
+
+// -- messages that are begun again and again ------------------------------------
+
+UMBEL_SCENARIO(what_comes_back_may_have_been_changed) {
+  auto x = w.connect("a@h");
+  for (auto how : {disposition::requeue, disposition::restore}) {
+    auto s = settled(one_reserved(*x, "before"), how);
+    s.payload = message("after");
+    CAF_CHECK(settle(*x, s));
+    auto back = reserve(*x).at(0);
+    CAF_CHECK_EQUAL(id_of(back.payload), "after");
+    CAF_CHECK(is_redelivered(back.payload));
+    settle(*x, settled(back));
+  }
+}
+
+UMBEL_SCENARIO(a_note_in_the_ledger_comes_back_when_the_owner_dies) {
+  auto x = w.connect("a@h");
+  auto y = one_reserved(*x, "before");
+  auto note = settled(y, disposition::none);
+  note.payload = message("after");
+  for (int i = 0; i < 2; ++i) // it may be sent again
+    CAF_CHECK(settle(*x, note));
+  CAF_CHECK(x->owned({&y.tag, 1}).value().front());
+  x->release().value();
+  auto other = w.connect("b@h");
+  std::vector<delivery> back;
+  CAF_REQUIRE(w.eventually([&] {
+    other->recover().value();
+    back = reserve(*other);
+    return !back.empty();
+  }));
+  CAF_CHECK_EQUAL(id_of(back.front().payload), "after");
+  CAF_CHECK(is_redelivered(back.front().payload));
+}
+
+UMBEL_SCENARIO(a_note_on_what_is_somebody_elses_has_no_effect) {
+  auto x = w.connect("a@h");
+  auto y = one_reserved(*x, "before");
+  auto note = settled(y, disposition::none);
+  note.payload = message("after");
+  settle(*x, settled(y, disposition::restore));
+  settle(*x, note);
+  CAF_CHECK_EQUAL(w.unacknowledged(), 0u);
+  CAF_CHECK_EQUAL(drain(w, "q"), (strings{"before"}));
+}
+
+// -- dead letters are taken -------------------------------------------------------
+
+namespace {
+
+void bury(broker& x, const std::string& id, const std::string& queue = "q") {
+  auto s = settled(one_reserved(x, id));
+  s.queue = queue_name{queue};
+  auto marked = mark_redelivered(message(id, 9)).value();
+  s.dead = dead_letter{"reason", marked};
+  settle(x, s);
+}
+
+strings ids_of_dead(broker& x, const std::string& queue = "q") {
+  strings result;
+  for (auto& y : x.dead_letters(queue_name{queue}, 9).value())
+    result.push_back(y.id);
+  return result;
+}
+
+} // namespace
+
+UMBEL_SCENARIO(queues_with_dead_letters_are_known) {
+  auto x = w.connect("a@h");
+  CAF_CHECK(x->dead_queues().value().empty());
+  bury(*x, "1", "r");
+  bury(*x, "2", "q");
+  bury(*x, "3", "q");
+  auto found = x->dead_queues().value();
+  CAF_CHECK_EQUAL(found, (std::vector{queue_name{"q"}, queue_name{"r"}}));
+}
+
+UMBEL_SCENARIO(dead_letters_have_a_time_and_an_id_of_their_own) {
+  auto x = w.connect("a@h");
+  auto before = umbel::now() - 1s;
+  for (auto id : {"1", "2", "2"})
+    bury(*x, id);
+  auto found = x->dead_letters(queue_name{"q"}, 9).value();
+  CAF_REQUIRE_EQUAL(found.size(), 3u);
+  CAF_CHECK(found[0].id != found[1].id && found[1].id != found[2].id);
+  for (auto& y : found)
+    CAF_CHECK(!y.id.empty() && y.at > before && y.at < umbel::now() + 1s);
+}
+
+UMBEL_SCENARIO(a_dead_letter_is_replayed_once_as_a_new_message) {
+  auto x = w.connect("a@h");
+  for (auto id : {"1", "2", "3"})
+    bury(*x, id);
+  auto ids = ids_of_dead(*x);
+  const strings some{ids.at(0), ids.at(2), "no such letter"};
+  auto taken = x->take_dead(queue_name{"q"}, some, dead_fate::replay).value();
+  CAF_CHECK_EQUAL(taken, 2u);
+  CAF_CHECK_EQUAL(ids_of_dead(*x), (strings{ids.at(1)}));
+  CAF_CHECK_EQUAL(
+    x->take_dead(queue_name{"q"}, some, dead_fate::replay).value(), 0u);
+  auto back = reserve(*x);
+  CAF_CHECK_EQUAL(ids_of(back), (strings{"1", "3"}));
+  for (auto& y : back)
+    CAF_CHECK(!is_redelivered(y.payload));
+}
+
+UMBEL_SCENARIO(dead_letters_are_discarded) {
+  auto x = w.connect("a@h");
+  for (auto id : {"1", "2"})
+    bury(*x, id);
+  auto ids = ids_of_dead(*x);
+  CAF_CHECK_EQUAL(
+    x->take_dead(queue_name{"q"}, ids, dead_fate::discard).value(), 2u);
+  CAF_CHECK(ids_of_dead(*x).empty());
+  CAF_CHECK(x->dead_queues().value().empty());
+  CAF_CHECK(reserve(*x).empty());
+}

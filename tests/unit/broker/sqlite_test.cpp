@@ -120,8 +120,21 @@ CAF_TEST(a_database_of_somebody_else_is_refused) {
 
 CAF_TEST(a_newer_version_is_refused) {
   sqlite_file file;
-  file.open()->run("PRAGMA user_version = 2");
-  CAF_CHECK(refuses(file.url(), "version 2"));
+  file.open()->run("PRAGMA user_version = 3");
+  CAF_CHECK(refuses(file.url(), "version 3"));
+}
+
+CAF_TEST(a_file_of_version_1_is_brought_up_to_date) {
+  sqlite_file file;
+  {
+    auto old = file.open();
+    old->run("DROP TABLE revoked");
+    old->run("PRAGMA user_version = 1");
+  }
+  auto x = connect_broker(file.url(), {}).value();
+  revoked_task task{task_id{"1"}, umbel::now()};
+  CAF_CHECK(x->remember_revoked({&task, 1}).has_value());
+  CAF_CHECK_EQUAL(x->revoked().value().size(), 1u);
 }
 
 CAF_TEST(a_truncated_file_is_refused) {
