@@ -187,9 +187,9 @@ consumer_options options_of(const worker_config& config,
   result.limits = limits_of(config.settings);
   result.lease = config.broker.lease;
   result.node = config.broker.node;
+  result.max_deliveries = config.settings.worker_max_deliveries;
   result.held_max = config.settings.worker_eta_task_limit.value_or(result.held_max);
   result.rate_of = [&config](const task_options& x) {
-  result.max_deliveries = config.settings.worker_max_deliveries;
     return rate_of(x, config.settings);
   };
   result.on_ready = config.on_ready;

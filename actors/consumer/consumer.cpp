@@ -348,7 +348,7 @@ void consumer_state::on_lease_lapsed() {
 
 std::chrono::milliseconds consumer_state::recover_interval() const {
   return std::min<std::chrono::milliseconds>(recover_interval_max,
-                                             options.lease / 2);
+                                             options.lease / 8);
 }
 
 void consumer_state::flush() {
@@ -361,6 +361,7 @@ void consumer_state::flush() {
 void consumer_state::on_confirmed(uint64_t number) {
   auto held_back = settlements.size() > unconfirmed_max;
   settlements.confirm(number);
+  on_noted(number);
   if (held_back)
     grant();
   check_drained();
@@ -368,7 +369,6 @@ void consumer_state::on_confirmed(uint64_t number) {
 
 void consumer_state::renew() {
   if (!writer)
-  on_noted(number);
     return;
   renew_lease x;
   for (auto& [id, r] : requests)

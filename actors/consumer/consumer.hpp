@@ -70,9 +70,9 @@ struct consumer_options {
   /// Whether anybody shall be. The event dispatcher turns it.
   std::shared_ptr<const std::atomic<bool>> task_events;
   size_t held_max = 1'000; ///< tasks that wait here for their time
+  size_t max_deliveries = 20; ///< then a message is a dead letter; 0: no limit
   /// The rate limit of a task.
   std::function<task_rate(const task_options&)> rate_of
-  size_t max_deliveries = 20; ///< then a message is a dead letter; 0: no limit
     = [](const task_options&) { return task_rate{}; };
   std::function<timestamp()> now = umbel::now; ///< tests pass a simulated one
   /// Called once when the first child is ready, with the tasks' names.
@@ -103,18 +103,18 @@ struct consumer_state {
   /// with results. Far more than are ever on their way to a broker that keeps up.
   static constexpr size_t unconfirmed_max = 1'024;
 
-  /// Between two looks at what dead owners left; with a short lease, half of it.
-  /// Gossip has others look as soon as a lease ends.
-  static constexpr auto recover_interval_max = std::chrono::seconds{5};
+  /// Between two looks at what dead owners left; with a short lease, an eighth of
+  /// it. Gossip has others look as soon as a lease ends.
+  static constexpr auto recover_interval_max = std::chrono::milliseconds{500};
 
   /// A task whose time comes sooner waits here: precisely, and without two more
   /// commands to the broker. All later ones wait in the broker. Longer than any
   /// node's look at what waits there, so that each knows of them in time.
   static constexpr auto hold_max = std::chrono::seconds{5};
   static_assert(hold_max > broker::look_interval);
+
   /// A task that may begin once more only, and alone, waits so long for another.
   static constexpr auto last_chance_delay = std::chrono::seconds{1};
-
 
   // -- messages come in ---------------------------------------------------------
 
@@ -137,6 +137,7 @@ struct consumer_state {
   void send_questions();
   void on_turns(const turns& x);
   void repeat_questions();
+
   // -- what is begun again and again (giving_up.cpp) ------------------------------
 
   bool is_suspect(const request& r) const;
@@ -147,13 +148,12 @@ struct consumer_state {
   settlement give_up(const request& r, const delivery_history& history,
                      const std::string& last) const;
 
-
   // -- revocation (revoking.cpp) ------------------------------------------------
 
   bool is_revoked(const request& r) const;
   settlement refuse_revoked(const request& r, const std::string& why);
-  void merge_revoked(const std::vector<revoked_task>& theirs);
   void on_revoke(const revoke_tasks& x);
+  void merge_revoked(const std::vector<revoked_task>& theirs);
   void on_learn(const learn_revoked& x);
 
   // -- runs end -----------------------------------------------------------------
@@ -236,10 +236,10 @@ struct consumer_state {
   prefetch_window window{1, true};
   outbox settlements;
   rate_limits rates;
+  take_turns questions; ///< to be sent with the next settlements
   /// Runs that begin when the batch with their note is confirmed.
   std::deque<std::pair<uint64_t, uint64_t>> notes;
   uint64_t last_chance = 0; ///< the job that has it, if it has not ended
-  take_turns questions; ///< to be sent with the next settlements
   std::vector<uint64_t> started; ///< to be acknowledged at the next tick
   std::unordered_map<std::string, uint64_t> ended; ///< runs, by task
   uint64_t last_job = 0;

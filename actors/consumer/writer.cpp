@@ -75,6 +75,8 @@ void writer_state::connect() {
   // The lease must be there before the first message is reserved under it.
   if (auto renewed = connection->renew({}); !renewed)
     return fail_to_connect(renewed.error());
+  if (life->known)
+    no_look_before = std::chrono::steady_clock::now() + life->options.lease;
   look_at_lease();
   if (!connection)
     return;

@@ -64,9 +64,9 @@ struct writer_state {
   bool flush_under_way = false;
   std::vector<caf::actor> waiting; ///< to be told when there is a connection
   caf::actor forwarder; ///< null until it has asked
-  /// Until then nobody is taken for dead. Whoever has just found that its own
-  /// lease had ended was away, or the broker was: then the others' leases ended
-  /// as well, and they need a moment to renew them.
+  /// Until then nobody is taken for dead. Whoever has just connected anew, or found
+  /// that its own lease had ended, was away, or the broker was: then the others'
+  /// leases may have ended as well, and they need a moment to renew them.
   std::chrono::steady_clock::time_point no_look_before{};
 };
 

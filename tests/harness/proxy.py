@@ -38,6 +38,8 @@ class Proxy:
         self._deafened: Which | None = None
         self._lock = threading.Lock()
         self._running = True
+        self._held = threading.Event()  # set: nothing is held back
+        self._held.set()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> "Proxy":
@@ -74,10 +76,21 @@ class Proxy:
         with self._lock:
             self._deafened = which
 
+    def hold(self) -> None:
+        """From now on lets nothing through, in either direction, and tells nobody;
+        new connections are accepted and left alone."""
+        self._held.clear()
+
+    def go_on(self) -> None:
+        """Lets through what was held back, and all that comes."""
+        self._held.set()
+
     # -- forwarding ------------------------------------------------------------
 
     def _run(self) -> None:
         while self._running:
+            if not self._held.wait(0.1):
+                continue
             for key, _ in self._selector.select(0.1):
                 with self._lock:
                     if key.fileobj is self._listener:

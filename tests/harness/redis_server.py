@@ -14,7 +14,8 @@ class RedisServer:
     """Started by `start`, ended by `stop`; `kill` and `start` again for a restart.
 
     With `unix_socket` it listens there alone. `password` is the default user's;
-    `acl_user` is a further user with the same password.
+    `acl_user` is a further user with the same password. `address` is listened on
+    besides the loopback.
     """
 
     def __init__(
@@ -25,17 +26,20 @@ class RedisServer:
         acl_user: str = "",
         unix_socket: bool = False,
         appendonly: bool = False,
+        address: str = "",
     ):
         self.directory = directory
         self.password = password
         self.acl_user = acl_user
         self.appendonly = appendonly
+        self.address = address
         self.socket_path = str(directory / "redis.sock") if unix_socket else ""
         self.port = 0 if unix_socket else free_port()
         self.process: subprocess.Popen | None = None
 
     def start(self) -> "RedisServer":
         argv = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1"]
+        argv += [self.address, "--protected-mode", "no"] if self.address else []
         argv += ["--save", "", "--dir", str(self.directory)]
         argv += ["--appendonly", "yes" if self.appendonly else "no"]
         argv += ["--appendfsync", "always"] if self.appendonly else []

@@ -8,6 +8,7 @@ import socket
 import subprocess
 from collections import Counter
 from pathlib import Path
+from typing import Sequence
 
 import redis
 
@@ -209,8 +210,9 @@ class UmbelWorker(Worker):
         app: str = "tasks",
         loglevel: str = "info",
         env: dict[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ):
-        argv = [umbel_binary(), "worker", "-A", app, "-b", broker, "-l", loglevel]
+        argv = [*prefix, umbel_binary(), "worker", "-A", app, "-b", broker, "-l", loglevel]
         if backend:
             argv += ["--result-backend", backend]
         if config:

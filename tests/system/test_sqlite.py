@@ -90,7 +90,7 @@ def test_killed_workers_lose_nothing_and_their_tasks_are_back_in_seconds(
         victim.kill()
         workers.remove(victim)
         workers.append(start(life))
-    results(file, ids, timeout=40)  # a lease is 10 s, a look every 5 s
+    results(file, ids, timeout=40)
     eventually(lambda: file.in_flight() == 0)
     assert file.queued() == 0
     assert file.integrity() == "ok"
