@@ -1,5 +1,6 @@
 // The part of sqlite_broker that looks at dead letters, and takes them.
 #include "protocol/broker/dead_letter.hpp"
+#include "protocol/broker/priority.hpp"
 #include "protocol/broker/sqlite/queues.hpp"
 #include "protocol/broker/sqlite/sqlite_broker.hpp"
 #include "protocol/broker/sqlite/statements.hpp"
