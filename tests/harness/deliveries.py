@@ -36,12 +36,17 @@ class Deliveries:
         """Tasks that have run again although no worker had them in hand when
         something was struck. A worker has a task from when it receives it until
         `slack` seconds after its run has ended: then it is settled."""
+
+        def late(received: float, end: float) -> float:
+            """How long after its end the first strike began that it can have met."""
+            return min(
+                (begin - end for begin, over in strikes if over >= received),
+                default=float("inf"),
+            )
+
         return [
-            f"{task}: received {self.received[task]}, ended {ends}"
+            f"{task}: had ended {late(received, end):.3f} s before anything was struck"
             for task, ends in self.ended.items()
             for received, (end, _) in zip(self.received[task], pairwise(ends))
-            if not any(
-                received <= strike_end and strike_begin <= end + slack
-                for strike_begin, strike_end in strikes
-            )
+            if late(received, end) > slack
         ]

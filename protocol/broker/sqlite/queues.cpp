@@ -5,7 +5,6 @@
 #include "protocol/broker/sqlite/statements.hpp"
 #include "protocol/message/envelope.hpp"
 
-#include <algorithm>
 #include <set>
 
 namespace umbel::sqlite {
