@@ -131,6 +131,16 @@ class RabbitMQServer:
         )
         return int(text)
 
+    def heartbeats(self, virtual_host: str) -> list[int]:
+        """What was agreed with each client, in seconds."""
+        text = self._ask(
+            '[io_lib:format("~b ", [Seconds]) || Pid <- rabbit_networking:connections(), '
+            "[{timeout, Seconds}, {vhost, Host}] <- "
+            "[catch rabbit_networking:connection_info(Pid, [timeout, vhost])], "
+            f'Host == <<"{virtual_host}">>]'
+        )
+        return [int(x) for x in text.split()]
+
     def _evaluate(self, expression: str) -> None:
         self.process.stdin.write(f"{expression}.\n".encode())
         self.process.stdin.flush()

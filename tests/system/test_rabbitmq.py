@@ -3,6 +3,7 @@ that vanish or are bound in other ways, its limit for long tasks, quorum queues,
 and what becomes of running tasks when a connection is lost."""
 
 import re
+import time
 
 import pytest
 from kombu import Exchange, Queue
@@ -112,6 +113,21 @@ def test_a_server_that_wants_amqplain(umbel_worker, make_celery, broker):
         worker.kill()
     finally:
         broker.server.set_login_methods("PLAIN", "AMQPLAIN")
+
+
+def test_how_soon_a_dead_connection_is_noticed(umbel_worker, tasks, broker):
+    """As soon as the setting says, because connections are looked after often enough;
+    and one that lives is kept."""
+    worker = umbel_worker(
+        config={"broker_heartbeat": 2, "broker_heartbeat_checkrate": 4}
+    )
+    assert tasks.add.delay(1, 1).get(timeout=10) == 2
+    agreed = eventually(lambda: broker.server.heartbeats(broker.virtual_host))
+    assert agreed.count(2) >= 2
+    lived = time.monotonic()
+    eventually(lambda: time.monotonic() > lived + 5)  # two beats are missed after four
+    assert tasks.add.delay(2, 2).get(timeout=10) == 4
+    assert "Connection" not in worker.log and "lost" not in worker.log
 
 
 # -- short of memory -------------------------------------------------------------------
