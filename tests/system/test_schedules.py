@@ -18,6 +18,7 @@ shares nothing with either: it tries one minute after another (`first_due`).
 """
 
 import json
+import math
 import os
 import random
 import subprocess
@@ -296,14 +297,16 @@ def test_intervals_are_due_when_celerys_are(relative):
             assert abs(answer["next"] - state.next * 1e6) < 1, q
 
 
-def ephem_event(event, latitude, longitude, begin):
-    """As Celery asks PyEphem; None if the sun does not get there that day.
+def ephem_event(event, latitude, longitude, begin, higher=0.0):
+    """As Celery asks PyEphem; None if the sun does not get there that day. `higher`
+    moves the horizon, in degrees.
 
     Celery itself takes astronomical dusk for the sun 18 degrees above the horizon."""
     there = ephem.Observer()
     there.lat, there.lon = str(latitude), str(longitude)
     there.elevation = there.pressure = 0
     there.horizon = {"dusk_astronomical": "-18"}.get(event, solar._horizons[event])
+    there.horizon += math.radians(higher)
     there.date = begin
     center = {"use_center": True} if solar._use_center_l[event] else {}
     try:
@@ -326,9 +329,20 @@ def test_the_sun_is_where_an_ephemeris_has_it():
         spec = {"solar": [event, latitude, longitude]}
         questions.append(question(spec, "UTC", begin, begin))
         expected.append(due - begin)
-    errors = [
-        abs(timedelta(microseconds=answer["remaining"]) - due)
-        for answer, due in zip(ask(questions), expected, strict=True)
-    ]
-    print(f"worst: {max(errors)}")
-    assert max(errors) < timedelta(seconds=60), questions[errors.index(max(errors))]
+    worst, grazing = timedelta(), 0
+    for q, answer, due in zip(questions, ask(questions), expected, strict=True):
+        error = abs(timedelta(microseconds=answer["remaining"]) - due)
+        if error < timedelta(seconds=60):
+            worst = max(worst, error)
+            continue
+        # The sun only just gets there: for the ephemeris, too, a hundredth of a degree
+        # makes a minute.
+        begin = EPOCH + timedelta(microseconds=q["last_run"])
+        times = [
+            ephem_event(*q["schedule"]["solar"], begin.replace(tzinfo=None), higher)
+            for higher in (-0.01, 0.01)
+        ]
+        assert None in times or abs(times[1] - times[0]) > timedelta(seconds=60), (q, error)
+        grazing += 1
+    print(f"worst: {worst}, grazing: {grazing}")
+    assert grazing < 10
