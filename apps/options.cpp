@@ -395,6 +395,9 @@ void add_beat_options(CLI::App& command, options& x) {
   add_setting(command, x, process_group, "--umask", "OCTAL", "beat_umask",
               "no change")
       ->check(parsed_by(parse_umask));
+  add_text(
+      command, celery_group, "--executable", "PATH", [](std::string) {},
+      "Celery's; no meaning here, nor there: a beat executes nothing");
 }
 
 std::optional<autoscale_bounds> parse_autoscale(const std::string& text) {
