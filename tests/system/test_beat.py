@@ -10,7 +10,7 @@ import time
 import pytest
 
 from harness.beats import Beat
-from harness.waiting import eventually
+from harness.waiting import PATIENCE, eventually
 from harness.workers import build_dir, umbel_binary
 
 TICK = {"task": "tasks.add", "schedule": 0.2, "args": [4, 4]}
@@ -292,9 +292,9 @@ def test_ten_thousand_entries_are_idle_and_on_time(beat, redis_server, where):
     used = cpu_seconds(running.pid) - before
     print(f"late: {late}, {used:.2f} s of CPU")
     # 2 % of a core, with room for the clock's ticks of 10 ms.
-    assert used < (time.monotonic() - begin) * 0.02 + 0.02
+    assert used < ((time.monotonic() - begin) * 0.02 + 0.02) * PATIENCE
     # Not all: the machine may have had something else to do.
-    assert where == "file" or sorted(late)[len(late) // 2] < 0.02
+    assert where == "file" or sorted(late)[len(late) // 2] < 0.02 * PATIENCE
     running.stop()
 
 

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from harness.beats import Beat, beat_command
-from harness.waiting import eventually
+from harness.waiting import PATIENCE, eventually
 
 KILLS = int(os.environ.get("UMBEL_BEAT_KILLS", "5"))
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -96,7 +96,7 @@ def test_the_leader_is_killed_and_no_second_is_lost_or_sent_twice(beat, redis_cl
     print(f"{len(sent)} due times, takeover within {max(gaps):.2f} s")
     assert not [x for x, n in sent.items() if n > 1], "sent twice"
     assert set(sent) == expected
-    assert max(gaps) < 5
+    assert max(gaps) < 5 * PATIENCE
 
 
 def test_a_leader_that_was_paused_sends_nothing_of_its_own(beat, redis_client):
@@ -123,9 +123,9 @@ def test_a_beat_that_is_stopped_hands_over_at_once(beat, redis_client, redis_ser
     second.wait_for_log("beat: Leads", 5)
 
 
-def test_workers_share_a_schedule_too(umbel_worker, redis_client, schedule):
+def test_workers_share_a_schedule_too(umbel_worker, redis_client, redis_server):
     entries = {"beat_schedule": {"a": EVERY_SECOND | {"options": {"queue": "other"}}}}
-    options = {"config": entries | {"beat_schedule_filename": schedule}}
+    options = {"config": entries | {"beat_schedule_filename": redis_server.url()}}
     workers = [umbel_worker("-B", **options) for _ in range(2)]
     eventually(lambda: redis_client.llen("other") > 1, 10, "tasks")
     assert max(Counter(ids_on_queue(redis_client, "other")).values()) == 1
