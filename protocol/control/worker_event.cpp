@@ -21,6 +21,10 @@ constexpr std::chrono::milliseconds freq_max = 1h;
 /// Names longer than this are none.
 constexpr size_t name_max = 1'024;
 
+/// Bytes of the largest event that is read. What an election is about is kept for
+/// a while.
+constexpr size_t event_max = 64 * 1'024;
+
 error malformed_event(const std::string& what) {
   return {errc::malformed, "an event is malformed: " + what};
 }
@@ -39,11 +43,14 @@ kind kind_of(std::string_view type) {
   return kind::other;
 }
 
+/// A name, as it may stand in a line of the log; empty if it is none.
 std::string text_of(const json::object& from, std::string_view key) {
   auto x = from.if_contains(key);
   if (x == nullptr || !x->is_string() || x->get_string().size() > name_max)
     return {};
-  return std::string{std::string_view{x->get_string()}};
+  std::string result{std::string_view{x->get_string()}};
+  auto is_control = [](unsigned char c) { return c < ' ' || c == 0x7f; };
+  return std::ranges::any_of(result, is_control) ? std::string{} : result;
 }
 
 std::chrono::milliseconds freq_of(const json::object& from) {
@@ -72,10 +79,12 @@ bool is_event(const envelope& x) {
 
 expected<worker_event> parse_worker_event(const envelope& x,
                                           const content_rules& rules) {
+  if (x.body.size() > event_max)
+    return malformed_event("it is larger than 64 KiB");
   auto form = read_form(x.content_type, x.content_encoding, x.headers, rules);
   if (!form)
     return malformed_event(form.error().what);
-  auto body = decode_body(*form, x.body, rules.body_max);
+  auto body = decode_body(*form, x.body, std::min(event_max, rules.body_max));
   if (!body)
     return malformed_event(body.error().what);
   worker_event result;

@@ -71,8 +71,12 @@ CAF_TEST(what is of no interest and what is malformed) {
   CAF_CHECK(parsed(R"({"type": "task-sent"})").what == kind::other);
   for (auto body : {"", "3", "{", R"({"type": "worker-online"})",
                     R"({"type": "worker-online", "hostname": 1})",
+                    R"({"type": "worker-online", "hostname": "a\nb"})",
                     R"({"type": "worker-elect", "hostname": "a"})"})
     CAF_CHECK(!parse_worker_event(said(body)));
+  CAF_CHECK(!parse_worker_event(
+    said(R"({"type": "worker-online", "hostname": "a", "x": ")"
+         + std::string(70'000, 'x') + "\"}")));
 }
 
 CAF_TEST(an election comes back as it was said) {
