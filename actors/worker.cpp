@@ -6,7 +6,6 @@
 #include "actors/cluster/gossip.hpp"
 #include "actors/cluster/heartbeat.hpp"
 #include "actors/cluster/mingle.hpp"
-#include "actors/cluster/publisher.hpp"
 #include "actors/consumer/consumer.hpp"
 #include "actors/consumer/forwarder.hpp"
 #include "actors/consumer/incarnation.hpp"
@@ -186,6 +185,8 @@ consumer_options options_of(const worker_config& config,
     result.settings = std::make_shared<runner_settings>(std::move(*parsed));
   result.limits = limits_of(config.settings);
   result.lease = config.broker.lease;
+  result.recover_interval
+      = std::min<std::chrono::milliseconds>(500ms, config.broker.lease / 8);
   result.node = config.broker.node;
   result.max_deliveries = config.settings.worker_max_deliveries;
   result.held_max = config.settings.worker_eta_task_limit.value_or(result.held_max);
@@ -253,7 +254,7 @@ child_spec gossip_spec(const worker_config& config,
   result.id = "gossip";
   result.start = [=](caf::local_actor* parent, const siblings& started) {
     return parent->spawn(gossip, options, colleagues.events,
-                         started.get("publisher"), started.get("writer"));
+                         colleagues.consumer, started.get("writer"));
   };
   return result;
 }
@@ -274,7 +275,6 @@ child_spec mingle_spec(std::shared_ptr<incarnation> life,
   result.restart = restart::transient;
   result.start = [=](caf::local_actor* parent, const siblings& started) {
     return parent->spawn<caf::detached>(mingle, options, consumer,
-                                        started.get("publisher"),
                                         started.get("writer"));
   };
   return result;
@@ -286,7 +286,7 @@ child_spec control_spec(const control_options& options,
   result.id = "control";
   result.start = [=](caf::local_actor* parent, const siblings& started) {
     auto whom = colleagues;
-    whom.publisher = started.get("publisher");
+    whom.writer = started.get("writer");
     whom.gossip = started.get("gossip");
     return parent->spawn<caf::detached>(umbel::control, options,
                                         std::move(whom));
@@ -338,13 +338,6 @@ std::vector<child_spec> connection_specs(const worker_config& config,
     result.push_back(watchdog_spec(deaf, consumer));
   result.insert(result.end(), {std::move(write), std::move(read),
                                std::move(forward), std::move(call)});
-  child_spec publish;
-  publish.id = "publisher";
-  publish.start = [=](caf::local_actor* parent, const siblings& started) {
-    return parent->spawn<caf::detached>(publisher, life, colleagues.events,
-                                        started.get("writer"));
-  };
-  result.push_back(std::move(publish));
   if (colleagues.events && config.heartbeat)
     result.push_back(heartbeat_spec(config, colleagues));
   auto remote = config.settings.worker_enable_remote_control;

@@ -126,15 +126,6 @@ broker_options to_broker_options(const settings& from) {
       transport.socket_connect_timeout.value_or(from.broker_connection_timeout);
   to.socket_timeout = transport.socket_timeout.value_or(to.socket_timeout);
   to.heartbeat = from.broker_heartbeat;
-  to.lease = from.worker_lease;
-  // RabbitMQ has no lease; but within each, connections are looked after thrice.
-  if (to.heartbeat.count() > 0
-      && amqp::is_amqp(from.broker_url.substr(0, from.broker_url.find("://")))) {
-    using ms = std::chrono::milliseconds;
-    to.lease = std::min<ms>(
-        to.lease, std::max<ms>(3 * ms{to.heartbeat} / from.broker_heartbeat_checkrate,
-                               ms{3'000}));
-  }
   to.login_method = from.broker_login_method.value_or("");
   auto& tls = from.broker_use_ssl;
   to.tls = {tls.enabled, tls.ca_certs, tls.certfile, tls.keyfile, tls.verify};
@@ -297,11 +288,6 @@ expected<void> check_limits(const worker_config& config,
                        + config.settings.worker_pool
                        + "' it asks a task to end, as task_soft_time_limit "
                          "does");
-  // It is renewed three times as often, and a broker may take a moment.
-  if (config.settings.worker_lease < 1s)
-    return error{errc::invalid_setting,
-                 "worker_lease is shorter than a second: a worker that is busy "
-                 "for a moment would lose its tasks to others"};
   return {};
 }
 
@@ -445,6 +431,16 @@ expected<worker_config> configure_worker(const options& given,
     config.heartbeat.reset();
   else
     config.heartbeat = std::chrono::seconds{given.heartbeat_interval};
+  // Somebody who misses two heartbeats is dead: what he held goes to others.
+  config.broker.lease = 2 * config.heartbeat.value_or(2s);
+  // RabbitMQ has no lease; but within each, connections are looked after thrice.
+  if (auto& from = config.settings;
+      from.broker_heartbeat.count() > 0
+      && amqp::is_amqp(from.broker_url.substr(0, from.broker_url.find("://"))))
+    config.broker.lease = std::clamp<std::chrono::milliseconds>(
+        3 * std::chrono::milliseconds{from.broker_heartbeat}
+            / from.broker_heartbeat_checkrate,
+        std::min<std::chrono::milliseconds>(3s, config.broker.lease), config.broker.lease);
   config.gossip = !given.without_gossip;
   config.mingle = !given.without_mingle;
   if (given.beat) {

@@ -357,7 +357,8 @@ void add_worker_options(CLI::App& command, options& x) {
   add_text(
       command, celery_group, "--heartbeat-interval", "SECONDS",
       [&x](const std::string& text) { x.heartbeat_interval = std::stoul(text); },
-      "Between two heartbeat events (Redis only yet) [default: 2]")
+      "Between two heartbeat events (Redis only yet). A worker that misses "
+      "two has lost its tasks to others, on every broker with leases [default: 2]")
       ->check(whole_number(1));
   name_variables(command);
 }

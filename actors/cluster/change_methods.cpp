@@ -13,6 +13,8 @@
 #include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
+#include <thread>
+
 namespace umbel {
 
 namespace {
@@ -286,20 +288,23 @@ void kill(control_state& self, const json::object& arguments,
   auto id = remote::read_text(arguments, "actor");
   if (!id)
     return answer(failed(id.error().what));
+  // On the census' own thread, which nobody stops with the one that dies.
   auto done = [answer, id = *id,
                whom = caf::actor{self.self}](const census_result& x) {
     std::vector<caf::actor> found;
     for (auto& entry : x)
       if (entry.id == id && entry.handle)
         found.push_back(entry.handle);
-    auto reply = failed(fmt::format("{} actors are called '{}'", found.size(),
-                                    id));
-    if (found.size() == 1) {
-      spdlog::warn("remote control kills {}", id);
-      caf::anon_send(whom, doomed_actor{found.front()});
-      reply = ok(fmt::format("killed {}", id));
-    }
-    caf::anon_send(whom, deferred_answer{answer, std::move(reply)});
+    if (found.size() != 1)
+      return caf::anon_send(
+        whom, deferred_answer{answer, failed(fmt::format(
+                                        "{} actors are called '{}'",
+                                        found.size(), id))});
+    spdlog::warn("remote control kills {}", id);
+    caf::anon_send(whom, deferred_answer{answer, ok(fmt::format("killed {}", id))});
+    // With whatever dies, those that speak may have to start again.
+    std::this_thread::sleep_for(control_state::mercy);
+    caf::anon_send_exit(found.front(), caf::exit_reason::kill);
   };
   self.self->spawn<caf::detached>(census, "root", self.colleagues.root, done);
 }

@@ -13,12 +13,6 @@
 
 namespace umbel {
 
-namespace {
-
-using kill_atom = caf::atom_constant<caf::atom("kill")>;
-
-} // namespace
-
 const control_method* find_control_method(std::string_view name) {
   for (auto methods : {inspect_methods(), change_methods()})
     for (auto& x : methods)
@@ -39,7 +33,7 @@ void control_state::on_command(const control_request& x) {
     --open;
     auto payload = make_control_reply(node(), value, *to,
                                       options.clock->forward());
-    self->send(colleagues.publisher,
+    self->send(colleagues.writer,
                publish_message{to->exchange, to->routing_key,
                                std::move(payload)});
   };
@@ -77,13 +71,6 @@ caf::behavior control(caf::stateful_actor<control_state>* self,
   return {
     [self](const control_command& x) { self->state.on_command(x.request); },
     [](deferred_answer& x) { x.answer(std::move(x.value)); },
-    [self](doomed_actor& x) {
-      self->delayed_send(self, control_state::mercy, kill_atom::value,
-                         std::move(x.handle));
-    },
-    [](kill_atom, const caf::actor& x) {
-      caf::anon_send_exit(x, caf::exit_reason::kill);
-    },
     [self](describe_atom) {
       return describe_self(self, fmt::format("{} commands open",
                                              self->state.open));

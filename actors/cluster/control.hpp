@@ -2,7 +2,7 @@
 //
 //  1. gets the commands that are for this node from the listener;
 //  2. asks the actors that know, or tells those that can do it;
-//  3. has the publisher send the answer, if one is wanted.
+//  3. has the writer send the answer, if one is wanted.
 //
 // It waits for nobody: an actor that does not answer in time is an error in the
 // answer. So is every argument that cannot be used. It is detached because what
@@ -40,7 +40,7 @@ struct control_colleagues {
   caf::actor pool;
   caf::actor autoscaler; ///< null without --autoscale
   caf::actor consumer;
-  caf::actor publisher;
+  caf::actor writer; ///< publishes the answers
   caf::actor events; ///< null where there are none
   caf::actor gossip = nullptr; ///< null where there is none
 };
@@ -80,7 +80,7 @@ struct control_state {
   static constexpr size_t open_max = 100;
 
   /// Between the answer to `kill` and the deed.
-  static constexpr caf::timespan mercy = std::chrono::milliseconds{100};
+  static constexpr auto mercy = std::chrono::milliseconds{100};
 
   void on_command(const control_request& x);
 

@@ -13,13 +13,6 @@ struct deferred_answer {
   json::value value;
 };
 
-/// To be killed, when the answer is on its way: with whatever dies, those that
-/// speak may have to start again.
-struct doomed_actor {
-  caf::actor handle;
-};
-
 } // namespace umbel
 
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::doomed_actor)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::deferred_answer)

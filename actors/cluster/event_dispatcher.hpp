@@ -3,7 +3,7 @@
 //  1. gets events from consumer and heartbeat, and gives each its logical time;
 //  2. sends worker events one by one, and task events together, as many as have
 //     come since it looked, up to `batch_max`;
-//  3. hands them to the publisher, a few messages at a time;
+//  3. hands them to whoever publishes (the writer), a few messages at a time;
 //  4. turns task events on and off.
 //
 // While task events are off nobody sends it any: whoever would asks the switch
@@ -50,7 +50,7 @@ struct event_dispatcher_state {
   /// Celery's buffer_limit.
   static constexpr size_t batch_max = 24;
 
-  /// Messages that the publisher has at most at a time.
+  /// Messages that whoever publishes has at most at a time.
   static constexpr size_t ahead_max = 16;
 
   static constexpr size_t waiting_max = 1'000;

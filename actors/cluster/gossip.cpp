@@ -133,7 +133,7 @@ void gossip_state::win(const elections::outcome& x) {
                                    options.node);
   if (!message)
     return spdlog::error("{}", message.error().what);
-  self->send(publisher, publish_message{"", message->queue.str(),
+  self->send(writer, publish_message{"", message->queue.str(),
                                         std::move(message->payload),
                                         message->priority});
 }
@@ -145,19 +145,19 @@ std::string gossip_state::describe() const {
 
 caf::behavior gossip(caf::stateful_actor<gossip_state>* self,
                      gossip_options options, caf::actor events,
-                     caf::actor publisher, caf::actor writer) {
+                     caf::actor consumer, caf::actor writer) {
   auto& st = self->state;
   st.self = self;
   st.options = std::move(options);
   st.events = std::move(events);
-  st.publisher = std::move(publisher);
+  st.consumer = std::move(consumer);
   st.writer = std::move(writer);
   self->send(self, tick_atom::value);
   return {
     [self](const worker_heard& x) { self->state.on_event(x.event); },
     [self](const begin_election& x) { self->state.on_election(x); },
     [self](tick_atom) { self->state.tick(); },
-    [self](look_atom) { self->send(self->state.writer, recover_lost{}); },
+    [self](look_atom) { self->send(self->state.consumer, recover_lost{}); },
     [self](patience_atom, const std::string& id) {
       self->state.acknowledge(id);
     },

@@ -1,14 +1,14 @@
 // gossip: knows who else is there, by what workers say of themselves.
 //
 //  1. keeps the membership, and says who joined, left and was lost;
-//  2. when a node is lost, has the writer look for what it left, until its lease
+//  2. when a node is lost, has the consumer look for what it left, until its lease
 //     must have ended: one of all nodes restores it within a second of that;
 //  3. takes part in elections, and sends the task if this node wins.
 //
 // It hears of worker events only: the broker sends it no others. It reads what
 // the listener has parsed, and keeps nothing that another start would not hear
 // again within two heartbeats. Started by the supervisor `connections`, unless
-// --without-gossip, after the publisher and before the listener.
+// --without-gossip, after the writer and before the listener.
 //
 // Bounds: members and elections have their own (membership.hpp, elections.hpp).
 #pragma once
@@ -75,7 +75,7 @@ struct gossip_state {
   caf::event_based_actor* self = nullptr;
   gossip_options options;
   caf::actor events;
-  caf::actor publisher;
+  caf::actor consumer;
   caf::actor writer;
   membership members;
   elections votes;
@@ -87,6 +87,6 @@ struct gossip_state {
 
 caf::behavior gossip(caf::stateful_actor<gossip_state>* self,
                      gossip_options options, caf::actor events,
-                     caf::actor publisher, caf::actor writer);
+                     caf::actor consumer, caf::actor writer);
 
 } // namespace umbel

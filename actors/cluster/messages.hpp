@@ -45,7 +45,7 @@ struct publish_events {
 
 struct events_published {};
 
-/// There is a publisher.
+/// This one publishes: the writer.
 struct publisher_up {
   caf::actor publisher;
 };

@@ -53,7 +53,7 @@ void mingle_state::say_hello(const revoked_list& ours) {
                      {"revoked", revoked_document(ours)}};
   hello.reply_to = address;
   hello.clock = options.clock->forward();
-  self->send(publisher,
+  self->send(writer,
              publish_message{control_exchange, "",
                              make_control_request(hello, {}, now() + patience)});
   deadline = actor_now(self) + patience;
@@ -116,13 +116,13 @@ void mingle_state::end() {
 
 caf::behavior mingle(caf::stateful_actor<mingle_state>* self,
                      mingle_options options, caf::actor consumer,
-                     caf::actor publisher, caf::actor writer) {
+                     caf::actor writer) {
   auto& st = self->state;
   st.self = self;
   st.options = std::move(options);
   st.consumer = std::move(consumer);
-  st.publisher = std::move(publisher);
-  self->send(writer, await_writer{});
+  st.writer = std::move(writer);
+  self->send(st.writer, await_writer{});
   return {
     [self](const writer_up&) { self->state.connect(); },
     [self](listen_atom) { self->state.listen(); },

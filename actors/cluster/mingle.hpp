@@ -58,7 +58,7 @@ struct mingle_state {
   caf::event_based_actor* self = nullptr;
   mingle_options options;
   caf::actor consumer;
-  caf::actor publisher;
+  caf::actor writer;
   std::unique_ptr<subscription> mailbox; ///< null before and after
   reply_address address{reply_exchange, {}, {}};
   std::chrono::steady_clock::time_point deadline{};
@@ -71,6 +71,6 @@ json::object revoked_document(const revoked_list& x);
 
 caf::behavior mingle(caf::stateful_actor<mingle_state>* self,
                      mingle_options options, caf::actor consumer,
-                     caf::actor publisher, caf::actor writer);
+                     caf::actor writer);
 
 } // namespace umbel

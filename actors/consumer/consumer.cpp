@@ -1,6 +1,7 @@
 #include "actors/consumer/consumer.hpp"
 
 #include "actors/actor_now.hpp"
+#include "actors/cluster/messages.hpp"
 
 #include <caf/all.hpp>
 
@@ -309,11 +310,20 @@ void consumer_state::on_writer_up(writer_up& x) {
   writer = std::move(x.writer);
   merge_revoked(x.revoked);
   self->monitor(writer);
+  if (options.events)
+    self->send(options.events, publisher_up{writer});
   for (auto& batch : settlements.unconfirmed())
     self->send(writer, batch);
   renew();
   repeat_questions();
-  self->send(writer, recover_lost{});
+  if (announced)
+    recover_from = steady_now() + options.lease;
+  recover();
+}
+
+void consumer_state::recover() {
+  if (writer && steady_now() >= recover_from)
+    self->send(writer, recover_lost{});
 }
 
 void consumer_state::on_down(const caf::actor_addr& source) {
@@ -342,13 +352,9 @@ void consumer_state::give_back_unbegun() {
 }
 
 void consumer_state::on_lease_lapsed() {
+  recover_from = steady_now() + options.lease;
   give_back_unbegun();
   flush();
-}
-
-std::chrono::milliseconds consumer_state::recover_interval() const {
-  return std::min<std::chrono::milliseconds>(recover_interval_max,
-                                             options.lease / 8);
 }
 
 void consumer_state::flush() {
@@ -440,7 +446,7 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
     [self](caf::down_msg& x) { self->state.on_down(x.source); });
   self->send(st.pool, attach_consumer{self});
   self->delayed_send(self, st.options.lease / 3, renew_atom::value);
-  self->delayed_send(self, st.recover_interval(), recover_atom::value);
+  self->delayed_send(self, st.options.recover_interval, recover_atom::value);
   return caf::message_handler{
     [self](reader_up& x) { self->state.on_reader_up(x); },
     [self](writer_up& x) { self->state.on_writer_up(x); },
@@ -467,6 +473,10 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
       self->state.check_drained();
     },
     [self](released) { self->state.on_released(); },
+    [self](recover_lost) { self->state.recover(); },
+    [self](lease_renewed x) {
+      self->send(self->state.pool, work_until{x.until});
+    },
     [self](lease_lapsed) { self->state.on_lease_lapsed(); },
     [self](acknowledge_atom) { self->state.acknowledge_started(); },
     [self](surplus_atom) { self->state.give_back_surplus(); },
@@ -477,9 +487,9 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
     },
     [self](recover_atom) {
       auto& st = self->state;
-      if (st.writer)
-        self->send(st.writer, recover_lost{});
-      self->delayed_send(self, st.recover_interval(), recover_atom::value);
+      st.recover();
+      self->delayed_send(self, st.options.recover_interval,
+                         recover_atom::value);
     },
     [self](list_appetite) {
       self->send(caf::actor_cast<caf::actor>(self->current_sender()),

@@ -63,6 +63,8 @@ struct consumer_options {
   std::shared_ptr<const runner_settings> settings = default_runner_settings();
   time_limits limits; ///< of tasks and messages that say nothing
   std::chrono::milliseconds lease{10'000};
+  /// Between two looks at what dead owners left.
+  std::chrono::milliseconds recover_interval{5'000};
   /// What was revoked; outlives the consumer.
   std::shared_ptr<revocations> revoked = std::make_shared<revocations>();
   caf::actor state_keeper; ///< null: not written down
@@ -102,10 +104,6 @@ struct consumer_state {
   /// fetched: a worker that is quicker than its broker would fill its memory
   /// with results. Far more than are ever on their way to a broker that keeps up.
   static constexpr size_t unconfirmed_max = 1'024;
-
-  /// Between two looks at what dead owners left; with a short lease, an eighth of
-  /// it. Gossip has others look as soon as a lease ends.
-  static constexpr auto recover_interval_max = std::chrono::milliseconds{500};
 
   /// A task whose time comes sooner waits here: precisely, and without two more
   /// commands to the broker. All later ones wait in the broker. Longer than any
@@ -179,7 +177,7 @@ struct consumer_state {
   void on_lease_lapsed();
   void give_back_unbegun();
   void renew();
-  std::chrono::milliseconds recover_interval() const;
+  void recover();
 
   // -- what is asked ------------------------------------------------------------
 
@@ -254,6 +252,9 @@ struct consumer_state {
   bool abandoning = false;
   bool fetching = false; ///< the reader has not answered `pause_reader` yet
   bool releasing = false;
+  /// Not before that are others taken for dead: the broker may have been away for
+  /// all, and they have to come back first.
+  prefetch_window::time_point recover_from{};
 };
 
 caf::behavior consumer(caf::stateful_actor<consumer_state>* self,

@@ -77,6 +77,11 @@ struct renew_lease {
   std::vector<delivery_tag> tags;
 };
 
+/// The lease is held until then, if it is not renewed.
+struct lease_renewed {
+  std::chrono::steady_clock::time_point until;
+};
+
 /// The lease had ended: what was reserved under it and has not begun may be
 /// somebody else's.
 struct lease_lapsed {};
@@ -211,6 +216,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::keep_revoked)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::settle_batch)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::confirmed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::renew_lease)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::lease_renewed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::lease_lapsed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::recover_lost)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::forward_due)

@@ -34,9 +34,18 @@ void writer_state::begin_anew() {
   life->options.incarnation = make_uuid().substr(0, 8);
   life->next_sequence = 1;
   life->known = false;
-  no_look_before = std::chrono::steady_clock::now() + life->options.lease;
   spdlog::warn("{} goes on as {}", life->options.node.str(),
                life->options.incarnation);
+}
+
+expected<void> writer_state::renew(std::span<const delivery_tag> tags) {
+  auto asked = std::chrono::steady_clock::now();
+  if (auto renewed = connection->renew(tags); !renewed)
+    return renewed;
+  look_at_lease();
+  if (connection)
+    self->send(consumer, lease_renewed{asked + life->options.lease});
+  return {};
 }
 
 void writer_state::look_at_lease() {
@@ -46,7 +55,6 @@ void writer_state::look_at_lease() {
   auto state = connection->lease();
   if (state == lease_state::held)
     return;
-  no_look_before = std::chrono::steady_clock::now() + life->options.lease;
   self->send(consumer, lease_lapsed{});
   if (state == lease_state::lapsed)
     return spdlog::warn("the lease of {} had ended and is held again",
@@ -73,11 +81,8 @@ void writer_state::connect() {
     results = std::move(*store);
   }
   // The lease must be there before the first message is reserved under it.
-  if (auto renewed = connection->renew({}); !renewed)
+  if (auto renewed = renew({}); !renewed)
     return fail_to_connect(renewed.error());
-  if (life->known)
-    no_look_before = std::chrono::steady_clock::now() + life->options.lease;
-  look_at_lease();
   if (!connection)
     return;
   // Known before the first message is reserved.
@@ -183,17 +188,26 @@ void writer_state::tell_of_turns() {
                connection->location());
 }
 
-void writer_state::recover() {
-  if (std::chrono::steady_clock::now() < no_look_before)
-    return;
-  auto report = connection->recover();
-  if (!report)
-    return fail(report.error());
-  for (auto& owner : report->dead_owners)
-    spdlog::warn("the lease of {} is gone", owner);
-  if (report->restored > 0)
-    spdlog::warn("restored {} messages that were left unacknowledged",
-                 report->restored);
+/// @returns whether there is a connection still
+bool writer_state::publish(const publish_message& x) {
+  auto done = connection->publish(x.exchange, x.routing_key, x.payload,
+                                  x.priority);
+  if (done)
+    return true;
+  auto why = done.error();
+  if (why.code == errc::unavailable || why.code == errc::timeout) {
+    fail(why);
+    return false;
+  }
+  spdlog::error("cannot publish to the exchange {}: {}", x.exchange, why.what);
+  return true;
+}
+
+void writer_state::publish(const publish_events& x, const caf::actor& whom) {
+  for (auto& message : x.messages)
+    if (!publish(message))
+      return;
+  self->send(whom, events_published{});
 }
 
 bool writer_state::check(const expected<void>& x) {
@@ -249,8 +263,7 @@ caf::behavior writer(caf::stateful_actor<writer_state>* self,
     },
     [self](flush_atom) { self->state.flush(); },
     [self](const renew_lease& x) {
-      if (self->state.check(self->state.connection->renew(x.tags)))
-        self->state.look_at_lease();
+      self->state.check(self->state.renew(x.tags));
     },
     [self](queues_changed) {
       auto& st = self->state;
@@ -260,7 +273,16 @@ caf::behavior writer(caf::stateful_actor<writer_state>* self,
       self->state.check(self->state.connection->remember_revoked(x.tasks));
       return caf::ok_atom::value;
     },
-    [self](recover_lost) { self->state.recover(); },
+    [self](recover_lost) {
+      auto report = self->state.connection->recover();
+      if (!report)
+        return self->state.fail(report.error());
+      for (auto& owner : report->dead_owners)
+        spdlog::warn("the lease of {} is gone", owner);
+      if (report->restored > 0)
+        spdlog::warn("restored {} messages that were left unacknowledged",
+                     report->restored);
+    },
     [self](forward_due) {
       self->state.forward(
         caf::actor_cast<caf::actor>(self->current_sender()));
@@ -274,6 +296,11 @@ caf::behavior writer(caf::stateful_actor<writer_state>* self,
     },
     [self](count_waiting) {
       self->state.count(caf::actor_cast<caf::actor>(self->current_sender()));
+    },
+    [self](const publish_message& x) { self->state.publish(x); },
+    [self](const publish_events& x) {
+      self->state.publish(x,
+                          caf::actor_cast<caf::actor>(self->current_sender()));
     },
     [self](release_lease) {
       if (self->state.check(self->state.connection->release()))

@@ -7,7 +7,9 @@
 //  3. reads what was revoked, and keeps what is;
 //  4. renews the lease, restores what others left, forwards what is due, asks
 //     for turns under shared rate limits, counts what waits and makes new queues
-//     known, when it is told to.
+//     known, when it is told to;
+//  5. publishes answers to commands, and events. What the broker refuses of these
+//     is logged and left.
 //
 // Where results live on another server than messages, it checks what is still
 // owned, stores the results of that, and settles afterwards. So it does with
@@ -20,6 +22,7 @@
 // connection met; the supervisor `connections` starts a new one.
 #pragma once
 
+#include "actors/cluster/messages.hpp"
 #include "actors/consumer/incarnation.hpp"
 #include "actors/consumer/messages.hpp"
 #include "actors/supervision/description.hpp"
@@ -27,8 +30,8 @@
 #include <caf/behavior.hpp>
 #include <caf/stateful_actor.hpp>
 
-#include <chrono>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace umbel {
@@ -43,11 +46,13 @@ struct writer_state {
 
   /// Where nobody counts them.
   void leave_out_chords();
+  bool publish(const publish_message& x);
+  void publish(const publish_events& x, const caf::actor& whom);
+  expected<void> renew(std::span<const delivery_tag> tags);
   void forward(caf::actor whom);
   void tell_of_turns();
   void begin_anew();
   void look_at_lease();
-  void recover();
   bool check(const expected<void>& x);
   void on_await(caf::actor x);
   void count(const caf::actor& whom);
@@ -64,10 +69,6 @@ struct writer_state {
   bool flush_under_way = false;
   std::vector<caf::actor> waiting; ///< to be told when there is a connection
   caf::actor forwarder; ///< null until it has asked
-  /// Until then nobody is taken for dead. Whoever has just connected anew, or found
-  /// that its own lease had ended, was away, or the broker was: then the others'
-  /// leases may have ended as well, and they need a moment to renew them.
-  std::chrono::steady_clock::time_point no_look_before{};
 };
 
 caf::behavior writer(caf::stateful_actor<writer_state>* self,

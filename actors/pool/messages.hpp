@@ -41,6 +41,12 @@ struct take_back {
 /// later. Answered by `jobs_returned`, repeatedly.
 struct quiet {};
 
+/// After this time nothing more may begin, until another one is said: what waits
+/// may be somebody else's then.
+struct work_until {
+  std::chrono::steady_clock::time_point time;
+};
+
 /// End the run of this job by killing its child.
 struct kill_job {
   uint64_t job = 0;
@@ -252,6 +258,7 @@ struct child_exited {
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::attach_consumer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::run_jobs)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::replace_children)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::work_until)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::take_back)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::quiet)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::kill_job)

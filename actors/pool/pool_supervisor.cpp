@@ -274,6 +274,9 @@ void pool_supervisor_state::on_kill(uint64_t job) {
 void pool_supervisor_state::dispatch() {
   if (is_quiet)
     return on_take_back(0);
+  // A process that was stopped looks here before it knows that its lease is gone.
+  if (until && actor_now(self) > *until)
+    return;
   pool_report report;
   for (auto& [id, run] : jobs.assign(actor_now(self))) {
     auto first = run.front().id;
@@ -364,6 +367,10 @@ caf::behavior pool_supervisor(caf::stateful_actor<pool_supervisor_state>* self,
     },
     [self](take_back x) { self->state.on_take_back(x.keep); },
     [self](quiet) { self->state.on_quiet(); },
+    [self](work_until x) {
+      self->state.until = x.time;
+      self->state.dispatch();
+    },
     [self](kill_job x) { self->state.on_kill(x.job); },
     [self](const withdraw_jobs& x) { self->state.on_withdraw(x); },
     [self](child_outcomes& x) { self->state.on_outcomes(x); },

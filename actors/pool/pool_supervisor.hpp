@@ -186,6 +186,7 @@ struct pool_supervisor_state {
   /// nevertheless.
   std::unordered_map<uint64_t, std::optional<int>> withdrawn;
   bool is_quiet = false; ///< begins nothing more
+  std::optional<dispatcher::time_point> until; ///< when the lease ends
   bool stopping = false; ///< ends with its last child
   caf::error stop_reason;
 };

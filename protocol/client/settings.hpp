@@ -159,7 +159,6 @@ struct settings {
   std::optional<std::string> worker_state_db; ///< none: nothing is remembered
   bool worker_enable_remote_control = true;
   std::chrono::milliseconds worker_deaf_timeout{10'000}; ///< ours
-  std::chrono::milliseconds worker_lease{4'000};        ///< ours
   bool worker_pool_restarts = false;
   bool worker_enable_control_kill = false; ///< ours
   bool worker_send_task_events = false;

@@ -224,7 +224,7 @@ def test_answers_take_one_connection(umbel_worker, celery):
     for _ in range(3):
         assert only(celery.control.ping(timeout=5, limit=1)) == {"ok": "pong"}
     running.wait_for_log("mingle: all alone")  # which has one for a second
-    eventually(lambda: len(running.tcp_addresses()) <= 5)
+    eventually(lambda: len(running.tcp_addresses()) <= 4)
 
 
 def test_after_a_lost_connection(umbel_worker, celery, redis_client):

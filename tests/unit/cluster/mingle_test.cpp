@@ -99,7 +99,7 @@ struct fixture : test_coordinator_fixture<> {
   }
 
   void run_to_its_end() {
-    uut = sys.spawn(mingle, options, other, other, other);
+    uut = sys.spawn(mingle, options, other, other);
     consume_messages();
     CAF_CHECK(caf::actor_cast<caf::abstract_actor*>(uut)->getf(
       caf::abstract_actor::is_terminated_flag));

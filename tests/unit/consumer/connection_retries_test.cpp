@@ -26,6 +26,7 @@ caf::behavior fake_consumer(caf::event_based_actor*, ups* log) {
   return {
     [=](const writer_up&) { ++log->writers; },
     [=](const reader_up&) { ++log->readers; },
+    [](lease_renewed) {},
   };
 }
 

@@ -29,6 +29,7 @@ struct seen {
   std::vector<tasks_revoked> answers;
   size_t renewals = 0;
   size_t recoveries = 0;
+  std::vector<work_until> limits;
   std::vector<appetite> appetites;
 };
 
@@ -55,6 +56,7 @@ caf::behavior recorder(caf::event_based_actor*, seen* log) {
     [=](kill_job x) { log->killed.push_back(x.job); },
     [=](const renew_lease&) { ++log->renewals; },
     [=](recover_lost) { ++log->recoveries; },
+    [=](work_until x) { log->limits.push_back(x); },
     [=](release_lease) { log->released = true; },
     [=](drained) { log->drained = true; },
     [=](const appetite& x) { log->appetites.push_back(x); },
@@ -607,12 +609,27 @@ CAF_TEST(what has not begun goes back when the lease had ended) {
   CAF_CHECK_EQUAL(log.settled.size(), 3u);
 }
 
-CAF_TEST(with a short lease it looks more often) {
-  consumer_options options;
-  options.lease = 2s;
-  start(options);
-  pass(1s);
-  CAF_CHECK_EQUAL(log.recoveries, 2u);
+CAF_TEST(the pool is told how long it may begin what waits) {
+  start();
+  auto until = std::chrono::steady_clock::time_point{} + 5s;
+  tell(lease_renewed{until});
+  CAF_REQUIRE_EQUAL(log.limits.size(), 1u);
+  CAF_CHECK(log.limits[0].time == until);
+}
+
+CAF_TEST(nobody is taken for dead right after an outage) {
+  start();
+  CAF_CHECK_EQUAL(log.recoveries, 1u);
+  tell(writer_up{other}); // a new one
+  tell(recover_lost{});   // gossip has missed somebody
+  CAF_CHECK_EQUAL(log.recoveries, 1u);
+  pass(10s);
+  tell(recover_lost{});
+  CAF_CHECK_GREATER(log.recoveries, 1u);
+  auto before = log.recoveries;
+  tell(lease_lapsed{});
+  tell(recover_lost{});
+  CAF_CHECK_EQUAL(log.recoveries, before);
 }
 
 CAF_TEST(what others know to be revoked stays as old as it is here) {

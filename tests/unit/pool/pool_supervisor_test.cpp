@@ -325,4 +325,23 @@ CAF_TEST(shutdown stops the children and kills what does not end) {
   CAF_CHECK_EQUAL(children.size(), 2u);
 }
 
+CAF_TEST(nothing begins after the lease has ended) {
+  start_ready(1);
+  tell(work_until{sched.clock().now() + 10s});
+  run({1});
+  CAF_CHECK_EQUAL(children[1].jobs, ids{1});
+  run({2});
+  CAF_MESSAGE("the process is stopped for a minute");
+  sched.clock().current_time += 60s;
+  finish(1, 1);
+  CAF_CHECK_EQUAL(children[1].jobs, ids{1});
+  tell(take_back{0});
+  CAF_CHECK_EQUAL(log.returned, ids{2});
+  CAF_MESSAGE("with a new lease it goes on");
+  run({3});
+  CAF_CHECK_EQUAL(children[1].jobs, ids{1});
+  tell(work_until{sched.clock().now() + 10s});
+  CAF_CHECK_EQUAL(children[1].jobs, (ids{1, 3}));
+}
+
 CAF_TEST_FIXTURE_SCOPE_END()
