@@ -426,7 +426,7 @@ expected<worker_config> configure_worker(const options& given,
     warnings.push_back("task_default_priority is for clients: it has no effect "
                        "on a worker");
   if (x.worker_send_task_events && !carries_events(x.broker_url))
-    warnings.push_back("task events are sent over Redis only yet: none are");
+    warnings.push_back("there are no events over filesystem://: none are sent");
   if (given.without_heartbeat)
     config.heartbeat.reset();
   else

@@ -368,6 +368,12 @@ public:
                                    const std::string& payload, int priority)
     = 0;
 
+  /// Whether what `publish` returns for a fanout exchange is the number of those
+  /// who listen; if not, only zero says something.
+  virtual bool counts_listeners() const {
+    return true;
+  }
+
   // -- looking ------------------------------------------------------------------
 
   /// Messages waiting in a queue, all priorities.

@@ -3,9 +3,11 @@
 #include "protocol/broker/amqp/amqp_broker.hpp"
 #include "protocol/broker/amqp/amqp_subscription.hpp"
 #include "protocol/broker/broker.hpp"
+#include "protocol/broker/fanout.hpp"
 #include "protocol/broker/filesystem/filesystem_broker.hpp"
 #include "protocol/broker/filesystem/filesystem_subscription.hpp"
 #include "protocol/broker/memory/memory_broker.hpp"
+#include "protocol/broker/memory/memory_subscription.hpp"
 #include "protocol/broker/redis/redis_broker.hpp"
 #include "protocol/broker/redis/redis_mailbox.hpp"
 #include "protocol/broker/redis/redis_subscription.hpp"
@@ -52,7 +54,7 @@ connect_broker(const std::string& url, const broker_options& options) {
 }
 
 bool carries_events(const std::string& url) {
-  return is_redis(scheme_of(url));
+  return scheme_of(url) != "filesystem";
 }
 
 bool carries_gossip(const std::string& url) {
@@ -66,23 +68,33 @@ bool changes_queues(const std::string& url) {
 
 expected<std::unique_ptr<subscription>>
 subscribe(const std::string& url, const broker_options& options,
-          const std::string& exchange) {
-  if (is_redis(scheme_of(url)))
-    return subscribe_redis(url, options, exchange);
-  if (amqp::is_amqp(scheme_of(url)))
-    return subscribe_amqp(url, options, exchange);
-  if (sqlite::is_sqlite(scheme_of(url)))
+          const std::string& exchange, const std::string& pattern) {
+  auto scheme = scheme_of(url);
+  if (is_redis(scheme))
+    return subscribe_redis(url, options, exchange, pattern);
+  if (amqp::is_amqp(scheme))
+    return subscribe_amqp(url, options, exchange, pattern);
+  if (sqlite::is_sqlite(scheme))
     return subscribe_sqlite(url, options, exchange);
-  if (scheme_of(url) == "filesystem")
+  if (scheme == "filesystem")
     return subscribe_filesystem(url, options, exchange);
+  if (scheme == "memory")
+    return subscribe_memory(url, options, exchange);
   return std::unique_ptr<subscription>{};
 }
 
 expected<std::unique_ptr<subscription>>
 open_mailbox(const std::string& url, const broker_options& options,
              const std::string& exchange, const std::string& key) {
-  if (is_redis(scheme_of(url)))
+  auto scheme = scheme_of(url);
+  if (is_redis(scheme))
     return open_redis_mailbox(url, options, exchange, key);
+  if (amqp::is_amqp(scheme))
+    return open_amqp_mailbox(url, options, exchange, key);
+  if (sqlite::is_sqlite(scheme))
+    return subscribe_sqlite(url, options, mailbox_name(exchange, key));
+  if (scheme == "memory")
+    return subscribe_memory(url, options, mailbox_name(exchange, key));
   return std::unique_ptr<subscription>{};
 }
 

@@ -1,5 +1,5 @@
-// Receives what is broadcast through a fanout exchange (contract section 3.7):
-// commands to workers, events.
+// Receives what is said to all who listen (contract sections 3.7 and 4): commands
+// to workers, and events; and what is said to one: the answers to commands.
 #pragma once
 
 #include "protocol/broker/broker.hpp"
@@ -34,19 +34,22 @@ public:
   virtual void close() = 0;
 };
 
-/// Whether events are spoken over the broker at `url`: only over Redis yet.
+/// Whether events are spoken over the broker at `url`: not through folders
+/// (filesystem://).
 bool carries_events(const std::string& url);
 
 /// Whether a subscription to commands can listen to the events of workers as
 /// well (`subscription::add`): only over Redis yet.
 bool carries_gossip(const std::string& url);
 
-/// Subscribes to a fanout exchange.
-/// @returns null for brokers in memory, where nobody else could broadcast;
-///          errors as `connect_broker`
+/// Subscribes to what is broadcast through an exchange.
+/// @param pattern for an exchange of events, the keys that are wanted: "#" (all),
+///                "worker.#". Brokers that have no keys there deliver all. Empty
+///                for a fanout exchange.
+/// @returns null where nothing is broadcast; errors as `connect_broker`
 expected<std::unique_ptr<subscription>>
 subscribe(const std::string& url, const broker_options& options,
-          const std::string& exchange);
+          const std::string& exchange, const std::string& pattern = {});
 
 /// Opens a mailbox: receives what is published through the direct exchange
 /// `exchange` with the routing key `key`, from now on until the object goes.

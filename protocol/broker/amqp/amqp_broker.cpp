@@ -115,6 +115,10 @@ bool amqp_broker::shares_turns() const {
   return false;
 }
 
+bool amqp_broker::counts_listeners() const {
+  return false;
+}
+
 // -- producing --------------------------------------------------------------------
 
 expected<void> amqp_broker::declare(std::span<const queue_name> queues) {
@@ -150,6 +154,12 @@ expected<size_t> amqp_broker::publish(const std::string& exchange,
                                       const std::string& routing_key,
                                       const std::string& payload,
                                       int priority) {
+  if (auto link = own_.link(); !link)
+    return link.error();
+  // Published to one that is not there, it would cost the channel.
+  if (!exchange.empty())
+    if (auto done = own_.queues().declare_exchange(exchange); !done)
+      return done.error();
   parcel x{exchange, routing_key, payload, priority, false, {}};
   auto routed = own_.send_anywhere({&x, 1});
   if (!routed)

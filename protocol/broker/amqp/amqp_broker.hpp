@@ -51,6 +51,7 @@ public:
   expected<std::vector<turn>>
   take_turns(std::span<const turn_request> batch) override;
   bool shares_turns() const override;
+  bool counts_listeners() const override;
   expected<void> declare(std::span<const queue_name> queues) override;
   expected<void> publish(std::span<const outgoing_message> batch) override;
   expected<void> send_replies(std::span<const outgoing_message> batch) override;

@@ -20,10 +20,22 @@ using clock = std::chrono::steady_clock;
 
 constexpr auto doing = "listen to broadcasts";
 
-/// As kombu declares a node's mailbox (contract section 4): it outlives a
-/// connection by ten seconds, and a message waits five minutes at most.
-constexpr int64_t queue_expires_ms = 10'000;
-constexpr int64_t message_ttl_ms = 300'000;
+/// An exchange, and this listener's queue there.
+struct place {
+  std::string exchange;
+  const char* type;
+  bool durable; ///< the exchange
+  std::string queue;
+  std::string key;    ///< of the binding
+  int64_t expires_ms; ///< the queue outlives its connection so long
+  int64_t ttl_ms;     ///< a message waits so long at most
+};
+
+// As kombu and Celery declare them (contract section 4).
+constexpr int64_t mailbox_expires_ms = 10'000;
+constexpr int64_t mailbox_ttl_ms = 300'000;
+constexpr int64_t events_expires_ms = 60'000;
+constexpr int64_t events_ttl_ms = 5'000;
 
 amqp_table_entry_t milliseconds(const char* name, int64_t value) {
   amqp_field_value_t x{};
@@ -42,27 +54,27 @@ public:
     closed_.signal();
   }
 
-  expected<void> begin(const std::string& queue, const std::string& exchange) {
+  expected<void> begin(const place& x) {
     auto handle = connection_->handle();
-    amqp_exchange_declare(handle, main_channel, bytes(exchange),
-                          amqp_cstring_bytes("fanout"), false, false, false,
+    amqp_exchange_declare(handle, main_channel, bytes(x.exchange),
+                          amqp_cstring_bytes(x.type), false, x.durable, false,
                           false, amqp_empty_table);
-    if (auto done = answer("declare exchange " + exchange); !done)
+    if (auto done = answer("declare exchange " + x.exchange); !done)
       return done;
-    std::array arguments{milliseconds("x-expires", queue_expires_ms),
-                         milliseconds("x-message-ttl", message_ttl_ms)};
-    amqp_queue_declare(handle, main_channel, bytes(queue), false, false, false,
-                       true,
+    std::array arguments{milliseconds("x-expires", x.expires_ms),
+                         milliseconds("x-message-ttl", x.ttl_ms)};
+    auto queue = bytes(x.queue);
+    amqp_queue_declare(handle, main_channel, queue, false, false, false, true,
                        {static_cast<int>(arguments.size()), arguments.data()});
-    if (auto done = answer("declare queue " + queue); !done)
+    if (auto done = answer("declare queue " + x.queue); !done)
       return done;
-    amqp_queue_bind(handle, main_channel, bytes(queue), bytes(exchange),
-                    amqp_empty_bytes, amqp_empty_table);
-    if (auto done = answer("bind queue " + queue); !done)
+    amqp_queue_bind(handle, main_channel, queue, bytes(x.exchange),
+                    bytes(x.key), amqp_empty_table);
+    if (auto done = answer("bind queue " + x.queue); !done)
       return done;
-    amqp_basic_consume(handle, main_channel, bytes(queue), amqp_empty_bytes,
-                       false, true, false, amqp_empty_table);
-    return answer("consume queue " + queue);
+    amqp_basic_consume(handle, main_channel, queue, amqp_empty_bytes, false,
+                       true, false, amqp_empty_table);
+    return answer("consume queue " + x.queue);
   }
 
   expected<std::optional<std::string>>
@@ -121,11 +133,8 @@ private:
   wake_event closed_; ///< is never cleared
 };
 
-} // namespace
-
 expected<std::unique_ptr<subscription>>
-subscribe_amqp(const std::string& url, const broker_options& options,
-               const std::string& exchange) {
+listen(const std::string& url, const broker_options& options, const place& x) {
   auto opened = connection::open(url, options, options.node.str() + " listen");
   if (!opened)
     return opened.error();
@@ -134,10 +143,32 @@ subscribe_amqp(const std::string& url, const broker_options& options,
     return closed.error();
   auto result = std::make_unique<amqp_subscription>(std::move(*opened),
                                                     std::move(*closed));
-  auto done = result->begin(options.node.str() + '.' + exchange, exchange);
-  if (!done)
+  if (auto done = result->begin(x); !done)
     return done.error();
-  return result;
+  return std::unique_ptr<subscription>{std::move(result)};
+}
+
+} // namespace
+
+expected<std::unique_ptr<subscription>>
+subscribe_amqp(const std::string& url, const broker_options& options,
+               const std::string& exchange, const std::string& pattern) {
+  if (pattern.empty())
+    return listen(url, options,
+                  {exchange, "fanout", false,
+                   options.node.str() + '.' + exchange, {}, mailbox_expires_ms,
+                   mailbox_ttl_ms});
+  return listen(url, options,
+                {exchange, "topic", true, exchange + '.' + make_uuid(), pattern,
+                 events_expires_ms, events_ttl_ms});
+}
+
+expected<std::unique_ptr<subscription>>
+open_amqp_mailbox(const std::string& url, const broker_options& options,
+                  const std::string& exchange, const std::string& key) {
+  return listen(url, options,
+                {exchange, "direct", false, key + '.' + exchange, key,
+                 mailbox_expires_ms, mailbox_ttl_ms});
 }
 
 } // namespace umbel

@@ -1,4 +1,5 @@
-// A fanout exchange on RabbitMQ, with a queue of this node's own.
+// What is broadcast on RabbitMQ, and mailboxes: queues that belong to those who
+// listen, declared as kombu declares them (contract section 4).
 #pragma once
 
 #include "protocol/broker/subscription.hpp"
@@ -7,6 +8,10 @@ namespace umbel {
 
 expected<std::unique_ptr<subscription>>
 subscribe_amqp(const std::string& url, const broker_options& options,
-               const std::string& exchange);
+               const std::string& exchange, const std::string& pattern);
+
+expected<std::unique_ptr<subscription>>
+open_amqp_mailbox(const std::string& url, const broker_options& options,
+                  const std::string& exchange, const std::string& key);
 
 } // namespace umbel

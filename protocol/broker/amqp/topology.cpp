@@ -3,6 +3,7 @@
 #include "protocol/broker/amqp/dead_letters.hpp"
 #include "protocol/broker/amqp/delay.hpp"
 #include "protocol/broker/amqp/table.hpp"
+#include "protocol/broker/fanout.hpp"
 
 #include <vector>
 
@@ -174,21 +175,46 @@ expected<void> topology::make_queue(const std::string& name,
                                  "declare queue " + name);
 }
 
-expected<void> topology::make_exchange(const std::string& name,
-                                       const std::string& type) {
+expected<void> topology::declare_exchange(const std::string& name) {
+  if (exchanges_.count(name) > 0)
+    return {};
+  expected<void> done;
+  if (name == exchange_of_events)
+    done = make_exchange(name, "topic");
+  else if (leads_to_mailboxes(name))
+    done = make_exchange(name, "direct", false);
+  else if (is_fanout(name))
+    done = make_exchange(name, "fanout", false);
+  else
+    done = look_at_exchange(name, "direct");
+  if (done)
+    exchanges_.insert(name);
+  return done;
+}
+
+expected<void> topology::look_at_exchange(const std::string& name,
+                                          const std::string& type) {
   if (auto done = connection_->open_side_channel(); !done)
     return done;
   auto handle = connection_->handle();
-  amqp_exchange_declare(handle, side_channel, bytes(name), bytes(type), true,
-                        false, false, false, amqp_empty_table);
-  auto done = connection_->check_side(amqp_get_rpc_reply(handle),
-                                      "look at exchange " + name);
+  amqp_exchange_declare(handle, side_channel, bytes(name),
+                        bytes(type), true, false, false, false,
+                        amqp_empty_table);
+  return connection_->check_side(amqp_get_rpc_reply(handle),
+                                 "look at exchange " + name);
+}
+
+expected<void> topology::make_exchange(const std::string& name,
+                                       const std::string& type, bool durable) {
+  auto done = look_at_exchange(name, type);
   if (done || done.error().code != errc::not_found)
     return done;
   if (auto open = connection_->open_side_channel(); !open)
     return open;
-  amqp_exchange_declare(handle, side_channel, bytes(name), bytes(type), false,
-                        true, false, false, amqp_empty_table);
+  auto handle = connection_->handle();
+  amqp_exchange_declare(handle, side_channel, bytes(name),
+                        bytes(type), false, durable, false, false,
+                        amqp_empty_table);
   return connection_->check_side(amqp_get_rpc_reply(handle),
                                  "declare exchange " + name);
 }

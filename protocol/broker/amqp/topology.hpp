@@ -34,6 +34,11 @@ public:
   /// The exchanges and queues that delay, and the way from there to `queue`.
   expected<void> declare_delay(const std::string& queue);
 
+  /// One of Celery's exchanges for events, commands and answers, as kombu declares
+  /// it if it is missing; any other must be there. Done once for each.
+  /// @returns `not_found` if it is not there
+  expected<void> declare_exchange(const std::string& name);
+
   /// To be declared again before it is used: it was found missing.
   void forget(const std::string& queue);
 
@@ -44,14 +49,16 @@ private:
   expected<void> declare_levels();
   expected<void> make_task_queue(const std::string& name);
   expected<void> make_queue(const std::string& name, const amqp_table_t& args);
-  expected<void> make_exchange(const std::string& name,
-                               const std::string& type);
+  expected<void> look_at_exchange(const std::string& name, const std::string& type);
+  expected<void> make_exchange(const std::string& name, const std::string& type,
+                               bool durable = true);
   expected<void> bind(const std::string& queue, const std::string& exchange,
                       const std::string& key);
 
   connection* connection_;
   const broker_options* options_;
   std::set<std::string> known_;
+  std::set<std::string> exchanges_;
   std::set<std::string> delayed_; ///< queues that are bound to the exit
   bool levels_ = false;
 };

@@ -2,6 +2,8 @@
 
 #include "protocol/backend/memory/result_table.hpp"
 #include "protocol/broker/dead_letter.hpp"
+#include "protocol/broker/fanout.hpp"
+#include "protocol/broker/memory/memory_subscription.hpp"
 #include "protocol/broker/priority.hpp"
 #include "protocol/message/envelope.hpp"
 
@@ -326,6 +328,10 @@ size_t memory_hub::publish(const memory_client& who,
                            const std::string& routing_key,
                            const std::string& payload, int priority) {
   std::lock_guard guard{mutex_};
+  if (is_fanout(exchange))
+    return broadcast(exchange, payload);
+  if (leads_to_mailboxes(exchange))
+    return broadcast(mailbox_name(exchange, routing_key), payload);
   std::set<queue_name> queues; // a queue that is bound twice gets one copy
   if (exchange.empty())
     queues.emplace(routing_key);
@@ -336,6 +342,32 @@ size_t memory_hub::publish(const memory_client& who,
   for (auto& queue : queues)
     put(who, {queue, priority, payload});
   return queues.size();
+}
+
+void memory_hub::subscribe(const std::string& exchange,
+                           const std::shared_ptr<memory_mailbox>& x) {
+  std::lock_guard guard{mutex_};
+  mailboxes_[exchange].push_back(x);
+}
+
+/// @returns how many have got it
+size_t memory_hub::broadcast(const std::string& exchange,
+                             const std::string& payload) {
+  auto found = mailboxes_.find(exchange);
+  if (found == mailboxes_.end())
+    return 0;
+  size_t result = 0;
+  std::erase_if(found->second, [&](auto& x) {
+    auto mailbox = x.lock();
+    if (!mailbox)
+      return true;
+    mailbox->put(payload);
+    ++result;
+    return false;
+  });
+  if (found->second.empty())
+    mailboxes_.erase(found);
+  return result;
 }
 
 // -- looking ------------------------------------------------------------------

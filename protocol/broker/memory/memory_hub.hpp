@@ -27,6 +27,7 @@
 
 namespace umbel {
 
+class memory_mailbox;
 class result_table;
 
 /// What the hub has to know of one connection.
@@ -70,6 +71,11 @@ public:
   size_t publish(const memory_client& who, const std::string& exchange,
                  const std::string& routing_key, const std::string& payload,
                  int priority);
+
+  /// What is broadcast through this exchange goes to `x`, as long as it lives.
+  void subscribe(const std::string& exchange,
+                 const std::shared_ptr<memory_mailbox>& x);
+
   size_t size(const queue_name& queue);
   std::vector<dead_letter> dead_letters(const queue_name& queue, size_t max);
   void remember_revoked(std::span<const revoked_task> tasks);
@@ -116,6 +122,7 @@ private:
   void put_back(entry x, bool next);
   void delay(const settlement& x, entry what);
   void extend_lease(const memory_client& who);
+  size_t broadcast(const std::string& exchange, const std::string& payload);
   bool is_dead(const std::string& owner, const memory_client& who,
                std::chrono::milliseconds now) const;
 
@@ -124,6 +131,7 @@ private:
   clock now_;
   std::unordered_map<queue_name, message_queue> queues_;
   std::map<std::string, std::vector<binding>> bindings_;
+  std::map<std::string, std::vector<std::weak_ptr<memory_mailbox>>> mailboxes_;
   ledger ledger_;
   uint64_t last_dead_ = 0; ///< numbers dead letters
   /// The delayed entries of the ledger, by the time when they are due.

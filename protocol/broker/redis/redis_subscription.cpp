@@ -104,16 +104,19 @@ private:
 
 expected<std::unique_ptr<subscription>>
 subscribe_redis(const std::string& url, const broker_options& options,
-                const std::string& exchange) {
+                const std::string& exchange, const std::string& pattern) {
   connection_options how;
   how.connect_timeout = options.connect_timeout;
   how.socket_timeout = options.socket_timeout;
   auto opened = connection::open(url, how);
   if (!opened)
     return opened.error();
-  auto channel = options.global_keyprefix + "/" + std::to_string((*opened)->where().db)
-                 + "." + exchange;
-  auto subscribed = (*opened)->command({"SUBSCRIBE", channel}, doing);
+  // As kombu has it: "#" is Redis's "*".
+  auto key = pattern;
+  std::ranges::replace(key, '#', '*');
+  auto channel = keys{options}.fanout((*opened)->where().db, exchange, key);
+  auto subscribed = (*opened)->command(
+    {pattern.empty() ? "SUBSCRIBE" : "PSUBSCRIBE", channel}, doing);
   if (!subscribed)
     return subscribed.error();
   auto closed = wake_event::make();

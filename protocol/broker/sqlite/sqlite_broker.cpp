@@ -244,6 +244,8 @@ expected<size_t> sqlite_broker::publish(const std::string& exchange,
                                         int priority) {
   if (is_fanout(exchange))
     return publish_broadcast(*db_, exchange, payload);
+  if (leads_to_mailboxes(exchange))
+    return publish_broadcast(*db_, mailbox_name(exchange, routing_key), payload);
   transaction change{*db_};
   auto queues = route(*db_, exchange, routing_key);
   for (auto& queue : queues)

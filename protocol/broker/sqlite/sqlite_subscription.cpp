@@ -33,6 +33,7 @@ public:
   ~sqlite_subscription() override {
     transaction change{*db_};
     db_->run(sql::remove_subscriber, id_);
+    db_->run(sql::remove_closed_mailboxes);
     // If it fails, its lease ends.
     [[maybe_unused]] auto done = change.commit("end listening");
   }
@@ -41,6 +42,7 @@ public:
     transaction change{*db_};
     auto time = now();
     db_->run(sql::remove_dead_subscribers, to_number(time));
+    db_->run(sql::remove_closed_mailboxes);
     id_ = db_->number(sql::add_subscriber, exchange_,
                       to_number(time + subscriber_lease))
             .value_or(0);
@@ -136,10 +138,16 @@ namespace sqlite {
 
 expected<size_t> publish_broadcast(database& db, const std::string& exchange,
                                    const std::string& payload) {
+  auto count = db.number(sql::count_subscribers, exchange, to_number(now()));
+  if (auto done = db.outcome("look for listeners"); !done)
+    return done.error();
+  // Events that nobody watches are no reason to write. Commands are kept: a worker
+  // that was paused for so long that it is not counted hears them all the same.
+  if (count.value_or(0) == 0 && !exchange.ends_with(".pidbox"))
+    return size_t{0};
   transaction change{db};
   auto number = db.number(sql::add_broadcast, exchange, blob{payload});
   db.run(sql::trim_broadcast, exchange, number.value_or(0) - broadcasts_max);
-  auto count = db.number(sql::count_subscribers, exchange, to_number(now()));
   if (auto done = change.commit("broadcast a message"); !done)
     return done.error();
   ring(db.where().path, topic::broadcasts);

@@ -223,6 +223,11 @@ inline constexpr auto add_broadcast
 inline constexpr auto trim_broadcast
   = "DELETE FROM broadcast WHERE exchange = ?1 AND number <= ?2";
 
+/// What is in mailboxes whose owners are gone: nobody opens them again.
+inline constexpr auto remove_closed_mailboxes
+  = "DELETE FROM broadcast WHERE exchange LIKE 'reply.%/%' AND exchange NOT IN"
+    " (SELECT exchange FROM subscriber)";
+
 inline constexpr auto last_broadcast
   = "SELECT coalesce(max(number), 0) FROM broadcast WHERE exchange = ?1";
 

@@ -301,10 +301,51 @@ CAF_TEST(an_exchange_keeps_a_bounded_number_of_broadcasts) {
   {
     sqlite::transaction change{*db};
     for (int i = 0; i < 10'050; ++i)
-      db->run(sqlite::sql::add_broadcast, "celeryev", sqlite::blob{"x"});
+      db->run(sqlite::sql::add_broadcast, "celery.pidbox", sqlite::blob{"x"});
     change.commit("fill").value();
   }
-  sqlite::publish_broadcast(*db, "celeryev", "last").value();
+  sqlite::publish_broadcast(*db, "celery.pidbox", "last").value();
   auto kept = db->number("SELECT count(*) FROM broadcast").value_or(-1);
   CAF_CHECK_EQUAL(kept, 10'000);
+}
+
+CAF_TEST(a_mailbox_gets_what_is_sent_to_its_key_and_leaves_nothing_behind) {
+  sqlite_world w;
+  auto x = w.connect("a@h");
+  auto say = [&](const char* key, const char* text) {
+    return x->publish("reply.celery.pidbox", key, text, 0).value();
+  };
+  auto open = [&](const char* key) {
+    return open_mailbox(w.url(), w.options("a@h"), "reply.celery.pidbox", key)
+      .value();
+  };
+  CAF_CHECK_EQUAL(say("me", "nobody"), 0u);
+  auto me = open("me");
+  auto you = open("you");
+  CAF_CHECK_EQUAL(say("me", "1"), 1u);
+  CAF_CHECK_EQUAL(say("you", "2"), 1u);
+  CAF_CHECK_EQUAL(say("you", "3"), 1u);
+  CAF_CHECK_EQUAL(heard(*me), "1");
+  CAF_CHECK_EQUAL(heard(*me), "(nothing)");
+  CAF_CHECK_EQUAL(heard(*you), "2");
+  you.reset();
+  me.reset();
+  auto db = sqlite::open_database(w.url(), "").value();
+  CAF_CHECK_EQUAL(db->number("SELECT count(*) FROM broadcast").value_or(-1), 0);
+  CAF_CHECK_EQUAL(db->number("SELECT count(*) FROM subscriber").value_or(-1), 0);
+}
+
+CAF_TEST(events_are_written_for_listeners_and_commands_for_those_who_are_away) {
+  sqlite_world w;
+  auto x = w.connect("a@h");
+  auto db = sqlite::open_database(w.url(), "").value();
+  auto rows = [&] {
+    return db->number("SELECT count(*) FROM broadcast").value_or(-1);
+  };
+  CAF_CHECK_EQUAL(x->publish("celeryev", "k", "x", 0).value(), 0u);
+  CAF_CHECK_EQUAL(rows(), 0);
+  auto paused = listen(w, "celery.pidbox");
+  db->run("UPDATE subscriber SET lease = 0");
+  CAF_CHECK_EQUAL(x->publish("celery.pidbox", "", "y", 0).value(), 0u);
+  CAF_CHECK_EQUAL(heard(*paused), "y");
 }

@@ -1,0 +1,64 @@
+#include "protocol/broker/memory/memory_subscription.hpp"
+
+#include "protocol/broker/memory/memory_broker.hpp"
+
+namespace umbel {
+
+void memory_mailbox::put(const std::string& payload) {
+  std::lock_guard guard{mutex_};
+  waiting_.push_back(payload);
+  if (waiting_.size() > waiting_max)
+    waiting_.pop_front();
+  changed_.notify_all();
+}
+
+std::optional<std::string>
+memory_mailbox::take(std::chrono::milliseconds timeout) {
+  std::unique_lock guard{mutex_};
+  changed_.wait_for(guard, timeout,
+                    [this] { return closed_ || !waiting_.empty(); });
+  if (waiting_.empty())
+    return std::nullopt;
+  std::optional result{std::move(waiting_.front())};
+  waiting_.pop_front();
+  return result;
+}
+
+void memory_mailbox::close() {
+  std::lock_guard guard{mutex_};
+  closed_ = true;
+  changed_.notify_all();
+}
+
+namespace {
+
+class memory_subscription final : public subscription {
+public:
+  explicit memory_subscription(std::shared_ptr<memory_mailbox> x)
+      : mailbox_(std::move(x)) {
+  }
+
+  expected<std::optional<std::string>>
+  next(std::chrono::milliseconds timeout) override {
+    return mailbox_->take(timeout);
+  }
+
+  void close() override {
+    mailbox_->close();
+  }
+
+private:
+  std::shared_ptr<memory_mailbox> mailbox_; // the hub knows it as long as this
+};
+
+} // namespace
+
+std::unique_ptr<subscription> subscribe_memory(const std::string& url,
+                                               const broker_options& options,
+                                               const std::string& exchange) {
+  auto mailbox = std::make_shared<memory_mailbox>();
+  memory_hub_of(url, options)->subscribe(exchange, mailbox);
+  return std::make_unique<memory_subscription>(std::move(mailbox));
+}
+
+} // namespace umbel
