@@ -18,7 +18,7 @@ using flush_atom = caf::atom_constant<caf::atom("flush")>;
 
 void event_dispatcher_state::on_event(const emit_event& x) {
   auto time = x.time.value_or(options.now());
-  if (x.type.starts_with("task-")) {
+  if (x.type.starts_with("task-") && !x.own) {
     if (!*options.task_events)
       return;
     batch += batch.empty() ? "[" : ", ";
@@ -31,9 +31,9 @@ void event_dispatcher_state::on_event(const emit_event& x) {
       close_batch();
     return;
   }
-  if (offline)
+  if (offline && !x.own)
     return;
-  offline = x.type == "worker-offline";
+  offline = offline || (x.type == "worker-offline" && !x.own);
   close_batch();
   std::string body;
   append_event(body, x.type, x.fields, options.source, time,

@@ -1,13 +1,13 @@
 // event dispatcher: tells whoever listens what happens (contract section 7).
 //
 //  1. gets events from consumer and heartbeat, and gives each its logical time;
-//  2. sends worker events one by one, and task events together, as many as have
-//     come since it looked, up to `batch_max`;
+//  2. sends worker events and tasks' own ones one by one, and task events
+//     together, as many as have come since it looked, up to `batch_max`;
 //  3. hands them to whoever publishes (the writer), a few messages at a time;
 //  4. turns task events on and off.
 //
-// While task events are off nobody sends it any: whoever would asks the switch
-// first, and then does nothing more.
+// While task events are off nobody sends it any, but for tasks' own: whoever would
+// asks the switch first, and then does nothing more.
 //
 // A message whose connection is lost on the way is sent again by the next one:
 // a monitor may then hear it twice.

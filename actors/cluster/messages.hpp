@@ -36,6 +36,7 @@ struct emit_event {
   std::string type; ///< "task-received"
   json::object fields; ///< those of its type
   std::optional<timestamp> time; ///< when it happened; empty: now
+  bool own = false; ///< a task says it itself, of whatever type
 };
 
 /// Publish these in this order. Answered by `events_published`.

@@ -198,6 +198,7 @@ struct consumer_state {
   void tell_outcome(request& r, const outcome& x) const;
   void tell_lost(request& r, const settlement& end, const std::string& how) const;
   void tell_revoked(const request& r, bool expired) const;
+  void tell_own(job_event& x);
 
   // -- remote control (inspection.cpp) --------------------------------------------
 

@@ -5,6 +5,8 @@
 
 #include <caf/all.hpp>
 
+#include <spdlog/spdlog.h>
+
 namespace umbel {
 
 namespace {
@@ -131,6 +133,22 @@ void consumer_state::tell_revoked(const request& r, bool expired) const {
   if (r.terminated && r.signal != 0)
     fields["signum"] = r.signal;
   tell("task-revoked", r, std::move(fields));
+}
+
+/// What a task says itself is said while task events are off, too.
+void consumer_state::tell_own(job_event& x) {
+  auto i = requests.find(x.job);
+  if (i == requests.end() || !options.events)
+    return;
+  auto fields = parse_json(x.fields);
+  if (!fields || !fields->is_object()) {
+    spdlog::error("task {}: the fields of its event {} are no object",
+                  i->second.header.id.str(), x.type);
+    return;
+  }
+  emit_event said{std::move(x.type), std::move(fields->get_object()), {}};
+  said.own = true;
+  self->send(options.events, std::move(said));
 }
 
 } // namespace umbel

@@ -118,6 +118,13 @@ struct forwarder {
                child_state{done.child, x.job, std::move(x.document)});
   }
 
+  void operator()(frame::event& x) {
+    flush();
+    self->send(self->state.pool,
+               child_event{done.child, x.job, std::move(x.type),
+                           std::move(x.fields)});
+  }
+
   void operator()(frame::returned& x) {
     flush();
     self->send(self->state.pool,

@@ -83,7 +83,7 @@ using child_worker_actor = caf::stateful_actor<child_worker_state,
                                                caf::io::broker>;
 
 /// @param pool whom to tell: child_hello, child_failed, child_outcomes,
-///             child_state, child_returned, child_memory, child_exited
+///             child_state, child_event, child_returned, child_memory, child_exited
 /// @param source started `process`, and starts another if none comes of that
 /// @param watch_memory whether outcomes are to tell the resident memory
 /// @param calls has other tasks run for those that the child runs

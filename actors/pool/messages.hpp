@@ -153,6 +153,13 @@ struct job_state {
   std::string document;
 };
 
+/// An event of the task's own.
+struct job_event {
+  uint64_t job = 0;
+  std::string type;
+  std::string fields; ///< a JSON object
+};
+
 struct jobs_returned {
   std::vector<uint64_t> jobs;
 };
@@ -242,6 +249,13 @@ struct child_state {
   std::string document;
 };
 
+struct child_event {
+  uint64_t child = 0;
+  uint64_t job = 0;
+  std::string type;
+  std::string fields; ///< a JSON object
+};
+
 struct child_returned {
   uint64_t child = 0;
   std::vector<uint64_t> jobs;
@@ -278,6 +292,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::pool_ready)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::pool_capacity)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::pool_report)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::job_state)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::job_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::jobs_returned)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::job_lost)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_jobs)
@@ -291,5 +306,6 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_failed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_outcomes)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_memory)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_state)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_returned)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_exited)

@@ -16,6 +16,11 @@ void pool_sink::state(uint64_t job, std::string document) {
   caf::anon_send(pool_, child_state{child_, job, std::move(document)});
 }
 
+void pool_sink::event(uint64_t job, std::string type, std::string fields) {
+  caf::anon_send(pool_, child_event{child_, job, std::move(type),
+                                    std::move(fields)});
+}
+
 void pool_sink::log(uint64_t, uint8_t level, std::string_view text) {
   spdlog::log(static_cast<spdlog::level::level_enum>(
                 std::min<int>(level, spdlog::level::critical)),

@@ -14,6 +14,7 @@ public:
   pool_sink(caf::actor pool, uint64_t child);
 
   void state(uint64_t job, std::string document) override;
+  void event(uint64_t job, std::string type, std::string fields) override;
   void log(uint64_t job, uint8_t level, std::string_view text) override;
 
 private:

@@ -377,6 +377,10 @@ caf::behavior pool_supervisor(caf::stateful_actor<pool_supervisor_state>* self,
     [self](child_state& x) {
       self->send(self->state.consumer, job_state{x.job, std::move(x.document)});
     },
+    [self](child_event& x) {
+      self->send(self->state.consumer, job_event{x.job, std::move(x.type),
+                                                 std::move(x.fields)});
+    },
     [self](const child_returned& x) { self->state.on_returned(x); },
     [self](child_hello& x) { self->state.on_hello(x); },
     [self](const child_failed& x) { self->state.on_failed(x); },

@@ -101,6 +101,10 @@ void connection::state(uint64_t job, std::string document) {
   send(frame::state{job, std::move(document)});
 }
 
+void connection::event(uint64_t job, std::string type, std::string fields) {
+  send(frame::event{job, std::move(type), std::move(fields)});
+}
+
 void connection::log(uint64_t job, uint8_t level, std::string_view text) {
   send(frame::log{job, level, std::string{text}});
 }

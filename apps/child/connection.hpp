@@ -73,6 +73,8 @@ public:
 
   void state(uint64_t job, std::string document) override;
 
+  void event(uint64_t job, std::string type, std::string fields) override;
+
   void log(uint64_t job, uint8_t level, std::string_view text) override;
 
   uint64_t call(task_id id, outgoing_message message, handler f) override;

@@ -125,10 +125,11 @@ void crash(int signal) {
   std::raise(signal);
 }
 
-/// Shows its progress as a state of its own.
+/// Shows its progress as a state of its own, and tells monitors.
 int progress(umbel::context& self, int steps, std::chrono::milliseconds pause) {
   for (int i = 1; i <= steps; ++i) {
     self.update_state("PROGRESS", {{"current", i}, {"total", steps}});
+    self.send_event("task-progress", {{"current", i}, {"total", steps}});
     umbel::this_thread::sleep_for(pause);
   }
   return steps;

@@ -26,6 +26,7 @@ enum class type : uint8_t {
   log = 21,
   call = 22,
   forget = 23,
+  event = 24,
 };
 
 constexpr size_t length_bytes = sizeof(uint32_t);
@@ -253,6 +254,10 @@ void append(std::string& out, const outcome& x) {
   to.string(to_json_text(x.workflow));
 }
 
+void append(std::string& out, const event& x) {
+  writer{out, type::event}.integer(x.job).string(x.type).string(x.fields);
+}
+
 void append(std::string& out, const state& x) {
   writer{out, type::state}.integer(x.job).string(x.document);
 }
@@ -355,6 +360,13 @@ expected<from_child> decode_from_child(std::string_view frame) {
     case type::state: {
       auto job = from.integer<uint64_t>();
       return finish<from_child>(from, "state", state{job, from.string()});
+    }
+    case type::event: {
+      event x;
+      x.job = from.integer<uint64_t>();
+      x.type = from.string();
+      x.fields = from.string();
+      return finish<from_child>(from, "event", std::move(x));
     }
     case type::returned: {
       returned x;

@@ -78,6 +78,13 @@ struct state {
   std::string document;
 };
 
+/// Tell monitors of it: an event of the task's own.
+struct event {
+  uint64_t job = 0;
+  std::string type;   ///< "task-progress"
+  std::string fields; ///< a JSON object
+};
+
 /// Answer to `recall` and `stop`: these were not started. Always sent, even
 /// when empty.
 struct returned {
@@ -104,8 +111,8 @@ struct forget {
 };
 
 using from_parent = std::variant<configure, job, recall, stop, interrupt, result>;
-using from_child = std::variant<hello, failed, outcome, state, returned, log, call,
-                                forget>;
+using from_child = std::variant<hello, failed, outcome, state, event, returned, log,
+                                call, forget>;
 
 // -- encoding: each appends one whole frame to `out` ------------------------------
 
@@ -118,6 +125,7 @@ void append(std::string& out, const hello& x);
 void append(std::string& out, const failed& x);
 void append(std::string& out, const outcome& x);
 void append(std::string& out, const state& x);
+void append(std::string& out, const event& x);
 void append(std::string& out, const returned& x);
 void append(std::string& out, const log& x);
 void append(std::string& out, const result& x);

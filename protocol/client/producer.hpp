@@ -20,6 +20,7 @@ struct producer_options {
   std::string result_url; ///< empty: results are not waited for
   broker_options broker;  ///< timeouts, transport options
   serializer result_serializer = serializer::json; ///< of results that are read
+  bool sent_events = false; ///< tell monitors of each task: `task_send_sent_event`
 };
 
 class producer {
@@ -41,8 +42,11 @@ private:
   producer() = default;
 
   expected<std::optional<task_result>> fetch(const task_id& id);
+  expected<void> tell_sent(const task_call& x);
 
   serializer serializer_ = serializer::json;
+  bool sent_events_ = false;
+  uint64_t clock_ = 0; ///< logical
   std::unique_ptr<broker> broker_;
   std::unique_ptr<result_listener> listener_; // null: nobody waits
   std::unique_ptr<result_store> results_;

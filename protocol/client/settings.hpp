@@ -125,6 +125,7 @@ struct settings {
   std::string task_create_missing_queue_type{"classic"};
   std::optional<int> task_queue_max_priority;
   std::optional<int> task_default_priority;
+  bool task_send_sent_event = false;
   std::vector<queue_setting> task_queues;
   serializer task_serializer = serializer::json;
   std::optional<compression> task_compression;

@@ -53,6 +53,20 @@ void context::update_state(std::string_view state, json::value meta) {
   sink_.state(job_, std::move(text));
 }
 
+void context::send_event(std::string_view type, json::object fields) {
+  constexpr size_t type_max = 255; // of a routing key, everywhere
+  if (type.empty() || type.size() > type_max)
+    throw std::invalid_argument(fmt::format(
+      "the type of an event has 1 to {} bytes, not {}", type_max, type.size()));
+  fields["uuid"] = id();
+  auto text = to_json(fields);
+  if (text.size() > outcome_bytes_max)
+    throw std::length_error(
+        fmt::format("an event of {} bytes; at most {} are possible", text.size(),
+                    outcome_bytes_max));
+  sink_.event(job_, std::string{type}, std::move(text));
+}
+
 void context::retry(retry_options how) {
   auto limit = how.max_retries ? how.max_retries : options_.max_retries;
   if (limit && retries() + 1 > *limit) {

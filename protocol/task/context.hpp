@@ -137,6 +137,15 @@ public:
     update_state(state, json::value(to_json_value(meta)));
   }
 
+  /// Tells monitors something of this task: Celery's `send_event`. It is sent
+  /// while task events are off, too.
+  /// `self.send_event("task-progress", {{"current", 3}, {"total", 10}})`
+  /// @param type   "task-..." for those who keep a picture of tasks
+  /// @param fields `uuid` is added
+  /// @throws std::invalid_argument for a type that is empty or longer than 255
+  ///         bytes; std::length_error for fields beyond `outcome_bytes_max`
+  void send_event(std::string_view type, json::object fields = {});
+
   /// Ends this run; the task runs again after the countdown, or after
   /// `default_retry_delay`. @throws umbel::retry; if retries are used up, the
   /// cause, or max_retries_exceeded

@@ -1,4 +1,4 @@
-// Where a running task's intermediate states and log lines go.
+// Where a running task's intermediate states, events and log lines go.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,12 @@ public:
 
   /// Store this document: STARTED, or a state of the task's own.
   virtual void state(uint64_t job, std::string document) = 0;
+
+  /// Tell whoever listens to events. Where there is nobody to tell, it is nothing.
+  /// @param fields a JSON object
+  virtual void event(uint64_t /*job*/, std::string /*type*/,
+                     std::string /*fields*/) {
+  }
 
   /// @param level spdlog's: 0 trace .. 5 critical
   virtual void log(uint64_t job, uint8_t level, std::string_view text) = 0;

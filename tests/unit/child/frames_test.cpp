@@ -113,6 +113,10 @@ CAF_TEST(frames to the parent) {
   auto state = to_parent<frame::state>(encoded(frame::state{3, "{}"}));
   CAF_CHECK_EQUAL(state.job, 3u);
   CAF_CHECK_EQUAL(state.document, "{}");
+  auto event = to_parent<frame::event>(encoded(frame::event{5, "task-x", "{}"}));
+  CAF_CHECK_EQUAL(event.job, 5u);
+  CAF_CHECK_EQUAL(event.type, "task-x");
+  CAF_CHECK_EQUAL(event.fields, "{}");
   auto returned = to_parent<frame::returned>(encoded(frame::returned{{1, 2}}));
   CAF_CHECK_EQUAL(returned.jobs, (std::vector<uint64_t>{1, 2}));
   CAF_CHECK(
@@ -170,6 +174,7 @@ CAF_TEST(every cut and every addition is noticed) {
       encoded(frame::failed{"x"}),
       encoded(some_outcome()),
       encoded(frame::state{1, "{}"}),
+      encoded(frame::event{1, "task-x", "{}"}),
       encoded(frame::returned{{1, 2}}),
       encoded(frame::log{1, 2, "x"}),
   };

@@ -117,6 +117,26 @@ CAF_TEST(task events go together) {
   CAF_CHECK_EQUAL(body(2).at(0).at("clock").as_int64(), 49);
 }
 
+CAF_TEST(what tasks say themselves is said in any case) {
+  connect();
+  switched(false);
+  emit_event own{"task-progress", {{"uuid", "1"}}, {}};
+  own.own = true;
+  caf::anon_send(uut, own);
+  consume_messages();
+  CAF_REQUIRE_EQUAL(log.published.size(), 1u);
+  CAF_CHECK_EQUAL(log.published[0].routing_key, "task.progress");
+  CAF_CHECK_EQUAL(body(0).at("uuid").as_string(), "1");
+  // Nobody but the worker says that it goes.
+  own.type = "worker-offline";
+  caf::anon_send(uut, own);
+  consume_messages();
+  tell(events_published{});
+  emit("worker-heartbeat");
+  tell(events_published{});
+  CAF_CHECK_EQUAL(log.published.size(), 3u);
+}
+
 CAF_TEST(the order of worker and task events is kept) {
   connect();
   caf::anon_send(uut, emit_event{"task-received", {}, {}});
