@@ -2,37 +2,14 @@
 
 #include "apps/configure.hpp"
 #include "apps/exit_status.hpp"
+#include "apps/remote/remote_session.hpp"
 #include "protocol/client/producer.hpp"
 
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
-
-#include <unistd.h>
 
 namespace umbel {
 
 namespace {
-
-/// One line on standard error.
-int refuse(const std::string& name, const std::string& what, int status) {
-  std::fprintf(stderr, "%s: %s\n", name.c_str(), what.c_str());
-  return status;
-}
-
-int status_of(const error& x) {
-  switch (x.code) {
-    case errc::unavailable:
-    case errc::timeout:
-    case errc::refused:
-      return exit_unavailable;
-    case errc::invalid_setting:
-    case errc::unsupported:
-      return exit_usage;
-    default:
-      return exit_failure;
-  }
-}
 
 task_call make_call(const call_options& x, const settings& from) {
   task_call result;
@@ -61,21 +38,14 @@ int run_call_command(const std::string& name, const options& given,
                      const call_options& call) {
   if (call.task.empty())
     return refuse(name, "which task? " + name + " TASK", exit_usage);
-  if (!given.workdir.empty() && chdir(given.workdir.c_str()) != 0)
-    return refuse(name,
-                  "option --workdir: cannot change to '" + given.workdir
-                    + "': " + std::strerror(errno),
-                  exit_usage);
-  std::vector<std::string> warnings;
-  auto loaded = configure_settings(given, current_environment(), warnings);
+  auto loaded = read_settings(name, given, warnings_of_settings::show);
   if (!loaded)
     return refuse(name, loaded.error().what, exit_usage);
-  for (auto& line : warnings)
-    std::fprintf(stderr, "%s: %s\n", name.c_str(), line.c_str());
   producer_options to;
   to.broker_url = loaded->broker_url;
   to.broker = to_broker_options(*loaded);
   to.result_serializer = loaded->result_serializer;
+  to.sent_events = loaded->task_send_sent_event;
   if (call.wait)
     to.result_url = loaded->result_backend;
   auto connected = producer::connect(to);

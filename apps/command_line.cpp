@@ -6,6 +6,8 @@
 #include "apps/help.hpp"
 #include "apps/multi/multi_command.hpp"
 #include "apps/options.hpp"
+#include "apps/remote/control_command.hpp"
+#include "apps/remote/events_command.hpp"
 #include "apps/schedule_command.hpp"
 #include "apps/version.hpp"
 #include "apps/worker_command.hpp"
@@ -22,9 +24,8 @@ namespace {
 
 /// Celery's commands that are not there yet.
 constexpr std::string_view commands_of_celery[] = {
-    "amqp",    "control", "events",  "graph",
-    "inspect", "list",   "logtool", "migrate", "purge",
-    "report",  "result", "shell",   "status",  "upgrade",
+    "amqp",  "graph",  "list",   "logtool", "migrate",
+    "purge", "report", "result", "shell",   "upgrade",
 };
 
 constexpr const char* worker_footer =
@@ -87,6 +88,44 @@ constexpr const char* dead_footer =
     "  umbel dead replay --all -Q celery\n"
     "  umbel dead discard 3f9d02c1a7be -b sqlite:///tmp/x.db";
 
+constexpr const char* status_footer =
+    "Exit status: 0 somebody answered; 2 options or settings are wrong; 69 nobody\n"
+    "answered, or the broker cannot be reached.\n"
+    "\n"
+    "Examples:\n"
+    "  umbel status\n"
+    "  umbel status -b amqp://guest@localhost -t 5 -d celery@one,celery@two";
+
+constexpr const char* inspect_footer =
+    "Exit status: 0 answered; 1 a worker refused; 2 options or settings are wrong;\n"
+    "69 nobody answered, or the broker cannot be reached.\n"
+    "\n"
+    "Examples:\n"
+    "  umbel inspect active\n"
+    "  umbel inspect stats -j -d celery@one\n"
+    "  umbel inspect query_task 6d1c8d8e-2f8f-4a8e-8b5b-1c2b9b1d5d10\n"
+    "  umbel inspect tree -p 'celery@db*'";
+
+constexpr const char* control_footer =
+    "Exit status: 0 done; 1 a worker refused; 2 options or settings are wrong; 69\n"
+    "nobody answered, or the broker cannot be reached.\n"
+    "\n"
+    "Examples:\n"
+    "  umbel control rate_limit tasks.add 10/m\n"
+    "  umbel control terminate SIGKILL 6d1c8d8e-2f8f-4a8e-8b5b-1c2b9b1d5d10\n"
+    "  umbel control shutdown -d celery@one\n"
+    "  umbel control --custom my_command level=3";
+
+constexpr const char* events_footer =
+    "The live view shows workers and tasks; its last line says which keys there are.\n"
+    "Workers tell of their tasks if they were started with -E, or after\n"
+    "'umbel control enable_events'.\n"
+    "\n"
+    "Examples:\n"
+    "  umbel events\n"
+    "  umbel events --dump\n"
+    "  umbel events --dump --json | grep task-failed";
+
 /// The parser of one run, with what it fills.
 struct parser {
   parser(std::string program_name, bool only_worker);
@@ -96,6 +135,11 @@ struct parser {
 
   std::string name_of(const CLI::App& command) const;
 
+  /// The words of `inspect` and `control` go to workers.
+  bool controls() const {
+    return inspect != nullptr && (inspect->parsed() || control->parsed());
+  }
+
   std::string program;
   std::vector<std::string> after_dashes; ///< "--": nothing but settings follow
   options given;
@@ -104,6 +148,13 @@ struct parser {
   CLI::App* beat = nullptr;     ///< null if only_worker
   CLI::App* call = nullptr;     ///< null if only_worker
   CLI::App* settings = nullptr; ///< null if only_worker
+  /// The commands that talk to workers; null if only_worker.
+  CLI::App* status = nullptr;
+  CLI::App* inspect = nullptr;
+  CLI::App* control = nullptr;
+  CLI::App* events = nullptr;
+  remote_options controlled;
+  events_options listened;
   CLI::App* dead = nullptr;     ///< null if only_worker
   call_options called;
   dead_options buried;
@@ -157,6 +208,28 @@ parser::parser(std::string program_name, bool only_worker)
   add_global_options(*dead, given);
   add_dead_options(*dead, buried);
   dead->footer(dead_footer);
+  status = root.add_subcommand("status", "Show which workers are there.");
+  format(*status, program + " status [OPTIONS]");
+  add_global_options(*status, given);
+  add_remote_options(*status, controlled, false);
+  status->footer(status_footer);
+  inspect = root.add_subcommand("inspect", "Ask workers what they do.");
+  format(*inspect, program + " inspect [OPTIONS] COMMAND [ARGUMENTS]...");
+  add_global_options(*inspect, given);
+  add_remote_options(*inspect, controlled, true);
+  inspect->footer(help_of_commands(command_kind::inspect) + '\n'
+                  + inspect_footer);
+  control = root.add_subcommand("control", "Tell workers what to do.");
+  format(*control, program + " control [OPTIONS] COMMAND [ARGUMENTS]...");
+  add_global_options(*control, given);
+  add_remote_options(*control, controlled, true);
+  control->footer(help_of_commands(command_kind::control) + '\n'
+                  + control_footer);
+  events = root.add_subcommand("events", "Show what happens in the cluster.");
+  format(*events, program + " events [OPTIONS]");
+  add_global_options(*events, given);
+  add_events_options(*events, listened);
+  events->footer(events_footer);
   // Only for the help: it has a parser of its own.
   root.add_subcommand("multi", "Start, stop and show several workers.");
   settings =
@@ -237,18 +310,24 @@ std::string parser::complaint() const {
              + (is_option(arg) ? explain_option(*this, root, arg)
                                : explain_command(*this, arg));
   }
-  for (auto command : {worker, beat, call, dead, settings}) {
+  for (auto command :
+       {worker, beat, call, dead, settings, status, inspect, control,
+        events}) {
     if (command == nullptr)
       continue;
     for (auto& arg : command->remaining()) {
       auto name = name_of(*command) + ": ";
       if (is_option(arg))
         return name + explain_option(*this, *command, arg);
+      if (command == inspect || command == control)
+        continue; // commands of workers and their arguments
       auto takes_settings = command == worker || command == beat;
       if (!takes_settings || !is_assignment(arg))
         return unexpected(name_of(*command), arg, takes_settings);
     }
   }
+  if (controls())
+    return {};
   auto& command = beat != nullptr && beat->parsed() ? *beat : *worker;
   for (auto& arg : after_dashes)
     if (!command.parsed() || !is_assignment(arg))
@@ -332,6 +411,20 @@ int run_command_line(const std::string& program, std::vector<std::string> argv,
     return run_call_command(x.name_of(*x.call), x.given, x.called);
   if (x.dead != nullptr && x.dead->parsed())
     return run_dead_command(x.name_of(*x.dead), x.given, x.buried);
+  if (x.status != nullptr && x.status->parsed())
+    return run_status_command(x.name_of(*x.status), x.given, x.controlled);
+  if (x.events != nullptr && x.events->parsed())
+    return run_events_command(x.name_of(*x.events), x.given, x.listened);
+  if (x.controls()) {
+    auto asks = x.inspect->parsed();
+    auto& command = asks ? *x.inspect : *x.control;
+    auto words = command.remaining();
+    words.insert(words.end(), x.after_dashes.begin(), x.after_dashes.end());
+    return run_control_command(x.name_of(command), x.given, x.controlled,
+                               asks ? command_kind::inspect
+                                    : command_kind::control,
+                               words);
+  }
   auto sends = x.beat != nullptr && x.beat->parsed();
   if (!only_worker && !x.worker->parsed() && !sends) {
     std::fputs(x.root.help().c_str(), stdout);

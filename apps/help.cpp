@@ -9,9 +9,24 @@ namespace {
 constexpr size_t text_column = 30;
 constexpr size_t last_column = 80;
 
-// Appends `left` at the margin and `text` wrapped in the right-hand column.
-void append_entry(std::string& out, const std::string& left,
-                  const std::string& text) {
+// "-A, --app NAME", with the long name always in the same column.
+std::string left_side(const CLI::Option& option) {
+  std::string result;
+  for (auto& name : option.get_snames())
+    result += (result.empty() ? "-" : ", -") + name;
+  if (result.empty())
+    result = "  ";
+  for (auto& name : option.get_lnames())
+    result += (result == "  " ? "  --" : ", --") + name;
+  if (!option.get_type_name().empty() && option.get_items_expected_max() > 0)
+    result += ' ' + option.get_type_name();
+  return result;
+}
+
+} // namespace
+
+void append_help_entry(std::string& out, const std::string& left,
+                       const std::string& text) {
   auto line = "  " + left;
   if (line.size() + 2 > text_column) {
     out += line + '\n';
@@ -35,22 +50,6 @@ void append_entry(std::string& out, const std::string& left,
   out += line + '\n';
 }
 
-// "-A, --app NAME", with the long name always in the same column.
-std::string left_side(const CLI::Option& option) {
-  std::string result;
-  for (auto& name : option.get_snames())
-    result += (result.empty() ? "-" : ", -") + name;
-  if (result.empty())
-    result = "  ";
-  for (auto& name : option.get_lnames())
-    result += (result == "  " ? "  --" : ", --") + name;
-  if (!option.get_type_name().empty() && option.get_items_expected_max() > 0)
-    result += ' ' + option.get_type_name();
-  return result;
-}
-
-} // namespace
-
 help_formatter::help_formatter(std::string usage) : usage_(std::move(usage)) {
 }
 
@@ -65,14 +64,14 @@ std::string help_formatter::make_help(const CLI::App* app, std::string,
       continue;
     result += '\n' + group + ":\n";
     for (auto option : options)
-      append_entry(result, left_side(*option), option->get_description());
+      append_help_entry(result, left_side(*option), option->get_description());
   }
   auto commands = app->get_subcommands({});
   if (!commands.empty())
     result += "\nCommands:\n";
   for (auto command : commands) {
     auto text = command->get_description();
-    append_entry(result, command->get_name(), text.substr(0, text.find('\n')));
+    append_help_entry(result, command->get_name(), text.substr(0, text.find('\n')));
   }
   auto footer = app->get_footer();
   return footer.empty() ? result : result + '\n' + footer + '\n';

@@ -8,6 +8,10 @@
 
 namespace umbel {
 
+/// Appends `left` at the margin and `text` wrapped in the right-hand column.
+void append_help_entry(std::string& out, const std::string& left,
+                       const std::string& text);
+
 /// Formats one command's help. CLI11 calls it.
 class help_formatter : public CLI::FormatterBase {
 public:

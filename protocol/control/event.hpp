@@ -1,14 +1,18 @@
-// Events (contract section 7): what a worker tells whoever listens about its
-// tasks and itself.
+// Events (contract section 7): what nodes tell whoever listens about tasks and
+// themselves. What is read comes from strangers: nothing here throws.
 #pragma once
 
+#include "protocol/error.hpp"
+#include "protocol/message/content.hpp"
 #include "protocol/message/json.hpp"
 #include "protocol/message/time.hpp"
 #include "protocol/names.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace umbel {
 
@@ -36,6 +40,31 @@ std::string event_routing_key(std::string_view type);
 /// worker events.
 std::string make_event_message(std::string body, const std::string& routing_key,
                                const node_name& node);
+
+/// One event, as it was heard.
+struct event {
+  std::string type; ///< "task-received"; never empty
+  node_name node;   ///< who says it; empty if it does not tell
+  timestamp time{}; ///< when it happened, by its sender's clock; 0: not known
+  uint64_t clock = 0; ///< logical; 0: it has none
+  json::object fields; ///< all, these among them
+
+  /// A field as text; empty if it is missing, null, or no text.
+  std::string_view text(std::string_view name) const;
+
+  /// A field as a number; nothing if it is missing or none.
+  std::optional<double> number(std::string_view name) const;
+};
+
+/// Events that came together.
+struct event_batch {
+  std::vector<event> events; ///< in their order
+  size_t malformed = 0; ///< parts of a list that are none
+};
+
+/// Reads one event, or a list. @returns `malformed` if it is neither
+expected<event_batch> parse_events(std::string_view payload,
+                                   const content_rules& rules = {});
 
 /// Whole hours west of UTC, by this machine's time zone, as Celery rounds them.
 int utc_offset();

@@ -95,6 +95,29 @@ def events() -> None:
         write("event", str(i), json.dumps(message))
 
 
+def monitored() -> None:
+    """Events and answers, in the form in which workers publish them."""
+    common = {"hostname": "celery@host", "timestamp": 1.5, "utcoffset": 0, "pid": 3, "clock": 7}
+    received = {**common, "type": "task-received", "uuid": "id", "name": "tasks.add",
+                "args": "(1, 2)", "kwargs": "{}", "retries": 0, "eta": None, "expires": None}
+    failed = {**common, "type": "task-failed", "uuid": "id", "exception": "E('x')",
+              "traceback": "..."}
+    beat = {**common, "type": "worker-heartbeat", "freq": 2.0, "active": 1, "processed": 3,
+            "loadavg": [0.5, 0.4, 0.3], "sw_ident": "py-celery", "sw_ver": "5", "sw_sys": "Linux"}
+    task = {"id": "id", "name": "tasks.add", "args": [1, 2], "kwargs": {"x": None},
+            "time_start": 0.5, "worker_pid": 3}
+    tree = {"id": "root", "alive": True, "answered": True, "mailbox": 0, "children": []}
+    answers = [{"ok": "pong"}, {"error": "no"}, None, [task], {"id": ["active", task]}, tree,
+               [{"eta": "now", "priority": 6, "request": task}]]
+    bodies = [[received, failed], beat, *({"celery@host": x} for x in answers)]
+    for i, body in enumerate(bodies):
+        text = base64.b64encode(json.dumps(body).encode()).decode()
+        write("monitor", str(i), json.dumps(
+            {"body": text, "content-type": "application/json", "content-encoding": "utf-8",
+             "headers": {"hostname": "celery@host", "ticket": "t", "clock": 1},
+             "properties": {"body_encoding": "base64", "delivery_tag": "t"}}))
+
+
 def results() -> None:
     for i, serializer in enumerate(SERIALIZERS):
         app = Celery(backend="cache+memory://", set_as_current=False,
@@ -119,12 +142,12 @@ def frames() -> None:
     """Of every type, as protocol/child/README.md numbers them. Only their beginnings
     are right: the fuzzer finds the rest."""
     fields = struct.pack("<Q", 1) + text(b"tasks.add") + text(b"{}")
-    for kind in [*range(1, 7), *range(16, 24)]:
+    for kind in [*range(1, 7), *range(16, 25)]:
         write("frames", f"{kind}", frame(kind, fields))
 
 
 if __name__ == "__main__":
     shutil.rmtree(CORPUS, ignore_errors=True)
-    for make in (messages, bodies, commands, events, results, frames):
+    for make in (messages, bodies, commands, events, monitored, results, frames):
         make()
     print(sum(1 for x in CORPUS.rglob("*") if x.is_file()), "files", file=sys.stderr)

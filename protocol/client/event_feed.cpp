@@ -1,0 +1,33 @@
+#include "protocol/client/event_feed.hpp"
+
+#include <unistd.h>
+
+namespace umbel {
+
+expected<event_feed> event_feed::connect(const std::string& url,
+                                         broker_options options,
+                                         content_rules rules) {
+  if (!carries_events(url))
+    return error{errc::unsupported, "over this broker there are no events"};
+  options.node = node_name{"events" + std::to_string(::getpid())};
+  options.queues.clear();
+  auto opened = subscribe(url, options, event_exchange, "#");
+  if (!opened)
+    return opened.error();
+  return event_feed{std::move(*opened), std::move(rules)};
+}
+
+expected<std::vector<event>>
+event_feed::next(std::chrono::milliseconds timeout) {
+  auto payload = events_->next(timeout);
+  if (!payload)
+    return payload.error();
+  if (!*payload)
+    return std::vector<event>{};
+  auto batch = parse_events(**payload, rules_);
+  if (!batch)
+    return std::vector<event>{};
+  return std::move(batch->events);
+}
+
+} // namespace umbel
