@@ -34,6 +34,7 @@ constexpr command_parameter limits[]
 constexpr command_parameter count[] = {{"n", integer}};
 constexpr command_parameter bounds[] = {{"max", integer}, {"min", integer}};
 constexpr command_parameter queue[] = {{"queue", text, true}};
+constexpr command_parameter actor[] = {{"actor", text, true}};
 constexpr command_parameter consumed[]
   = {{"queue", text, true}, {"exchange"}, {"exchange_type"}, {"routing_key"}};
 
@@ -69,8 +70,11 @@ constexpr command_description table[] = {
   {control, "disable_events", {}, "Do not send task events"},
   {control, "enable_events", {}, "Send task events"},
   {control, "heartbeat", {}, "Say at once that one lives"},
+  {control, "kill", actor,
+   "End an actor as a fault would, if worker_enable_control_kill allows it "
+   "(Umbel's workers)"},
   {control, "pool_grow", count, "Add N children, or one"},
-  {control, "pool_restart", {}, "Restart the pool (Python's workers)"},
+  {control, "pool_restart", {}, "Replace the pool's children"},
   {control, "pool_shrink", count, "Take N children away, or one"},
   {control, "rate_limit", rate,
    "How often a task may begin: 10/s, 100/m, 1000/h; 0: as often as you like"},
