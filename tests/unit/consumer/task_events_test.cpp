@@ -27,6 +27,7 @@ caf::behavior everybody(caf::event_based_actor*, seen* log) {
     [=](const run_jobs& x) {
       log->jobs.insert(log->jobs.end(), x.jobs.begin(), x.jobs.end());
     },
+    [](const publisher_up&) {},
     [=](const emit_event& x) { log->events.push_back(x); },
   };
 }
