@@ -12,6 +12,7 @@ import sys
 VERSION = 1
 CONFIGURE, JOB, RECALL, STOP, INTERRUPT, RESULT = 1, 2, 3, 4, 5, 6
 HELLO, FAILED, OUTCOME, STATE, RETURNED, LOG, CALL = 16, 17, 18, 19, 20, 21, 22
+EVENT = 24
 KINDS = [None, "success", "failure", "retry", "ignore", "reject", "requeue",
          "malformed"]
 
@@ -82,6 +83,9 @@ def decode(frame: bytes) -> dict:
     elif kind == LOG:
         out = {"frame": "log", "job": x.integer("Q"), "level": x.integer("B"),
                "text": x.string()}
+    elif kind == EVENT:
+        out = {"frame": "event", "job": x.integer("Q"), "type": x.string(),
+               "fields": json.loads(x.string())}
     elif kind == CALL:
         out = {"frame": "call", "number": x.integer("Q"), "id": x.string(),
                "queue": x.string(), "priority": x.integer("i"),

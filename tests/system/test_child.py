@@ -259,9 +259,12 @@ def test_settings_reach_the_runner(start):
 def test_progress_arrives_while_the_task_runs(child):
     child.job(1, "tasks.progress", [2, 0.2])
     begin = time.monotonic()
-    states = [child.frame()["document"] for _ in range(2)]
+    told = [child.frame() for _ in range(4)]
     assert 0.15 < time.monotonic() - begin < 0.4
-    assert [s["result"]["current"] for s in states] == [1, 2]
+    states = [x["document"]["result"] for x in told if x["frame"] == "state"]
+    events = [x["fields"] for x in told if x["frame"] == "event"]
+    for step, (state, event) in enumerate(zip(states, events, strict=True), 1):
+        assert state["current"] == event["current"] == step
     assert child.outcome()["document"]["result"] == 2
 
 
