@@ -235,24 +235,31 @@ expected<queue_name> read_queue(control_state& self,
   return queue_name{std::move(*name)};
 }
 
+/// Answers when nothing is reserved by the old list any more.
+void take_queues(control_state& self, std::string text, answer_function answer) {
+  self.ask<queues_taken>(self.colleagues.consumer, queues_changed{}, answer,
+                         [answer, text = std::move(text)](queues_taken) {
+                           answer(ok(text));
+                         });
+}
+
 void add_consumer(control_state& self, const json::object& arguments,
                   answer_function answer) {
   using change = consumed_queues::change;
   auto queue = read_queue(self, arguments);
   if (!queue)
     return answer(failed(queue.error().what));
+  auto text = fmt::format("add consumer {}", queue->str());
   switch (self.options.queues->add(*queue)) {
     case change::too_many:
       return answer(failed(fmt::format("a worker consumes {} queues at most",
                                        consumed_queues::queues_max)));
     case change::done:
       spdlog::info("Started consuming from {}", queue->str());
-      caf::anon_send(self.colleagues.consumer, queues_changed{});
-      break;
+      return take_queues(self, std::move(text), std::move(answer));
     case change::already:
-      break;
+      return answer(ok(text));
   }
-  answer(ok(fmt::format("add consumer {}", queue->str())));
 }
 
 void cancel_consumer(control_state& self, const json::object& arguments,
@@ -260,11 +267,11 @@ void cancel_consumer(control_state& self, const json::object& arguments,
   auto queue = read_queue(self, arguments);
   if (!queue)
     return answer(failed(queue.error().what));
-  if (self.options.queues->remove(*queue) == consumed_queues::change::done) {
-    spdlog::info("Canceling queue {}", queue->str());
-    caf::anon_send(self.colleagues.consumer, queues_changed{});
-  }
-  answer(ok(fmt::format("no longer consuming from {}", queue->str())));
+  auto text = fmt::format("no longer consuming from {}", queue->str());
+  if (self.options.queues->remove(*queue) != consumed_queues::change::done)
+    return answer(ok(text));
+  spdlog::info("Canceling queue {}", queue->str());
+  take_queues(self, std::move(text), std::move(answer));
 }
 
 // -- the worker -----------------------------------------------------------------

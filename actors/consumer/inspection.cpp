@@ -58,9 +58,14 @@ run_counts consumer_state::runs_now() const {
 void consumer_state::on_queues_changed() {
   if (writer)
     self->send(writer, queues_changed{}); // makes them known
-  if (!reader)
+  auto answer = self->make_response_promise<queues_taken>();
+  if (!reader) {
+    answer.deliver(queues_taken{});
     return;
-  self->send(reader, queues_changed{});
+  }
+  self->request(reader, caf::infinite, queues_changed{})
+    .then([answer](queues_taken x) mutable { answer.deliver(x); },
+          [answer](const caf::error&) mutable { answer.deliver(queues_taken{}); });
   options.interrupt_reader();
 }
 

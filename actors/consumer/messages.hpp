@@ -39,6 +39,9 @@ struct reader_paused {};
 /// There are others to consume than before: look into `consumed_queues`.
 struct queues_changed {};
 
+/// The answer: from now on nothing is reserved by the old list.
+struct queues_taken {};
+
 /// Reserved messages, in the order of their queue.
 struct deliveries {
   std::vector<delivery> batch;
@@ -209,6 +212,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::credit)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::pause_reader)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::reader_paused)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::queues_changed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::queues_taken)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::deliveries)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::await_writer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::writer_up)

@@ -155,7 +155,10 @@ caf::behavior reader(caf::stateful_actor<reader_state>* self,
       self->send(caf::actor_cast<caf::actor>(self->current_sender()),
                  reader_alive{});
     },
-    [self](queues_changed) { self->state.consume_anew(); },
+    [self](queues_changed) {
+      self->state.consume_anew();
+      return queues_taken{};
+    },
     [self](pause_reader) {
       auto& st = self->state;
       st.credit = 0;

@@ -146,17 +146,22 @@ class RabbitMQServer:
         self.process.stdin.flush()
 
     def _ask(self, text: str) -> str:
-        """What an expression evaluates to, which is text."""
+        """What an expression evaluates to, which is text. It is asked again when it
+        fails: what it looks at may go away meanwhile."""
+        return eventually(lambda: self._ask_once(text), what=f"an answer to {text}")[0]
+
+    def _ask_once(self, text: str) -> tuple[str] | None:
         self._questions += 1
         answer = self.directory / f"answer{self._questions}"
         self._evaluate(
-            f'ok = file:write_file("{answer}.part", {text}), '
+            f'ok = file:write_file("{answer}.part", '
+            f'try [$=, iolist_to_binary({text})] catch _:_ -> "failed" end), '
             f'file:rename("{answer}.part", "{answer}")'
         )
         eventually(answer.exists, what=f"an answer to {text}", interval=0.002)
         found = answer.read_text()
         answer.unlink()
-        return found
+        return (found[1:],) if found.startswith("=") else None
 
     def stop(self) -> None:
         """In order, so that everything durable is on the disk."""

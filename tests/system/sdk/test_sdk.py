@@ -65,7 +65,7 @@ def child(prefix):
 
 def test_an_outside_library_is_loaded_and_runs(child, shop):
     c = child(shop)
-    order, reorder = c.hello()["tasks"]
+    order, reorder = (x for x in c.hello()["tasks"] if not x["name"].startswith("celery."))
     assert order == {"name": "shop.order", "acks_late": True}
     assert reorder == {"name": "shop.reorder"}
     c.job(1, "shop.order", [{"name": "pears", "count": 3}])

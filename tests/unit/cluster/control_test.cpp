@@ -47,7 +47,10 @@ caf::behavior everybody(caf::event_based_actor* self, seen* log) {
       return caf::delegated<task_list>{};
     },
     [=](const shutdown_step&) { ++log->shutdowns; },
-    [=](queues_changed) { ++log->queue_changes; },
+    [=](queues_changed) {
+      ++log->queue_changes;
+      return queues_taken{};
+    },
     [=](replace_children) {
       ++log->replaced;
       return pool_info{};
