@@ -2,18 +2,16 @@
 
 #include "apps/configure.hpp"
 #include "apps/exit_status.hpp"
+#include "apps/remote/remote_session.hpp"
+#include "apps/remote/text_table.hpp"
 #include "protocol/message/delivery_history.hpp"
 #include "protocol/message/task_message.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <map>
-
-#include <unistd.h>
 
 namespace umbel {
 
@@ -28,39 +26,6 @@ struct shown_letter {
 };
 
 using letters = std::vector<shown_letter>;
-
-int refuse(const std::string& name, const std::string& what, int status) {
-  std::fprintf(stderr, "%s: %s\n", name.c_str(), what.c_str());
-  return status;
-}
-
-int status_of(const error& x) {
-  switch (x.code) {
-    case errc::unavailable:
-    case errc::timeout:
-    case errc::refused:
-      return exit_unavailable;
-    case errc::invalid_setting:
-    case errc::unsupported:
-      return exit_usage;
-    default:
-      return exit_failure;
-  }
-}
-
-/// What a stranger wrote must neither break the table nor move the cursor.
-std::string one_line(std::string text, size_t max = std::string::npos) {
-  for (auto& c : text)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-      c = ' ';
-  if (text.size() > max) {
-    auto end = max - 3;
-    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80)
-      --end; // not within a character
-    text.replace(end, text.npos, "...");
-  }
-  return text;
-}
 
 std::string since(const dead_letter& x) {
   return x.at == timestamp{} ? "-" : format_time(x.at).substr(0, 19);
@@ -159,21 +124,11 @@ void print_json(const letters& found, bool whole) {
 }
 
 void print_table(const letters& found) {
-  size_t queue_width = 5, title_width = 4;
-  for (auto& x : found) {
-    queue_width = std::max(queue_width, x.queue.str().size());
-    title_width = std::max(title_width, one_line(title(x), 60).size());
-  }
-  auto row = [&](const std::string& id, const std::string& at,
-                 const std::string& queue, const std::string& task,
-                 const std::string& reason) {
-    fmt::print("{:<15}  {:<19}  {:<{}}  {:<{}}  {}\n", id, at, queue,
-               queue_width, task, title_width, reason);
-  };
-  row("ID", "SINCE (UTC)", "QUEUE", "TASK", "REASON");
+  text_table table{{"ID", "SINCE (UTC)", "QUEUE", "TASK", "REASON"}};
   for (auto& x : found)
-    row(x.letter.id, since(x.letter), x.queue.str(), one_line(title(x), 60),
-        one_line(x.letter.reason, 120));
+    table.add({x.letter.id, since(x.letter), x.queue.str(),
+               cut(one_line(title(x)), 60), cut(one_line(x.letter.reason), 120)});
+  std::fputs(table.text().c_str(), stdout);
 }
 
 void print_whole(const shown_letter& x) {
@@ -284,13 +239,7 @@ int run_dead_command(const std::string& name, const options& given,
                      const dead_options& x) {
   if (auto text = complaint(x); !text.empty())
     return refuse(name, text, exit_usage);
-  if (!given.workdir.empty() && chdir(given.workdir.c_str()) != 0)
-    return refuse(name,
-                  "option --workdir: cannot change to '" + given.workdir
-                    + "': " + std::strerror(errno),
-                  exit_usage);
-  std::vector<std::string> warnings; // of results, which do not matter here
-  auto loaded = configure_settings(given, current_environment(), warnings);
+  auto loaded = read_settings(name, given);
   if (!loaded)
     return refuse(name, loaded.error().what, exit_usage);
   auto options = to_broker_options(*loaded);

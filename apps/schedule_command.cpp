@@ -4,17 +4,15 @@
 #include "apps/configure.hpp"
 #include "apps/exit_status.hpp"
 #include "apps/help.hpp"
+#include "apps/remote/remote_session.hpp"
+#include "apps/remote/text_table.hpp"
 #include "apps/schedule_options.hpp"
 #include "protocol/schedule/operations.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
-
-#include <unistd.h>
 
 namespace umbel {
 
@@ -23,17 +21,9 @@ namespace {
 using schedule::entry_status;
 using schedule::operations;
 
-int status_of(const error& x) {
-  switch (x.code) {
-    case errc::unavailable:
-    case errc::timeout:
-      return exit_unavailable;
-    case errc::invalid_setting:
-    case errc::unsupported:
-      return exit_usage;
-    default:
-      return exit_failure;
-  }
+/// An entry that is refused is not a broker that cannot be reached.
+int status_of_change(const error& x) {
+  return x.code == errc::refused ? exit_failure : status_of(x);
 }
 
 /// One run of a command, for its output.
@@ -101,21 +91,6 @@ private:
     return result;
   }
 
-  static void print(const std::vector<std::vector<std::string>>& rows) {
-    std::vector<size_t> widths(rows.front().size());
-    for (auto& row : rows)
-      for (size_t i = 0; i < row.size(); ++i)
-        widths[i] = std::max(widths[i], row[i].size());
-    for (auto& row : rows) {
-      std::string line;
-      for (size_t i = 0; i < row.size(); ++i)
-        line += fmt::format("{:<{}}", row[i],
-                            i + 1 < row.size() ? widths[i] + 2 : 0);
-      line.erase(line.find_last_not_of(' ') + 1);
-      std::puts(line.c_str());
-    }
-  }
-
   /// All of them, or the named ones.
   expected<std::vector<entry_status>> chosen() const {
     if (x_.names.empty())
@@ -143,19 +118,19 @@ private:
       std::puts(to_json(items).c_str());
       return {};
     }
-    std::vector<std::vector<std::string>> rows{
+    text_table table{
         {"NAME", "TASK", "SCHEDULE", "NEXT", "LAST RUN", "RUNS", "STATE"}};
     for (auto& x : *all) {
       auto state = !x.fault.empty()   ? x.fault
                    : x.stored.enabled ? x.stored.live ? "added" : ""
                                       : "disabled";
-      rows.push_back({x.stored.name, x.what ? x.what->call.task : "?",
-                      schedule::describe_schedule(x.stored.definition),
-                      x.next ? shown(*x.next) : "-",
-                      shown(x.stored.runs.last_run_at),
-                      std::to_string(x.stored.runs.total_run_count), state});
+      table.add({x.stored.name, x.what ? x.what->call.task : "?",
+                 schedule::describe_schedule(x.stored.definition),
+                 x.next ? shown(*x.next) : "-",
+                 shown(x.stored.runs.last_run_at),
+                 std::to_string(x.stored.runs.total_run_count), state});
     }
-    print(rows);
+    std::fputs(table.text().c_str(), stdout);
     std::printf("\n%s\n", at_.leader().empty()
                              ? "No beat is running."
                              : ("Led by " + at_.leader() + '.').c_str());
@@ -172,14 +147,14 @@ private:
         heap.emplace_back(*x.next, &x);
     auto later = std::greater{};
     std::ranges::make_heap(heap, later);
-    std::vector<std::vector<std::string>> rows{{"DUE", "NAME", "TASK"}};
+    text_table table{{"DUE", "NAME", "TASK"}};
     json::array items;
     for (size_t i = 0; i < x_.count && !heap.empty(); ++i) {
       std::ranges::pop_heap(heap, later);
       auto [due, x] = heap.back();
       heap.pop_back();
       auto& task = x->what->call.task;
-      rows.push_back({shown(due), x->stored.name, task});
+      table.add({shown(due), x->stored.name, task});
       items.emplace_back(json::object{
           {"due", format_time(due)}, {"name", x->stored.name}, {"task", task}});
       auto after = schedule::next(x->what->when, due);
@@ -191,7 +166,7 @@ private:
     if (x_.as_json)
       std::puts(to_json(items).c_str());
     else
-      print(rows);
+      std::fputs(table.text().c_str(), stdout);
     return {};
   }
 
@@ -228,14 +203,10 @@ private:
   const schedule_options& x_;
 };
 
-expected<void> run(std::string_view verb, const options& given,
+expected<void> run(const std::string& name, std::string_view verb,
+                   const options& given,
                    const schedule_options& x) {
-  if (!given.workdir.empty() && chdir(given.workdir.c_str()) != 0)
-    return error{errc::invalid_setting, "option --workdir: cannot change to '"
-                                            + given.workdir
-                                            + "': " + std::strerror(errno)};
-  std::vector<std::string> warnings;
-  auto loaded = configure_settings(given, current_environment(), warnings);
+  auto loaded = read_settings(name, given);
   if (!loaded)
     return loaded.error();
   auto zone = schedule::time_zone::find(loaded->timezone);
@@ -275,8 +246,7 @@ int run_schedule_command(const std::string& program,
   args.erase(at, at + 2);
   auto name = program + " beat " + std::string{verb.word};
   auto complain = [&](const std::string& what, int status) {
-    std::fprintf(stderr, "%s: %s\n", name.c_str(), what.c_str());
-    return status;
+    return refuse(name, what, status);
   };
   options given;
   schedule_options x;
@@ -298,8 +268,8 @@ int run_schedule_command(const std::string& program,
   } catch (const CLI::ParseError& e) {
     return complain("option " + std::string{e.what()}, exit_usage);
   }
-  auto done = run(verb.word, given, x);
-  return done ? exit_ok : complain(done.error().what, status_of(done.error()));
+  auto done = run(name, verb.word, given, x);
+  return done ? exit_ok : complain(done.error().what, status_of_change(done.error()));
 }
 
 } // namespace umbel

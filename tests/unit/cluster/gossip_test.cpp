@@ -139,7 +139,9 @@ CAF_TEST(alone it wins and sends the task) {
   CAF_REQUIRE_EQUAL(log.published.size(), 1u);
   CAF_CHECK_EQUAL(log.published[0].exchange, "");
   CAF_CHECK_EQUAL(log.published[0].routing_key, "celery");
-  CAF_CHECK_EQUAL(read_task_header(log.published[0].payload)->task, "tasks.add");
+  auto header = read_task_header(log.published[0].payload);
+  CAF_REQUIRE(header);
+  CAF_CHECK_EQUAL(header->task, "tasks.add");
 }
 
 CAF_TEST(it acknowledges when all candidates are known) {
