@@ -9,6 +9,7 @@
 #include "apps/remote/control_command.hpp"
 #include "apps/remote/events_command.hpp"
 #include "apps/schedule_command.hpp"
+#include "apps/schedule_options.hpp"
 #include "apps/version.hpp"
 #include "apps/worker_command.hpp"
 #include "protocol/client/nearest.hpp"
@@ -290,6 +291,17 @@ std::string explain_command(const parser& x, const std::string& arg) {
   return result + "; '" + x.program + " --help' lists all of them";
 }
 
+std::string explain_schedule_verb(const std::string& command,
+                                  const std::string& arg) {
+  auto result = command + ": there is no command '" + arg + '\'';
+  std::vector<std::string_view> candidates;
+  for (auto& verb : schedule_verbs())
+    candidates.push_back(verb.word);
+  if (auto meant = nearest(arg, candidates))
+    return result + "; did you mean '" + std::string{*meant} + "'?";
+  return result + "; '" + command + " --help' names all of them";
+}
+
 bool is_assignment(const std::string& arg) {
   return arg.find('=') != arg.npos && arg[0] != '=';
 }
@@ -321,6 +333,8 @@ std::string parser::complaint() const {
         return name + explain_option(*this, *command, arg);
       if (command == inspect || command == control)
         continue; // commands of workers and their arguments
+      if (command == beat && !is_assignment(arg))
+        return explain_schedule_verb(name_of(*command), arg);
       auto takes_settings = command == worker || command == beat;
       if (!takes_settings || !is_assignment(arg))
         return unexpected(name_of(*command), arg, takes_settings);

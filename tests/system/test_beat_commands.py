@@ -4,6 +4,7 @@
 import json
 import subprocess
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -132,6 +133,28 @@ def test_an_entry_may_be_given_as_a_whole(beat, schedule):
     argv = ["add", "b", "--json-entry", json.dumps(entry), "-j"]
     assert json.loads(beat_command(schedule, *argv))["entry"] == entry
     assert json.loads(beat_command(schedule, *argv, "--replace"))["name"] == "b"
+
+
+def test_results_that_do_not_expire_are_cleaned_up_daily(beat, schedule, tmp_path):
+    beat({}, "--result-backend", f"file://{tmp_path}")
+    entry = shown(schedule)["celery.backend_cleanup"]["entry"]
+    assert entry["task"] == "celery.backend_cleanup"
+    assert entry["schedule"] == {"crontab": "0 4 * * *"}
+
+
+def test_the_short_program():
+    beat = Path(umbel_binary()).with_name("beat")
+
+    def run(*args):
+        return subprocess.run([beat, *args], capture_output=True, text=True, timeout=20)
+
+    assert run("--help").stdout.startswith("Usage: umbel beat [OPTIONS]")
+    assert run("list", "--help").stdout.startswith("Usage: umbel beat list [OPTIONS]")
+    for word, advice in [("lst", "did you mean 'list'?"),
+                         ("frobnicate", "'umbel beat --help' names all of them")]:
+        refused = run(word)
+        assert refused.returncode == 2
+        assert refused.stderr == f"umbel beat: there is no command '{word}'; {advice}\n"
 
 
 @pytest.mark.parametrize("verb", ["list", "add", "run-now", "next"])
