@@ -6,6 +6,8 @@ itself: what passes with `--worker python` is what Celery does.
 """
 
 import inspect
+import os
+import tempfile
 from pathlib import Path
 from typing import Callable, Iterator
 
@@ -34,6 +36,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="redis",
         help="kind of broker that the fixture `broker` is",
     )
+
+
+@pytest.fixture
+def tmp_path(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """pytest's, unless other users have to get at it: each run of pytest that begins
+    closes the folder of all runs to them."""
+    if request.node.get_closest_marker("other_users") is None:
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(prefix="umbel-test-") as folder:
+        os.chmod(folder, 0o777)
+        yield Path(folder)
 
 
 def _why_skipped(config: pytest.Config, item) -> str:

@@ -271,11 +271,9 @@ def test_settings_are_defaults_of_the_options(daemons, tmp_path):
 
 
 @pytest.mark.skipif(not ROOT, reason="needs root")
+@pytest.mark.other_users
 @pytest.mark.parametrize("how", ["name", "number"])
 def test_another_user(daemons, tmp_path, tasks, how):
-    tmp_path.chmod(0o777)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o755)
     user = "nobody" if how == "name" else str(NOBODY.pw_uid)
     started = daemons("--uid", user)
     assert started.returncode == 0, started.stderr

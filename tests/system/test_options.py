@@ -196,15 +196,13 @@ def test_purge_asks_on_a_terminal(redis_server, broker, celery):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.other_users
 @pytest.mark.parametrize("url, last", [
     ("sqlite://{0}/x.db", "x.db-messages"),
     ("filesystem://?data_folder_in={0}/in&data_folder_out={0}/in&control_folder={0}/c",
      "c/celery.pidbox.exchange"),
 ])
 def test_purge_looks_as_the_user_that_the_worker_becomes(tmp_path, url, last):
-    tmp_path.chmod(0o777)
-    for parent in tmp_path.parents[:2]:
-        parent.chmod(0o755)
     process, terminal = on_terminal(
         "y", "-b", url.format(tmp_path), "-c", "1", "--purge", "--uid", "nobody")
     try:
