@@ -7,7 +7,8 @@
 // them wakes nobody.
 //
 // Its price: a handler that blocks holds up the sockets as well. What blocks is
-// detached (reader, writer, threads of tasks), here as before.
+// detached (reader and writer where the broker blocks, threads of tasks), here as
+// before.
 //
 // A module of the actor system in the place of CAF's scheduler; load it before
 // the system is made:

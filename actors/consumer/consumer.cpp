@@ -312,8 +312,6 @@ void consumer_state::on_writer_up(writer_up& x) {
   self->monitor(writer);
   if (options.events)
     self->send(options.events, publisher_up{writer});
-  for (auto& batch : settlements.unconfirmed())
-    self->send(writer, batch);
   renew();
   repeat_questions();
   if (announced)
@@ -326,10 +324,19 @@ void consumer_state::recover() {
     self->send(writer, recover_lost{});
 }
 
+void consumer_state::on_settler_up(caf::actor x) {
+  settler = std::move(x);
+  self->monitor(settler);
+  for (auto& batch : settlements.unconfirmed())
+    self->send(settler, batch);
+}
+
 void consumer_state::on_down(const caf::actor_addr& source) {
-  if (reader == source) {
+  if (reader == source)
     on_reader_down();
-  } else if (writer == source) {
+  if (settler == source)
+    settler = nullptr;
+  if (writer == source) { // it may be the settler, too
     writer = nullptr;
     releasing = false;
   }
@@ -358,8 +365,8 @@ void consumer_state::on_lease_lapsed() {
 }
 
 void consumer_state::flush() {
-  if (auto batch = settlements.close(); batch && writer)
-    self->send(writer, std::move(*batch));
+  if (auto batch = settlements.close(); batch && settler)
+    self->send(settler, std::move(*batch));
   send_questions();
   check_drained();
 }
@@ -450,6 +457,7 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
   return caf::message_handler{
     [self](reader_up& x) { self->state.on_reader_up(x); },
     [self](writer_up& x) { self->state.on_writer_up(x); },
+    [self](settler_up& x) { self->state.on_settler_up(std::move(x.settler)); },
     [self](deliveries& x) {
       // A reader that was left behind may still get an answer: its successor
       // has taken over what it reserved.

@@ -7,7 +7,7 @@
 //  3. refuses what was revoked (see revoking.cpp);
 //  4. turns the pool's reports into settlements: acknowledged early a moment
 //     after the start, or late with the result (see acknowledgement);
-//  5. keeps settlements until the writer confirms them, through any number of
+//  5. keeps settlements until the settler confirms them, through any number of
 //     lost connections;
 //  6. keeps the lease on what is unfinished, and has what others left restored;
 //  7. gives up what kills its process again and again (see giving_up.cpp);
@@ -170,6 +170,7 @@ struct consumer_state {
   void on_reader_up(reader_up& x);
   void on_reader_down();
   void on_writer_up(writer_up& x);
+  void on_settler_up(caf::actor x);
   void on_down(const caf::actor_addr& source);
   void announce();
   void flush();
@@ -230,6 +231,7 @@ struct consumer_state {
   caf::actor timer;
   caf::actor reader;
   caf::actor writer;
+  caf::actor settler;
   std::unordered_map<std::string, task_options> tasks;
   std::map<uint64_t, request> requests; ///< by job number, so by age
   prefetch_window window{1, true};

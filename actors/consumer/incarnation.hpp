@@ -8,12 +8,20 @@
 #include "protocol/broker/subscription.hpp"
 #include "protocol/message/content.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <charconv>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
+#include <string_view>
 
 namespace umbel {
+
+/// Most messages of one reservation. More: fewer round trips, but the server
+/// is busy with one script for longer.
+constexpr size_t batch_max = 512;
 
 /// What the connections of one incarnation share. The reader keeps the first
 /// sequence number of its successor here, and the broker whose wait others may
@@ -36,6 +44,18 @@ struct incarnation {
 
   explicit incarnation(connection_retry_limits limits = {}) : retries{limits} {
     // nop
+  }
+
+  /// The reader, or its courier, has got these: the successor's tags go on after
+  /// theirs.
+  void reserved(std::span<const delivery> batch) {
+    for (auto& x : batch) {
+      auto text = std::string_view{x.tag.str()};
+      auto number = text.substr(text.rfind('/') + 1);
+      uint64_t sequence = 0;
+      std::from_chars(number.data(), number.data() + number.size(), sequence);
+      next_sequence = std::max<uint64_t>(next_sequence, sequence + 1);
+    }
   }
 
   /// Why an actor ends whose connection is lost. Fatal if there may be no other.

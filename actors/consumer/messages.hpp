@@ -1,5 +1,5 @@
-// The messages between consumer, reader, writer, forwarder and timer. All are local to
-// this process.
+// The messages between consumer, reader, writer, courier, forwarder and timer. All are
+// local to this process.
 #pragma once
 
 #include "protocol/backend/result_record.hpp"
@@ -63,8 +63,13 @@ struct keep_revoked {
   std::vector<revoked_task> tasks;
 };
 
+/// Who settles is connected: the writer, or the courier.
+struct settler_up {
+  caf::actor settler;
+};
+
 /// Numbered settlements; shared, because the consumer keeps them until they
-/// are confirmed and sends them again to the next writer if this one dies.
+/// are confirmed and sends them again to the next settler if this one dies.
 struct settle_batch {
   uint64_t number = 0;
   std::shared_ptr<const std::vector<settlement>> settlements;
@@ -100,7 +105,7 @@ struct forwarded {
   std::chrono::milliseconds next{0}; ///< when to look again
 };
 
-/// The writer has delayed a message until then, and none until earlier.
+/// A message was delayed until then, and none until earlier.
 struct delayed_until {
   timestamp due;
 };
@@ -217,6 +222,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::deliveries)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::await_writer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::writer_up)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::keep_revoked)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::settler_up)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::settle_batch)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::confirmed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::renew_lease)

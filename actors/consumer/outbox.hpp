@@ -11,8 +11,8 @@
 
 namespace umbel {
 
-/// Numbers batches of settlements and keeps each until the writer confirms it,
-/// so that a new writer can be given what the last one may not have sent. To
+/// Numbers batches of settlements and keeps each until the settler confirms it,
+/// so that a new settler can be given what the last one may not have sent. To
 /// send a settlement twice is harmless (see `settlement`).
 class outbox {
 public:

@@ -1,11 +1,11 @@
 #include "actors/consumer/reader.hpp"
 
+#include "actors/consumer/courier.hpp"
 #include "actors/supervision/supervision_errc.hpp"
 
 #include <caf/all.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 namespace umbel {
@@ -14,15 +14,6 @@ namespace {
 
 using fetch_atom = caf::atom_constant<caf::atom("fetch")>;
 using idle_atom = caf::atom_constant<caf::atom("idle")>;
-
-/// The number at the end of a tag of ours.
-uint64_t sequence(const delivery_tag& tag) {
-  auto& text = tag.str();
-  auto slash = text.rfind('/');
-  uint64_t result = 0;
-  std::from_chars(text.data() + slash + 1, text.data() + text.size(), result);
-  return result;
-}
 
 } // namespace
 
@@ -36,12 +27,15 @@ void reader_state::connect() {
   options.first_sequence = life->next_sequence;
   options.lease_is_kept = true;
   options.queues = life->queues->list();
+  if (can_be_polled(life->broker_url))
+    return connect_polled(options);
   auto opened = connect_broker(life->broker_url, options);
   if (!opened)
     return fail_to_connect(opened.error());
   connection = std::move(*opened);
   if (auto declared = connection->declare(options.queues); !declared)
     return fail_to_connect(declared.error());
+  location = connection->location();
   life->retries.succeeded();
   life->set_reader(connection.get());
   auto terms = connection->reserved_until();
@@ -53,6 +47,19 @@ void reader_state::connect() {
     pause_soon();
   }
   self->send(consumer, reader_up{self, std::move(terms)});
+}
+
+void reader_state::connect_polled(const broker_options& options) {
+  auto opened = connect_polled_broker(life->broker_url, options);
+  if (!opened)
+    return fail_to_connect(opened.error());
+  if (auto declared = (*opened)->declare(options.queues); !declared)
+    return fail_to_connect(declared.error());
+  location = (*opened)->location();
+  life->retries.succeeded();
+  hands = self->spawn<caf::linked>(
+      courier, life, consumer, writer,
+      std::shared_ptr<polled_broker>{std::move(*opened)});
 }
 
 void reader_state::fetch() {
@@ -72,9 +79,7 @@ void reader_state::fetch() {
     drained = batch->size() < wanted;
     credit -= std::min(credit, batch->size());
     if (!batch->empty()) {
-      for (auto& x : *batch)
-        life->next_sequence = std::max<uint64_t>(life->next_sequence,
-                                                 sequence(x.tag) + 1);
+      life->reserved(*batch);
       self->send(consumer, deliveries{std::move(*batch)});
     }
   }
@@ -126,6 +131,12 @@ void reader_state::fail_to_connect(const error& x) {
   self->quit(life->end_of_attempt(x));
 }
 
+std::string reader_state::describe() const {
+  if (location.empty())
+    return "not connected";
+  return hands ? location : location + ", credit " + std::to_string(credit);
+}
+
 caf::behavior reader(caf::stateful_actor<reader_state>* self,
                      std::shared_ptr<incarnation> life, caf::actor consumer,
                      caf::actor writer) {
@@ -133,7 +144,8 @@ caf::behavior reader(caf::stateful_actor<reader_state>* self,
   st.self = self;
   st.life = std::move(life);
   st.consumer = std::move(consumer);
-  self->send(writer, await_writer{});
+  st.writer = std::move(writer);
+  self->send(st.writer, await_writer{});
   return {
     [self](const writer_up&) { self->state.connect(); },
     [self](credit x) {
@@ -143,11 +155,10 @@ caf::behavior reader(caf::stateful_actor<reader_state>* self,
         st.fetch();
     },
     [self](describe_atom) {
-      auto& st = self->state;
-      return describe_self(
-          self, st.connection ? st.connection->location() + ", credit "
-                                    + std::to_string(st.credit)
-                              : std::string{"not connected"});
+      std::vector<described_child> children;
+      if (self->state.hands)
+        children.push_back({"courier", self->state.hands, {}});
+      return describe_self(self, self->state.describe(), std::move(children));
     },
     [self](fetch_atom) { self->state.fetch(); },
     [self](idle_atom, uint64_t fetches) { self->state.on_idle(fetches); },

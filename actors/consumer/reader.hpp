@@ -8,6 +8,8 @@
 //     broker sent ahead go back: others may have room for it;
 //  4. consumes other queues when remote control has changed them.
 //
+// Where the broker can be polled it connects only, and a courier reserves.
+//
 // Detached: it blocks in the broker's socket. It ends with the error that the
 // connection met; the supervisor `connections` starts a new one.
 #pragma once
@@ -27,10 +29,6 @@ namespace umbel {
 struct reader_state {
   static inline const char* name = "reader";
 
-  /// Most messages of one reservation. More: fewer round trips, but the server
-  /// is busy with one script for longer.
-  static constexpr size_t batch_max = 512;
-
   /// Longest wait in one go. Messages to this actor are read in between.
   static constexpr auto wait_max = std::chrono::seconds{1};
 
@@ -40,6 +38,7 @@ struct reader_state {
   static constexpr auto keep_ahead = std::chrono::milliseconds{100};
 
   void connect();
+  void connect_polled(const broker_options& options);
   void fetch();
   void consume_anew();
   bool pause();
@@ -47,11 +46,15 @@ struct reader_state {
   void on_idle(uint64_t fetches_then);
   void fail(const error& x);
   void fail_to_connect(const error& x);
+  std::string describe() const;
 
   caf::event_based_actor* self = nullptr;
   std::shared_ptr<incarnation> life;
   caf::actor consumer;
   std::unique_ptr<broker> connection;
+  caf::actor writer;
+  caf::actor hands; ///< the courier, where there is one
+  std::string location; ///< of the connection; empty: not connected
   size_t credit = 0;
   bool drained = false;  ///< the last batch took all there was
   bool fetching = false; ///< a message to itself is under way

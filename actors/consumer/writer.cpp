@@ -2,14 +2,13 @@
 
 #include "actors/supervision/supervision_errc.hpp"
 #include "protocol/backend/rpc/rpc_result_store.hpp"
+#include "protocol/broker/polled.hpp"
 #include "protocol/message/envelope.hpp"
 
 #include <caf/all.hpp>
 
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
-#include <optional>
 #include <utility>
 
 namespace umbel {
@@ -89,6 +88,8 @@ void writer_state::connect() {
   auto revoked = connection->revoked();
   if (!revoked)
     return fail_to_connect(revoked.error());
+  if (results || !can_be_polled(life->broker_url))
+    self->send(consumer, settler_up{self});
   self->send(consumer, writer_up{self, std::move(*revoked)});
   for (auto& x : waiting)
     self->send(x, writer_up{self});
@@ -103,8 +104,7 @@ void writer_state::on_await(caf::actor x) {
 }
 
 void writer_state::add(const settle_batch& x) {
-  pending.insert(pending.end(), x.settlements->begin(), x.settlements->end());
-  last_number = x.number;
+  pending.add(x);
   // The message to itself queues up behind all batches that already wait in
   // the mailbox: they share one round trip.
   if (!flush_under_way) {
@@ -113,9 +113,9 @@ void writer_state::add(const settle_batch& x) {
   }
 }
 
-void writer_state::store_results() {
+void writer_state::store_results(std::vector<settlement>& batch) {
   std::vector<delivery_tag> fenced;
-  for (auto& x : pending)
+  for (auto& x : batch)
     if (has_results(x) && x.how != disposition::none)
       fenced.push_back(x.tag);
   auto owned = connection->owned(fenced);
@@ -123,7 +123,7 @@ void writer_state::store_results() {
     return fail(owned.error());
   std::vector<result_record> records;
   size_t i = 0;
-  for (auto& x : pending) {
+  for (auto& x : batch) {
     if (!has_results(x))
       continue;
     auto more = std::exchange(x.workflow.results, {});
@@ -138,9 +138,9 @@ void writer_state::store_results() {
     check(results->store(records));
 }
 
-void writer_state::leave_out_chords() {
+void writer_state::leave_out_chords(std::vector<settlement>& batch) {
   bool any = false;
-  for (auto& x : pending) {
+  for (auto& x : batch) {
     any = any || !x.workflow.groups.empty() || !x.workflow.parts.empty();
     x.workflow.groups.clear();
     x.workflow.parts.clear();
@@ -153,23 +153,25 @@ void writer_state::leave_out_chords() {
 
 void writer_state::flush() {
   flush_under_way = false;
+  auto due = pending.due();
+  auto batch = pending.take();
   if (results)
-    store_results();
+    store_results(batch);
   if (!connection)
     return;
   if (!connection->counts_chords())
-    leave_out_chords();
-  auto settled = connection->settle(pending);
+    leave_out_chords(batch);
+  auto settled = connection->settle(batch);
   if (!settled)
     return fail(settled.error());
-  std::optional<timestamp> due;
-  for (auto& x : pending)
-    if (x.how == disposition::delay)
-      due = std::min(due.value_or(x.due), x.due);
-  if (due && forwarder)
-    self->send(forwarder, delayed_until{*due});
-  pending.clear();
-  self->send(consumer, confirmed{last_number});
+  if (due)
+    on_delayed(*due);
+  self->send(consumer, confirmed{pending.last_number()});
+}
+
+void writer_state::on_delayed(timestamp due) {
+  if (forwarder)
+    self->send(forwarder, delayed_until{due});
 }
 
 void writer_state::forward(caf::actor whom) {
@@ -253,6 +255,7 @@ caf::behavior writer(caf::stateful_actor<writer_state>* self,
         caf::actor_cast<caf::actor>(self->current_sender()));
     },
     [self](const settle_batch& x) { self->state.add(x); },
+    [self](delayed_until x) { self->state.on_delayed(x.due); },
     [self](describe_atom) {
       auto& st = self->state;
       return describe_self(

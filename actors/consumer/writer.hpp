@@ -11,6 +11,9 @@
 //  5. publishes answers to commands, and events. What the broker refuses of these
 //     is logged and left.
 //
+// Where the broker can be polled, and stores results itself, the reader's courier
+// settles.
+//
 // Where results live on another server than messages, it checks what is still
 // owned, stores the results of that, and settles afterwards. So it does with
 // rpc://, where results are messages to whoever has sent the task.
@@ -25,6 +28,7 @@
 #include "actors/cluster/messages.hpp"
 #include "actors/consumer/incarnation.hpp"
 #include "actors/consumer/messages.hpp"
+#include "actors/consumer/pending_settlements.hpp"
 #include "actors/supervision/description.hpp"
 
 #include <caf/behavior.hpp>
@@ -40,12 +44,13 @@ struct writer_state {
   static inline const char* name = "writer";
 
   void connect();
+  void on_delayed(timestamp due);
   void add(const settle_batch& x);
   void flush();
-  void store_results();
+  void store_results(std::vector<settlement>& batch);
 
   /// Where nobody counts them.
-  void leave_out_chords();
+  void leave_out_chords(std::vector<settlement>& batch);
   bool publish(const publish_message& x);
   void publish(const publish_events& x, const caf::actor& whom);
   expected<void> renew(std::span<const delivery_tag> tags);
@@ -64,8 +69,7 @@ struct writer_state {
   caf::actor consumer;
   std::unique_ptr<broker> connection;
   std::unique_ptr<result_store> results; ///< null: the broker stores them
-  std::vector<settlement> pending;
-  uint64_t last_number = 0; ///< of the newest batch in `pending`
+  pending_settlements pending;
   bool flush_under_way = false;
   std::vector<caf::actor> waiting; ///< to be told when there is a connection
   caf::actor forwarder; ///< null until it has asked

@@ -8,6 +8,8 @@
 #include "protocol/broker/filesystem/filesystem_subscription.hpp"
 #include "protocol/broker/memory/memory_broker.hpp"
 #include "protocol/broker/memory/memory_subscription.hpp"
+#include "protocol/broker/polled.hpp"
+#include "protocol/broker/redis/polled.hpp"
 #include "protocol/broker/redis/redis_broker.hpp"
 #include "protocol/broker/redis/redis_mailbox.hpp"
 #include "protocol/broker/redis/redis_subscription.hpp"
@@ -51,6 +53,18 @@ connect_broker(const std::string& url, const broker_options& options) {
                      "redis+socket:///path, amqp://user:password@host:port/vhost, "
                      "sqlite:///path, sqla+sqlite:///path, filesystem:// or "
                      "memory://name"};
+}
+
+bool can_be_polled(const std::string& url) {
+  return is_redis(scheme_of(url));
+}
+
+expected<std::unique_ptr<polled_broker>>
+connect_polled_broker(const std::string& url, const broker_options& options) {
+  if (can_be_polled(url))
+    return connect_polled_redis_broker(url, options);
+  return error{errc::unsupported, "a broker of \"" + scheme_of(url)
+                                      + "\" cannot be polled"};
 }
 
 bool carries_events(const std::string& url) {

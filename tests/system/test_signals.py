@@ -282,14 +282,18 @@ def test_the_tree_is_printed(umbel_worker, tasks):
     running.wait_exit()
 
 
+def silent_writer(running) -> bool:
+    """Whether the tree shows a writer that waits for the broker."""
+    running.signal(signal.SIGUSR1)
+    time.sleep(0.3)
+    return "writer: no answer within 1 s" in running.log
+
+
 def test_the_tree_while_the_broker_is_silent(umbel_worker, redis_server, tasks):
     running = umbel_worker("-c", "1")
     os.kill(redis_server.process.pid, signal.SIGSTOP)
     try:
-        # The reader and soon the writer wait for an answer.
-        eventually(lambda: (
-            running.signal(signal.SIGUSR1), time.sleep(0.3),
-            "reader: no answer within 1 s" in running.log)[-1])
+        eventually(lambda: silent_writer(running), what="the writer waits for an answer")
         assert "consumer (mailbox" in running.log
     finally:
         os.kill(redis_server.process.pid, signal.SIGCONT)
@@ -410,8 +414,7 @@ def test_a_silent_broker_is_no_stuck_tree(umbel_worker, redis_server, tmp_path):
     )
     os.kill(redis_server.process.pid, signal.SIGSTOP)
     try:
-        # Reader and writer answer nothing now, which takes 1 s to be noticed.
-        time.sleep(1.5)
+        eventually(lambda: silent_writer(running), what="the writer waits for an answer")
         before = manager.lines().count("WATCHDOG=1")
         manager.wait_for("WATCHDOG=1", times=before + 4)
         assert "no sign of life" not in running.log

@@ -1,5 +1,6 @@
 #include "protocol/broker/redis/connection.hpp"
 
+#include "protocol/broker/redis/exchange.hpp"
 #include "protocol/broker/redis/socket.hpp"
 
 #include <algorithm>
@@ -8,14 +9,11 @@
 #include <cstring>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <utility>
 
 namespace umbel::redis {
 
 namespace {
-
-bool is_error(const redisReply& x) {
-  return x.type == REDIS_REPLY_ERROR;
-}
 
 // "redis_version:7.0.15" -> 700; 0 if it is not there.
 int parse_version(std::string_view info) {
@@ -48,6 +46,10 @@ std::string_view text_of(const redisReply& x) {
     default:
       return {};
   }
+}
+
+bool is_error(const redisReply& x) {
+  return x.type == REDIS_REPLY_ERROR;
 }
 
 std::span<redisReply* const> elements_of(const redisReply& x) {
@@ -135,65 +137,22 @@ expected<void> connection::handshake() {
 
 // -- commands -----------------------------------------------------------------
 
-expected<std::vector<reply>> connection::run(const pipeline& commands,
+expected<std::vector<reply>> connection::run(pipeline commands,
                                              const char* doing) {
-  if (auto ok = send(commands.bytes(), doing); !ok)
+  exchange x{*this, std::move(commands), doing};
+  if (auto ok = x.finish(); !ok)
     return ok.error();
-  std::vector<reply> replies;
-  replies.reserve(commands.size());
-  bool forgotten = false;
-  while (replies.size() < commands.size()) {
-    auto x = receive(doing);
-    if (!x)
-      return x.error();
-    if (is_error(**x) && text_of(**x).starts_with("NOSCRIPT"))
-      forgotten = true;
-    replies.push_back(std::move(*x));
-  }
-  if (forgotten)
-    if (auto ok = reload_and_repeat(commands, replies, doing); !ok)
-      return ok.error();
-  return replies;
+  return std::move(x.replies());
 }
 
-// The server was restarted behind a proxy, or its scripts were flushed. What
-// answered NOSCRIPT has done nothing, so it can be repeated.
-expected<void> connection::reload_and_repeat(const pipeline& commands,
-                                             std::vector<reply>& replies,
-                                             const char* doing) {
-  pipeline load;
-  for (auto* x : options_.scripts)
-    load.add({"SCRIPT", "LOAD", x->text});
-  std::string bytes{load.bytes()};
-  std::vector<size_t> repeated;
-  for (size_t i = 0; i < replies.size(); ++i) {
-    if (!is_error(*replies[i]) || !text_of(*replies[i]).starts_with("NOSCRIPT"))
-      continue;
-    bytes += commands.command(i);
-    repeated.push_back(i);
-  }
-  if (auto ok = send(bytes, doing); !ok)
-    return ok.error();
-  for (size_t i = 0; i < load.size(); ++i)
-    if (auto x = receive(doing); !x)
-      return x.error();
-  for (auto i : repeated) {
-    auto x = receive(doing);
-    if (!x)
-      return x.error();
-    replies[i] = std::move(*x);
-  }
-  return {};
-}
-
-expected<std::vector<reply>> connection::check(const pipeline& commands,
+expected<std::vector<reply>> connection::check(pipeline commands,
                                                const char* doing) {
-  auto replies = run(commands, doing);
-  if (replies)
-    for (auto& x : *replies)
-      if (is_error(*x))
-        return refusal(*x, doing);
-  return replies;
+  exchange x{*this, std::move(commands), doing};
+  if (auto ok = x.finish(); !ok)
+    return ok.error();
+  if (auto ok = x.check(); !ok)
+    return ok.error();
+  return std::move(x.replies());
 }
 
 expected<reply>
@@ -201,7 +160,7 @@ connection::command(std::initializer_list<std::string_view> words,
                     const char* doing) {
   pipeline commands;
   commands.add(words);
-  auto replies = check(commands, doing);
+  auto replies = check(std::move(commands), doing);
   if (!replies)
     return replies.error();
   return std::move(replies->front());
@@ -239,6 +198,23 @@ expected<void> connection::send(std::string_view bytes, const char* doing) {
                     std::string{"connection lost: "} + std::strerror(errno));
   }
   return {};
+}
+
+expected<size_t> connection::send_now(std::string_view bytes,
+                                      const char* doing) {
+  if (!lost_.empty())
+    return broken(errc::unavailable, doing, lost_);
+  for (;;) {
+    auto n = ::send(fd_, bytes.data(), bytes.size(),
+                    MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n >= 0)
+      return static_cast<size_t>(n);
+    if (errno == EAGAIN || errno == EWOULDBLOCK)
+      return size_t{0};
+    if (errno != EINTR)
+      return broken(errc::unavailable, doing,
+                    std::string{"connection lost: "} + std::strerror(errno));
+  }
 }
 
 expected<reply> connection::receive(const char* doing) {

@@ -31,6 +31,8 @@ using reply = std::unique_ptr<redisReply, reply_deleter>;
 /// The text of a string, status or error reply; empty for others.
 std::string_view text_of(const redisReply& x);
 
+bool is_error(const redisReply& x);
+
 /// The elements of an array reply; none for others.
 std::span<redisReply* const> elements_of(const redisReply& x);
 
@@ -72,11 +74,10 @@ public:
   /// Sends all commands, then reads all replies. A script that the server has
   /// forgotten is loaded again and its command repeated. Error replies are
   /// among the replies. `doing` completes "cannot ...": "reserve messages".
-  expected<std::vector<reply>> run(const pipeline& commands, const char* doing);
+  expected<std::vector<reply>> run(pipeline commands, const char* doing);
 
   /// The same, where any error reply makes the whole a `refused` error.
-  expected<std::vector<reply>> check(const pipeline& commands,
-                                     const char* doing);
+  expected<std::vector<reply>> check(pipeline commands, const char* doing);
 
   /// One command whose error reply is a `refused` error.
   expected<reply> command(std::initializer_list<std::string_view> words,
@@ -88,6 +89,9 @@ public:
   // -- messages that nobody asked for, and raw steps --------------------------
 
   expected<void> send(std::string_view bytes, const char* doing);
+
+  /// Sends what the socket takes at once. @returns how many bytes that was.
+  expected<size_t> send_now(std::string_view bytes, const char* doing);
 
   /// The next reply, waiting for the socket timeout.
   expected<reply> receive(const char* doing);
@@ -105,6 +109,11 @@ public:
     return where_;
   }
 
+  /// That it loads.
+  const std::vector<const script*>& scripts() const noexcept {
+    return options_.scripts;
+  }
+
   void timeout(std::chrono::milliseconds x);
 
   /// Marks the connection as finished. @returns the error to hand on.
@@ -114,10 +123,6 @@ private:
   connection(address where, const connection_options& options, int fd);
 
   expected<void> handshake();
-
-  expected<void> reload_and_repeat(const pipeline& commands,
-                                   std::vector<reply>& replies,
-                                   const char* doing);
 
   expected<reply> parsed(const char* doing);
 

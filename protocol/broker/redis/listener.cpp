@@ -108,14 +108,37 @@ expected<bool> listener::drain() {
       return x.error();
     if (!*x)
       return announced;
-    announced = announced || is_message(**x);
+    if (is_message(**x))
+      announced = true;
+    else
+      pong_due_.reset();
   }
 }
 
+expected<listener::news> listener::look() {
+  news result;
+  auto announced = drain();
+  if (!announced)
+    return announced.error();
+  result.announced = *announced;
+  auto now = clock::now();
+  if (pong_due_ && now > *pong_due_)
+    return second_->broken(errc::timeout, doing, "no reply in time");
+  if (now < next_ping_)
+    return result;
+  pipeline commands;
+  commands.add({"PING"});
+  if (auto ok = second_->send_now(commands.bytes(), doing); !ok)
+    return ok.error();
+  next_ping_ = now + asking_.interval;
+  pong_due_ = now + patience();
+  result.sign_wanted = true;
+  return result;
+}
+
 expected<bool> listener::ping() {
-  auto limit = std::min(asking_.timeout, socket_timeout_);
-  main_.timeout(limit);
-  second_->timeout(limit);
+  main_.timeout(patience());
+  second_->timeout(patience());
   pipeline commands;
   commands.add({"PING"});
   if (auto ok = main_.check(commands, doing); !ok)

@@ -2,8 +2,8 @@
 //
 // 1. Opens a second connection, subscribed to Redis's invalidation channel.
 // 2. Switches on CLIENT TRACKING for the main connection, redirected to it: a
-//    key that the main connection has read (reserve.lua reads the lengths of
-//    all lists when it finds them empty) is announced once when it changes.
+//    key that the main connection has read (reserve.lua looks at all lists when
+//    it finds them empty) is announced once when it changes.
 // 3. `wait` sleeps on both sockets and an eventfd.
 //
 // It serves any number of queues and priorities with two sockets, and an idle
@@ -14,8 +14,10 @@
 #include "protocol/broker/redis/connection.hpp"
 #include "protocol/broker/wake_event.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
+#include <optional>
 
 namespace umbel::redis {
 
@@ -37,6 +39,25 @@ public:
   /// @returns an error when either connection is lost.
   expected<void> wait(wake_event& wake, std::chrono::milliseconds timeout);
 
+  struct news {
+    bool announced = false; ///< a tracked key has changed
+    /// It is time to ask the main connection for something, to see that the
+    /// server is there; no answer within `patience` means that it is not.
+    bool sign_wanted = false;
+  };
+
+  /// The same without blocking, for who waits until `fd` is readable and calls at
+  /// least every second or so.
+  expected<news> look();
+
+  int fd() const noexcept {
+    return second_->fd();
+  }
+
+  std::chrono::milliseconds patience() const noexcept {
+    return std::min(asking_.timeout, socket_timeout_);
+  }
+
 private:
   using clock = std::chrono::steady_clock;
 
@@ -54,6 +75,7 @@ private:
   std::chrono::milliseconds socket_timeout_;
   sign_of_life asking_;
   clock::time_point next_ping_;
+  std::optional<clock::time_point> pong_due_; // of `look`
 };
 
 } // namespace umbel::redis

@@ -91,7 +91,7 @@ redis_broker::dead_owners(std::span<const std::string> forget) {
   commands.arg(keys_.incarnations()).arg(keys_.lease());
   for (auto& incarnation : forget)
     commands.arg(incarnation);
-  auto replies = main_->check(commands, doing);
+  auto replies = main_->check(std::move(commands), doing);
   if (!replies)
     return replies.error();
   std::vector<std::pair<std::string, std::string>> result;
@@ -116,7 +116,7 @@ expected<size_t> redis_broker::recover_owner(const std::string& incarnation,
                   std::to_string(options_.lease.count())});
     commands.add(
         {"HSCAN", keys_.unacked(), cursor, "MATCH", pattern, "COUNT", "1000"});
-    auto x = main_->check(commands, doing);
+    auto x = main_->check(std::move(commands), doing);
     if (!x)
       return x.error();
     auto parts = elements_of(*x->back());
@@ -170,7 +170,7 @@ expected<size_t> redis_broker::restore(std::string_view condition,
     for (auto& x : work[i])
       commands.arg(x.list).arg(x.text);
   }
-  auto replies = main_->check(commands, doing);
+  auto replies = main_->check(std::move(commands), doing);
   if (!replies)
     return replies.error();
   return static_cast<size_t>(replies->front()->integer);

@@ -13,12 +13,12 @@ using namespace redis;
 
 namespace {
 
-// Larger: fewer round trips, but Redis serves nobody else meanwhile.
-constexpr size_t reserve_max = 1'000;
 constexpr size_t tags_per_renewal = 500;
 constexpr size_t messages_per_push = 500;
 
-connection_options options_of_connection(const broker_options& x) {
+} // namespace
+
+connection_options redis::connection_options_of(const broker_options& x) {
   connection_options result;
   result.connect_timeout = x.connect_timeout;
   result.socket_timeout = x.socket_timeout;
@@ -30,13 +30,29 @@ connection_options options_of_connection(const broker_options& x) {
   return result;
 }
 
-} // namespace
+pipeline redis::declarations(const keys& names, const std::string& sep,
+                             std::span<const queue_name> queues) {
+  pipeline result;
+  for (auto& queue : queues)
+    result.add({"SADD", names.binding(queue.str()),
+                direct_binding(queue.str(), sep)});
+  return result;
+}
+
+bool redis::stores_results(const connection& where,
+                           const broker_options& options) {
+  auto url = parse_url(options.result_url);
+  if (!url)
+    return false;
+  auto results = to_address(*url);
+  return results && where.where().same_database(*results);
+}
 
 // -- constructors, destructors ------------------------------------------------
 
 expected<std::unique_ptr<broker>>
 connect_redis_broker(const std::string& url, const broker_options& options) {
-  auto main = connection::open(url, options_of_connection(options));
+  auto main = connection::open(url, connection_options_of(options));
   if (!main)
     return main.error();
   auto wake = wake_event::make();
@@ -51,27 +67,9 @@ connect_redis_broker(const std::string& url, const broker_options& options) {
 redis_broker::redis_broker(std::unique_ptr<connection> main, wake_event wake,
                            const broker_options& options)
     : options_(options), keys_(options), main_(std::move(main)),
-      wake_(std::move(wake)), result_prefix_(result_key_prefix(options.results)),
-      group_prefix_(group_key_prefix(options.results)),
-      tag_prefix_(options.node.str() + '/' + options.incarnation + '/'),
-      next_sequence_(options.first_sequence) {
-  name_lists();
-  if (auto url = parse_url(options.result_url))
-    if (auto results = to_address(*url))
-      stores_results_ = main_->where().same_database(*results);
-}
-
-void redis_broker::name_lists() {
-  lists_.clear();
-  endings_.clear();
-  std::vector<std::vector<std::string>> by_queue;
-  for (auto& queue : options_.queues) {
-    by_queue.push_back(keys_.lists(queue.str()));
-    endings_.push_back(entry_ending(queue.str()));
-  }
-  for (size_t i = 0; !by_queue.empty() && i < by_queue.front().size(); ++i)
-    for (auto& lists : by_queue)
-      lists_.push_back(lists[i]);
+      wake_(std::move(wake)),
+      stores_results_(redis::stores_results(*main_, options)),
+      reservation_(options, keys_), words_(options, keys_) {
 }
 
 std::string redis_broker::location() const {
@@ -88,14 +86,10 @@ bool redis_broker::counts_chords() const {
 
 // -- consuming ----------------------------------------------------------------
 
-delivery_tag redis_broker::tag(uint64_t sequence) const {
-  return delivery_tag{tag_prefix_ + std::to_string(sequence)};
-}
-
 expected<void> redis_broker::listen() {
   if (listener_)
     return {};
-  auto x = listener::open(*main_, options_of_connection(options_));
+  auto x = listener::open(*main_, connection_options_of(options_));
   if (!x)
     return x.error();
   listener_ = std::move(*x);
@@ -103,72 +97,21 @@ expected<void> redis_broker::listen() {
 }
 
 expected<std::vector<delivery>> redis_broker::reserve(size_t max) {
-  std::vector<delivery> result;
-  while (!left_behind_.empty() && result.size() < max) {
-    result.push_back(std::move(left_behind_.front()));
-    left_behind_.pop_front();
-  }
-  drained_ = options_.queues.empty();
-  if (!result.empty() || max == 0 || options_.queues.empty())
-    return result;
+  drained_ = !reservation_.asks();
+  if (auto known = reservation_.known(max))
+    return std::move(*known);
   if (auto ok = listen(); !ok)
     return ok.error();
-  auto& queues = options_.queues;
-  max = std::min(max, reserve_max);
-  pipeline commands;
-  commands.begin(3 + lists_.size() + 13 + endings_.size());
-  commands.arg("EVALSHA").arg(scripts::reserve.sha).arg(lists_.size());
-  for (auto& list : lists_)
-    commands.arg(list);
-  commands.arg(keys_.unacked()).arg(keys_.unacked_index());
-  commands.arg(keys_.lease(options_.incarnation)).arg(keys_.incarnations());
-  commands.arg(options_.incarnation).arg(options_.node.str());
-  commands.arg(static_cast<uint64_t>(options_.lease.count()));
-  commands.arg(tag_prefix_).arg(next_sequence_).arg(max);
-  commands.arg(first_queue_).arg(queues.size());
-  commands.arg((looked_behind_ ? 0u : 1u) + (options_.lease_is_kept ? 2u : 0u));
-  for (auto& ending : endings_)
-    commands.arg(ending);
-  auto replies = main_->check(commands, "reserve messages");
+  max = std::min(max, reservation::most);
+  auto replies = main_->check(reservation_.commands(max), reservation::doing);
   if (!replies)
     return replies.error();
-  auto groups = elements_of(*replies->front());
-  if (groups.empty())
-    return main_->broken(errc::unavailable, "reserve messages",
+  auto result = reservation_.read(*replies->front(), max);
+  if (!result)
+    return main_->broken(errc::unavailable, reservation::doing,
                          "an unexpected reply");
-  looked_behind_ = true;
-  first_queue_ = (first_queue_ + 1) % queues.size();
-  take_left_behind(*groups[0], result, max);
-  for (auto* group : groups.subspan(1)) {
-    auto items = elements_of(*group);
-    auto list = static_cast<size_t>(items[0]->integer) - 1;
-    for (auto* item : items.subspan(1))
-      result.push_back({tag(next_sequence_++), queues[list % queues.size()],
-                        std::string{text_of(*item)}});
-  }
-  drained_ = result.size() < max;
-  return result;
-}
-
-// What a predecessor of this connection reserved without reading the reply:
-// offset and ledger entry, alternating.
-void redis_broker::take_left_behind(const redisReply& pairs,
-                                    std::vector<delivery>& result, size_t max) {
-  auto items = elements_of(pairs);
-  auto first = next_sequence_;
-  for (size_t i = 0; i + 1 < items.size(); i += 2) {
-    auto sequence = first + static_cast<uint64_t>(items[i]->integer);
-    next_sequence_ = sequence + 1;
-    auto found = split_entry(text_of(*items[i + 1]));
-    if (!found)
-      continue;
-    delivery x{tag(sequence), queue_name{found->routing_key},
-               std::string{found->payload}};
-    if (result.size() < max)
-      result.push_back(std::move(x));
-    else
-      left_behind_.push_back(std::move(x));
-  }
+  drained_ = result->size() < max;
+  return std::move(*result);
 }
 
 expected<void> redis_broker::wait(std::chrono::milliseconds timeout) {
@@ -181,15 +124,25 @@ expected<void> redis_broker::wait(std::chrono::milliseconds timeout) {
 }
 
 expected<void> redis_broker::consume(std::span<const queue_name> queues) {
-  options_.queues.assign(queues.begin(), queues.end());
-  name_lists();
-  first_queue_ = 0;
+  reservation_.consume(queues);
   drained_ = false; // the server announces nothing of new lists yet
   return {};
 }
 
 void redis_broker::interrupt() noexcept {
   wake_.signal();
+}
+
+// -- settling -----------------------------------------------------------------
+
+expected<std::vector<bool>>
+redis_broker::settle(std::span<const settlement> batch) {
+  if (!stores_results_ && std::any_of(batch.begin(), batch.end(), [](auto& x) {
+        return x.result.has_value();
+      }))
+    return error{errc::unsupported, "the result store is not on " + location()
+                                        + ": it cannot store with settling"};
+  return redis::settling{words_, *main_, batch}.finish();
 }
 
 // -- the lease ----------------------------------------------------------------
@@ -199,7 +152,7 @@ redis_broker::owned(std::span<const delivery_tag> tags) {
   pipeline commands;
   for (auto& tag : tags)
     commands.add({"HEXISTS", keys_.unacked(), tag.str()});
-  auto replies = main_->check(commands, "look up tags");
+  auto replies = main_->check(std::move(commands), "look up tags");
   if (!replies)
     return replies.error();
   std::vector<bool> result;
@@ -222,7 +175,7 @@ expected<void> redis_broker::renew(std::span<const delivery_tag> tags) {
     for (auto& tag : some)
       commands.arg(tag.str());
   } while (!tags.empty());
-  auto replies = main_->check(commands, "renew the lease");
+  auto replies = main_->check(std::move(commands), "renew the lease");
   if (!replies)
     return replies.error();
   lease_ = lease_state::held;
@@ -247,11 +200,8 @@ expected<void> redis_broker::release() {
 // -- producing ----------------------------------------------------------------
 
 expected<void> redis_broker::declare(std::span<const queue_name> queues) {
-  pipeline commands;
-  for (auto& queue : queues)
-    commands.add({"SADD", keys_.binding(queue.str()),
-                  direct_binding(queue.str(), options_.sep)});
-  auto replies = main_->check(commands, "declare queues");
+  auto replies = main_->check(declarations(keys_, options_.sep, queues),
+                              "declare queues");
   if (!replies)
     return replies.error();
   return {};
@@ -272,7 +222,7 @@ expected<void> redis_broker::publish(std::span<const outgoing_message> batch) {
     for (; i < end; ++i)
       commands.arg(batch[i].payload);
   }
-  auto replies = main_->check(commands, "publish messages");
+  auto replies = main_->check(std::move(commands), "publish messages");
   if (!replies)
     return replies.error();
   return {};
@@ -328,7 +278,7 @@ expected<size_t> redis_broker::size(const queue_name& queue) {
   pipeline commands;
   for (auto& list : keys_.lists(queue.str()))
     commands.add({"LLEN", list});
-  auto replies = main_->check(commands, "look at a queue");
+  auto replies = main_->check(std::move(commands), "look at a queue");
   if (!replies)
     return replies.error();
   size_t result = 0;
@@ -346,7 +296,7 @@ expected<size_t> redis_broker::purge(const queue_name& queue) {
   for (auto& list : lists)
     commands.add({"DEL", list});
   commands.add({"EXEC"});
-  auto replies = main_->check(commands, "purge a queue");
+  auto replies = main_->check(std::move(commands), "purge a queue");
   if (!replies)
     return replies.error();
   size_t result = 0;

@@ -9,9 +9,10 @@
 #include "protocol/broker/redis/entry.hpp"
 #include "protocol/broker/redis/keys.hpp"
 #include "protocol/broker/redis/listener.hpp"
+#include "protocol/broker/redis/reservation.hpp"
+#include "protocol/broker/redis/settling.hpp"
 #include "protocol/broker/wake_event.hpp"
 
-#include <deque>
 #include <memory>
 
 namespace umbel {
@@ -19,6 +20,20 @@ namespace umbel {
 /// Connects to a Redis URL; `invalid_setting` if it is none.
 expected<std::unique_ptr<broker>>
 connect_redis_broker(const std::string& url, const broker_options& options);
+
+namespace redis {
+
+/// For a broker's connections: with all scripts.
+connection_options connection_options_of(const broker_options& x);
+
+/// Makes the queues known that are consumed.
+pipeline declarations(const keys& names, const std::string& sep,
+                      std::span<const queue_name> queues);
+
+/// Whether results live where this connection leads to.
+bool stores_results(const connection& where, const broker_options& options);
+
+} // namespace redis
 
 class redis_broker final : public broker {
 public:
@@ -76,20 +91,7 @@ public:
 private:
   // -- reserving (redis_broker.cpp) -------------------------------------------
 
-  void name_lists();
   expected<void> listen();
-  delivery_tag tag(uint64_t sequence) const;
-  void take_left_behind(const redisReply& pairs, std::vector<delivery>& result,
-                        size_t max);
-
-  // -- settling (settling.cpp) ------------------------------------------------
-
-  expected<std::vector<std::string>>
-  payloads_to_return(std::span<const settlement> batch);
-  void append(redis::pipeline& commands, std::span<const settlement> batch,
-              std::span<const std::string> payloads) const;
-  void append(redis::pipeline& commands, const settlement& x,
-              std::string_view payload) const;
 
   // -- recovering (recovery.cpp) ----------------------------------------------
 
@@ -125,17 +127,10 @@ private:
   std::unique_ptr<redis::listener> listener_; // from the first reserve on
   wake_event wake_;
   bool stores_results_ = false;
-  std::string result_prefix_;
-  std::string group_prefix_;
-  std::string tag_prefix_;
-  std::vector<std::string> lists_;   // of all queues, as reserve.lua wants them
-  std::vector<std::string> endings_; // of their ledger entries
-  uint64_t next_sequence_;
   lease_state lease_ = lease_state::held;
-  size_t first_queue_ = 0; // where the next reserve begins
-  bool looked_behind_ = false;
+  redis::reservation reservation_;
+  redis::settlement_words words_;
   bool drained_ = false; ///< the next message will be announced to listener_
-  std::deque<delivery> left_behind_; // more than the first reserve wanted
 };
 
 } // namespace umbel

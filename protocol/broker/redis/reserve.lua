@@ -28,9 +28,9 @@
 -- tags are numbered in the order of the reply, from after the predecessor's
 -- last one.
 --
--- When it finds fewer than it may take it reads the length of every list, so
--- that CLIENT TRACKING announces the next push to any of them: who asked may
--- wait at once.
+-- When it finds fewer than it may take it asks whether the lists exist, so that
+-- CLIENT TRACKING announces the next push to any of them: who asked may wait at
+-- once.
 --
 -- A message is in its list or in the ledger at any time. Where a list is of the
 -- wrong type, the others are served first; where the ledger is, everything is
@@ -75,9 +75,11 @@ if flags % 2 == 1 then
   end
 end
 
+local no_list -- the error of a key that is none
 local function pop(list, count, into)
   local taken = redis.pcall('RPOP', list, count)
   if not taken or taken.err then
+    no_list = no_list or taken
     return into, 0
   end
   left = left - #taken
@@ -124,11 +126,16 @@ for step = 0, #KEYS / queues - 1 do
   serve(step)
 end
 
+local function have_pushes_announced()
+  for i = 1, #KEYS, chunk do
+    redis.pcall('EXISTS', unpack(KEYS, i, math.min(i + chunk - 1, #KEYS)))
+  end
+end
+
 if #reply == 1 then
-  -- Of a key that is no list this returns the error, if nothing is lost by it.
-  local look = #left_behind == 0 and redis.call or redis.pcall
-  for i = 1, #KEYS do
-    look('LLEN', KEYS[i])
+  have_pushes_announced()
+  if no_list and #left_behind == 0 then -- nothing is lost by saying so
+    return no_list
   end
   return reply
 end
@@ -198,8 +205,6 @@ if trouble then
   return trouble
 end
 if left > 0 then
-  for i = 1, #KEYS do
-    redis.pcall('LLEN', KEYS[i])
-  end
+  have_pushes_announced()
 end
 return reply

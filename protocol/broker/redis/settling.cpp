@@ -1,18 +1,18 @@
-// The part of redis_broker that settles: turns settlements into the arguments
-// of settle.lua.
+#include "protocol/broker/redis/settling.hpp"
+
+#include "protocol/backend/redis/redis_result_store.hpp"
 #include "protocol/broker/redis/chord_steps.hpp"
 #include "protocol/broker/redis/dead_letters.hpp"
-#include "protocol/broker/redis/redis_broker.hpp"
+#include "protocol/broker/redis/entry.hpp"
 #include "protocol/broker/redis/scripts.hpp"
 #include "protocol/message/envelope.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 
-namespace umbel {
-
-using namespace redis;
+namespace umbel::redis {
 
 namespace {
 
@@ -55,62 +55,57 @@ std::string steps_of(const settlement& x) {
 
 } // namespace
 
-expected<std::vector<bool>>
-redis_broker::settle(std::span<const settlement> batch) {
-  constexpr auto doing = "settle messages";
-  if (!stores_results_ && std::any_of(batch.begin(), batch.end(), [](auto& x) {
-        return x.result.has_value() || !x.workflow.empty();
-      }))
-    return error{errc::unsupported, "the result store is not on " + location()
-                                        + ": it cannot store with settling"};
-  auto payloads = payloads_to_return(batch);
-  if (!payloads)
-    return payloads.error();
-  pipeline commands;
-  for (size_t i = 0; i < batch.size(); i += settlements_per_call) {
-    auto size = std::min(settlements_per_call, batch.size() - i);
-    append(commands, batch.subspan(i, size),
-           std::span{*payloads}.subspan(i, size));
-  }
-  auto replies = main_->check(commands, doing);
-  if (!replies)
-    return replies.error();
-  std::vector<bool> result;
-  result.reserve(batch.size());
-  for (auto& x : *replies)
-    for (auto c : text_of(*x))
-      result.push_back(c == '1');
-  if (result.size() != batch.size())
-    return main_->broken(errc::unavailable, doing, "an unexpected reply");
-  return result;
+// -- settlement_words -----------------------------------------------------------
+
+settlement_words::settlement_words(const broker_options& options,
+                                   const keys& names)
+    : keys_(names),
+      expires_(std::to_string(options.results.result_expires.count())),
+      result_prefix_(result_key_prefix(options.results)),
+      group_prefix_(group_key_prefix(options.results)),
+      dead_letters_max_(std::to_string(options.dead_letters_max)),
+      visibility_(fmt::format(
+          "{}",
+          std::chrono::duration<double>(options.visibility_timeout).count())) {
 }
 
 // A message that goes back on its queue is marked as redelivered, so its text
 // is needed first. Whether it is still ours then is up to the script.
-expected<std::vector<std::string>>
-redis_broker::payloads_to_return(std::span<const settlement> batch) {
-  std::vector<std::string> result(batch.size());
-  pipeline commands;
-  for (size_t i = 0; i < batch.size(); ++i)
-    if (auto& x = batch[i]; goes_back(x) && x.payload)
-      result[i] = redelivered(*x.payload);
-    else if (goes_back(x))
-      commands.add({"HGET", keys_.unacked(), x.tag.str()});
-  if (commands.size() == 0)
-    return result;
-  auto replies = main_->check(commands, "look up messages");
-  if (!replies)
-    return replies.error();
-  size_t next = 0;
-  for (size_t i = 0; i < batch.size(); ++i)
-    if (goes_back(batch[i]) && !batch[i].payload)
-      if (auto found = split_entry(text_of(*(*replies)[next++])))
-        result[i] = redelivered(found->payload);
+pipeline settlement_words::lookups(std::span<const settlement> batch) const {
+  pipeline result;
+  for (auto& x : batch)
+    if (goes_back(x) && !x.payload)
+      result.add({"HGET", keys_.unacked(), x.tag.str()});
   return result;
 }
 
-void redis_broker::append(pipeline& commands, std::span<const settlement> batch,
-                          std::span<const std::string> payloads) const {
+std::vector<std::string>
+settlement_words::texts(std::span<const settlement> batch,
+                        std::span<const reply> found) {
+  std::vector<std::string> result(batch.size());
+  size_t next = 0;
+  for (size_t i = 0; i < batch.size(); ++i)
+    if (auto& x = batch[i]; goes_back(x) && x.payload)
+      result[i] = redelivered(*x.payload);
+    else if (goes_back(x) && next < found.size())
+      if (auto entry = split_entry(text_of(*found[next++])))
+        result[i] = redelivered(entry->payload);
+  return result;
+}
+
+pipeline settlement_words::calls(std::span<const settlement> batch,
+                                 std::span<const std::string> texts) const {
+  pipeline result;
+  for (size_t i = 0; i < batch.size(); i += settlements_per_call) {
+    auto size = std::min(settlements_per_call, batch.size() - i);
+    append(result, batch.subspan(i, size), texts.subspan(i, size));
+  }
+  return result;
+}
+
+void settlement_words::append(pipeline& commands,
+                              std::span<const settlement> batch,
+                              std::span<const std::string> texts) const {
   size_t words = 13;
   for (auto& x : batch)
     words += 2 * steps_of(x).size();
@@ -118,18 +113,15 @@ void redis_broker::append(pipeline& commands, std::span<const settlement> batch,
   commands.arg("EVALSHA").arg(scripts::settle.sha).arg("3");
   commands.arg(keys_.unacked()).arg(keys_.unacked_index());
   commands.arg(keys_.delayed());
-  commands.arg(static_cast<uint64_t>(options_.results.result_expires.count()));
-  commands.arg(keys_.settled()).arg(keys_.dead());
-  commands.arg(options_.dead_letters_max);
-  commands.arg(fmt::format(
-      "{}", std::chrono::duration<double>(options_.visibility_timeout).count()));
+  commands.arg(expires_).arg(keys_.settled()).arg(keys_.dead());
+  commands.arg(dead_letters_max_).arg(visibility_);
   commands.arg(in_seconds(now())).arg(batch.size());
   for (size_t i = 0; i < batch.size(); ++i)
-    append(commands, batch[i], payloads[i]);
+    append(commands, batch[i], texts[i]);
 }
 
-void redis_broker::append(pipeline& commands, const settlement& x,
-                          std::string_view payload) const {
+void settlement_words::append(pipeline& commands, const settlement& x,
+                              std::string_view text) const {
   commands.arg(x.tag.str()).arg(steps_of(x));
   if (x.result)
     commands.arg(result_prefix_ + x.result->id.str()).arg(x.result->document);
@@ -146,7 +138,7 @@ void redis_broker::append(pipeline& commands, const settlement& x,
   if (x.dead)
     commands.arg(keys_.dead(x.queue.str())).arg(to_text(*x.dead));
   if (goes_back(x))
-    commands.arg(keys_.list(x.queue.str(), priority_of(payload))).arg(payload);
+    commands.arg(keys_.list(x.queue.str(), priority_of(text))).arg(text);
   auto stays = x.how == disposition::delay || x.how == disposition::none;
   if (stays && x.payload)
     commands.arg('[' + *x.payload + entry_ending(x.queue.str())).arg("");
@@ -154,4 +146,56 @@ void redis_broker::append(pipeline& commands, const settlement& x,
     commands.arg(std::to_string(keys_.step(x.priority))).arg(in_seconds(x.due));
 }
 
-} // namespace umbel
+// -- settling -------------------------------------------------------------------
+
+settling::settling(const settlement_words& words, connection& where,
+                   std::span<const settlement> batch)
+    : words_(words), where_(where), batch_(batch) {
+  auto lookups = words.lookups(batch);
+  looking_up_ = lookups.size() > 0;
+  if (looking_up_)
+    under_way_.emplace(where, std::move(lookups), "look up messages");
+  else
+    call({});
+}
+
+void settling::call(std::span<const reply> found) {
+  looking_up_ = false;
+  auto commands = words_.calls(batch_, words_.texts(batch_, found));
+  under_way_.emplace(where_, std::move(commands), doing);
+}
+
+expected<std::optional<std::vector<bool>>> settling::next() {
+  if (auto ok = under_way_->check(); !ok)
+    return ok.error();
+  if (!looking_up_)
+    return effects();
+  auto found = std::move(under_way_->replies());
+  call(found);
+  return std::optional<std::vector<bool>>{};
+}
+
+expected<std::vector<bool>> settling::finish() {
+  for (;;) {
+    if (auto ok = under_way_->finish(); !ok)
+      return ok.error();
+    auto result = next();
+    if (!result)
+      return result.error();
+    if (*result)
+      return std::move(**result);
+  }
+}
+
+expected<std::optional<std::vector<bool>>> settling::effects() {
+  std::vector<bool> result;
+  result.reserve(batch_.size());
+  for (auto& x : under_way_->replies())
+    for (auto c : text_of(*x))
+      result.push_back(c == '1');
+  if (result.size() != batch_.size())
+    return where_.broken(errc::unavailable, doing, "an unexpected reply");
+  return std::optional{std::move(result)};
+}
+
+} // namespace umbel::redis

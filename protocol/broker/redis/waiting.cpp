@@ -29,7 +29,7 @@ expected<forward_report> redis_broker::forward() {
   commands.arg(static_cast<uint64_t>(forwarder_claim.count()));
   commands.arg(keys_.prefix()).arg(options_.sep);
   commands.arg(keys_.dead()).arg(options_.dead_letters_max);
-  auto replies = main_->check(commands, doing);
+  auto replies = main_->check(std::move(commands), doing);
   if (!replies)
     return replies.error();
   auto numbers = elements_of(*replies->front());
@@ -55,7 +55,7 @@ redis_broker::take_turns(std::span<const turn_request> batch) {
     commands.arg(static_cast<uint64_t>(x.hold.count()));
     commands.arg(x.waited ? "1" : "0");
   }
-  auto replies = main_->check(commands, doing);
+  auto replies = main_->check(std::move(commands), doing);
   if (!replies)
     return replies.error();
   auto numbers = elements_of(*replies->front());

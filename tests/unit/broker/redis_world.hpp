@@ -3,6 +3,7 @@
 #pragma once
 
 #include "protocol/broker/redis/pipeline.hpp"
+#include "tests/unit/broker/awaiting_broker.hpp"
 #include "tests/unit/broker/redis_server.hpp"
 #include "tests/unit/broker/world.hpp"
 
@@ -104,6 +105,17 @@ private:
         word += c;
       }
     return result + '$';
+  }
+};
+
+/// The same, where reserving and settling do not block.
+class polled_redis_world final : public redis_world {
+public:
+  using redis_world::connect;
+
+  std::unique_ptr<broker>
+  connect(const broker_options& options) const override {
+    return std::make_unique<awaiting_broker>(url(), options);
   }
 };
 

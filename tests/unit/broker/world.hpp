@@ -72,7 +72,7 @@ public:
     return result;
   }
 
-  std::unique_ptr<broker> connect(const broker_options& options) const {
+  virtual std::unique_ptr<broker> connect(const broker_options& options) const {
     return connect_broker(url(), options).value();
   }
 

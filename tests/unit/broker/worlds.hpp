@@ -1,6 +1,6 @@
 // The worlds in which every conformance scenario runs, and the macro that
 // defines a scenario. A scenario named `x` becomes one test for each world:
-// "memory x", "redis x", "sqlite x", "sqla x", "filesystem x".
+// "memory x", "redis x", "polled redis x", "sqlite x", "sqla x", "filesystem x".
 //
 // To add a broker: write its world, and add a line to `worlds()`.
 #pragma once
@@ -28,6 +28,8 @@ inline const std::vector<world_kind>& worlds() {
   static const std::vector<world_kind> result{
       {"memory", [] { return std::unique_ptr<world>{new memory_world}; }},
       {"redis", [] { return std::unique_ptr<world>{new redis_world}; }},
+      {"polled redis",
+       [] { return std::unique_ptr<world>{new polled_redis_world}; }},
       {"sqlite", [] { return std::unique_ptr<world>{new sqlite_world}; }},
       {"sqla", [] { return std::unique_ptr<world>{new sqla_world}; }},
       {"filesystem",

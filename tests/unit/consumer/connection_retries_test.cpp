@@ -25,6 +25,7 @@ struct ups {
 caf::behavior fake_consumer(caf::event_based_actor*, ups* log) {
   return {
     [=](const writer_up&) { ++log->writers; },
+    [](const settler_up&) {},
     [=](const reader_up&) { ++log->readers; },
     [](lease_renewed) {},
   };

@@ -125,6 +125,7 @@ struct fixture : test_coordinator_fixture<> {
     late.acks_late = true;
     tell(pool_ready{{early, late}});
     tell(writer_up{other});
+    tell(settler_up{other});
     tell(reader_up{other});
   }
 
@@ -540,7 +541,7 @@ CAF_TEST(reject_on_worker_lost puts it back) {
   CAF_CHECK(!log.settled[0].result);
 }
 
-CAF_TEST(what no writer confirmed goes to the next writer) {
+CAF_TEST(what no settler confirmed goes to the next settler) {
   start();
   deliver("tasks.add", 2);
   finish(log.jobs.at(0).id);
@@ -549,13 +550,13 @@ CAF_TEST(what no writer confirmed goes to the next writer) {
   tell(confirmed{log.batches[0].number});
   seen after;
   auto successor = sys.spawn(recorder, &after);
-  tell(writer_up{successor});
+  tell(settler_up{successor});
   CAF_REQUIRE_EQUAL(after.settled.size(), 1u);
   CAF_CHECK_EQUAL(after.settled[0].result->id.str(), "id-2");
   caf::anon_send_exit(successor, caf::exit_reason::kill);
 }
 
-CAF_TEST(settlements wait while there is no writer) {
+CAF_TEST(settlements wait while there is no settler) {
   start();
   deliver("tasks.add");
   caf::anon_send_exit(other, caf::exit_reason::kill);
@@ -564,6 +565,8 @@ CAF_TEST(settlements wait while there is no writer) {
   CAF_CHECK(log.settled.empty());
   other = sys.spawn(recorder, &log);
   tell(writer_up{other});
+  CAF_CHECK(log.settled.empty());
+  tell(settler_up{other});
   CAF_CHECK_EQUAL(log.settled.size(), 1u);
 }
 

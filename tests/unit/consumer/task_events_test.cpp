@@ -67,6 +67,7 @@ struct fixture : test_coordinator_fixture<> {
     task.name = "tasks.add";
     tell(pool_ready{{task}});
     tell(writer_up{other});
+    tell(settler_up{other});
     tell(reader_up{other});
   }
 

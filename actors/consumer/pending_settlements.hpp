@@ -1,0 +1,49 @@
+// Settlements that wait to be carried out together.
+#pragma once
+
+#include "actors/consumer/messages.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace umbel {
+
+class pending_settlements {
+public:
+  void add(const settle_batch& x) {
+    all_.insert(all_.end(), x.settlements->begin(), x.settlements->end());
+    last_number_ = x.number;
+    for (auto& y : *x.settlements)
+      if (y.how == disposition::delay)
+        due_ = std::min(due_.value_or(y.due), y.due);
+  }
+
+  /// Of the newest batch.
+  uint64_t last_number() const noexcept {
+    return last_number_;
+  }
+
+  /// When the first of those is due that are to be delayed, if any is.
+  std::optional<timestamp> due() const noexcept {
+    return due_;
+  }
+
+  size_t size() const noexcept {
+    return all_.size();
+  }
+
+  /// Hands all of them over.
+  std::vector<settlement> take() {
+    due_.reset();
+    return std::exchange(all_, {});
+  }
+
+private:
+  std::vector<settlement> all_;
+  uint64_t last_number_ = 0;
+  std::optional<timestamp> due_;
+};
+
+} // namespace umbel
