@@ -3,23 +3,30 @@
 #include <caf/all.hpp>
 #include <caf/io/all.hpp>
 
+#include <utility>
+
+#include <sched.h>
+
 namespace umbel {
 
 namespace {
 
-/// A scheduled actor in the dress of what the multiplexer runs itself.
-class turn : public caf::resumable, public caf::ref_counted {
-public:
-  /// @param what with the reference that its sender took for the scheduler
-  explicit turn(caf::resumable* what) : what_(what, false) {
-  }
+using clock = std::chrono::steady_clock;
 
+/// How long the thread stays awake with nothing to do. Longer: it catches more,
+/// and takes more from whoever shares its core. What it waits for in the course
+/// of a task (a script of the broker, a short task) takes about half of this.
+constexpr auto awake_max = std::chrono::microseconds{50};
+
+/// Only if no longer than this passed between two turns before: tasks that come
+/// one at a time cause turns as often; what comes now and then is not worth it.
+constexpr auto brisk = std::chrono::microseconds{200};
+
+/// What the multiplexer runs on its own thread.
+class task_of_loop : public caf::resumable, public caf::ref_counted {
+public:
   subtype_t subtype() const override {
     return function_object;
-  }
-
-  resume_result resume(caf::execution_unit* loop, size_t throughput) override {
-    return what_->resume(loop, throughput);
   }
 
   void intrusive_ptr_add_ref_impl() override {
@@ -29,9 +36,46 @@ public:
   void intrusive_ptr_release_impl() override {
     deref();
   }
+};
+
+/// While the multiplexer has this to run, it looks for events without sleeping.
+class wakefulness : public task_of_loop {
+public:
+  explicit wakefulness(last_turns& last) : last_(last) {
+  }
+
+  resume_result resume(caf::execution_unit*, size_t) override {
+    if (clock::now() - last_.time > awake_max) {
+      last_.awake = false;
+      return done;
+    }
+    sched_yield(); // whoever else wants the core has it
+    return resume_later;
+  }
+
+private:
+  last_turns& last_;
+};
+
+/// A scheduled actor in the dress of what the multiplexer runs itself.
+class turn : public task_of_loop {
+public:
+  /// @param what with the reference that its sender took for the scheduler
+  turn(caf::resumable* what, last_turns& last) : what_(what, false), last_(last) {
+  }
+
+  resume_result resume(caf::execution_unit* loop, size_t throughput) override {
+    auto result = what_->resume(loop, throughput);
+    auto now = clock::now();
+    auto passed = now - std::exchange(last_.time, now);
+    if (passed < brisk && !std::exchange(last_.awake, true))
+      loop->exec_later(new wakefulness{last_});
+    return result;
+  }
 
 private:
   caf::intrusive_ptr<caf::resumable> what_;
+  last_turns& last_;
 };
 
 } // namespace
@@ -61,7 +105,7 @@ void multiplexer_scheduler::stop() {
 
 void multiplexer_scheduler::enqueue(caf::resumable* what) {
   // The multiplexer takes the reference to the turn.
-  system().middleman().backend().exec_later(new turn{what});
+  system().middleman().backend().exec_later(new turn{what, last_});
 }
 
 caf::actor_clock& multiplexer_scheduler::clock() noexcept {

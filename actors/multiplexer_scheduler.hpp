@@ -6,6 +6,11 @@
 // supervisor and child workers take turns on one thread, and a message between
 // them wakes nobody.
 //
+// The core that it runs on falls asleep when there is nothing to do, and to wake
+// it takes as long as all that is done for a short task here. So the thread stays
+// awake for a moment after a turn, if turns follow each other quickly, and lets
+// others have the core meanwhile. An idle worker sleeps.
+//
 // Its price: a handler that blocks holds up the sockets as well. What blocks is
 // detached (reader and writer where the broker blocks, threads of tasks), here as
 // before.
@@ -19,9 +24,16 @@
 #include <caf/detail/thread_safe_actor_clock.hpp>
 #include <caf/scheduler/abstract_coordinator.hpp>
 
+#include <chrono>
 #include <thread>
 
 namespace umbel {
+
+/// When the multiplexer's thread was busy last; its own.
+struct last_turns {
+  std::chrono::steady_clock::time_point time;
+  bool awake = false; ///< stays so for a moment
+};
 
 class multiplexer_scheduler : public caf::scheduler::abstract_coordinator {
 public:
@@ -44,6 +56,7 @@ public:
 
 private:
   caf::detail::thread_safe_actor_clock clock_;
+  last_turns last_;
   std::thread timer_; ///< fires timeouts and delayed messages
 };
 
