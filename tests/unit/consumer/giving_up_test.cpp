@@ -82,6 +82,7 @@ struct fixture : test_coordinator_fixture<> {
     task.acks_late = late;
     tell(pool_ready{{task}});
     tell(writer_up{other});
+    tell(settler_up{other});
     tell(reader_up{other});
   }
 
