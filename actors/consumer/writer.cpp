@@ -97,10 +97,12 @@ void writer_state::connect() {
 }
 
 void writer_state::on_await(caf::actor x) {
-  if (connection)
+  if (!connection)
+    return waiting.push_back(std::move(x));
+  // Who asks as late as this may be new because its predecessor lost a connection.
+  // This one may be lost as well, and nobody has noticed while it was idle.
+  if (check(renew({})) && connection)
     self->send(x, writer_up{self});
-  else
-    waiting.push_back(std::move(x));
 }
 
 void writer_state::add(const settle_batch& x) {
