@@ -22,6 +22,14 @@ constexpr auto awake_max = std::chrono::microseconds{50};
 /// one at a time cause turns as often; what comes now and then is not worth it.
 constexpr auto brisk = std::chrono::microseconds{200};
 
+/// Who takes the core for longer than this when it is offered has work of its own,
+/// and not this worker's. To offer it again would cost as much again: who sleeps is
+/// woken at once when an event comes, who is ready to run waits for its turn.
+constexpr auto taken_max = std::chrono::microseconds{500};
+
+/// So it is not offered again before this has passed.
+constexpr auto crowded_for = std::chrono::seconds{1};
+
 /// What the multiplexer runs on its own thread.
 class task_of_loop : public caf::resumable, public caf::ref_counted {
 public:
@@ -45,15 +53,24 @@ public:
   }
 
   resume_result resume(caf::execution_unit*, size_t) override {
-    if (clock::now() - last_.time > awake_max) {
-      last_.awake = false;
-      return done;
-    }
+    auto now = clock::now();
+    if (now - last_.time > awake_max)
+      return fall_asleep();
     sched_yield(); // whoever else wants the core has it
+    auto after = clock::now();
+    if (after - now > taken_max) {
+      last_.crowded_until = after + crowded_for;
+      return fall_asleep();
+    }
     return resume_later;
   }
 
 private:
+  resume_result fall_asleep() {
+    last_.awake = false;
+    return done;
+  }
+
   last_turns& last_;
 };
 
@@ -68,7 +85,8 @@ public:
     auto result = what_->resume(loop, throughput);
     auto now = clock::now();
     auto passed = now - std::exchange(last_.time, now);
-    if (passed < brisk && !std::exchange(last_.awake, true))
+    if (passed < brisk && now > last_.crowded_until
+        && !std::exchange(last_.awake, true))
       loop->exec_later(new wakefulness{last_});
     return result;
   }

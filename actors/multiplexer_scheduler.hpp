@@ -9,7 +9,8 @@
 // The core that it runs on falls asleep when there is nothing to do, and to wake
 // it takes as long as all that is done for a short task here. So the thread stays
 // awake for a moment after a turn, if turns follow each other quickly, and lets
-// others have the core meanwhile. An idle worker sleeps.
+// others have the core meanwhile; where they take it for long, it does not. An idle
+// worker sleeps.
 //
 // Its price: a handler that blocks holds up the sockets as well. What blocks is
 // detached (reader and writer where the broker blocks, threads of tasks), here as
@@ -33,6 +34,8 @@ namespace umbel {
 struct last_turns {
   std::chrono::steady_clock::time_point time;
   bool awake = false; ///< stays so for a moment
+  /// Others want its core: it sleeps when there is nothing to do.
+  std::chrono::steady_clock::time_point crowded_until;
 };
 
 class multiplexer_scheduler : public caf::scheduler::abstract_coordinator {
