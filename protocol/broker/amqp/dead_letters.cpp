@@ -24,7 +24,6 @@ dead_letter to_dead_letter(const amqp_envelope_t& x) {
       reason && reason->is_string())
     result.reason = std::string_view{reason->get_string()};
   parsed->headers.erase(dead_header);
-  parsed->headers.erase("redelivered");
   result.payload = to_text(*parsed);
   result.id = dead_letter_id(result.reason + '\n' + result.payload);
   return result;
@@ -50,8 +49,8 @@ for_each_letter(connection& x, const std::string& queue,
       return {};
     auto* ok = static_cast<amqp_basic_get_ok_t*>(reply.reply.decoded);
     auto tag = ok->delivery_tag;
+    // Not its mark: RabbitMQ sets it at every look but the first.
     amqp_envelope_t one{};
-    one.redelivered = ok->redelivered;
     one.exchange = ok->exchange;
     one.routing_key = bytes(queue);
     auto content = amqp_read_message(handle, side_channel, &one.message, 0);

@@ -230,6 +230,35 @@ CAF_TEST(dead_letters_are_kept_with_their_reason_the_newest_first) {
   CAF_CHECK(x->dead_letters(queue_name{"unknown"}, 1).value().empty());
 }
 
+CAF_TEST(dead_letters_are_taken_replayed_and_discarded) {
+  auto x = w.connect("a@h");
+  publish(*x, {"1", "2", "3"});
+  for (auto& y : take(*x, 3)) {
+    auto s = settled(y);
+    s.dead = dead_letter{"reason", mark_redelivered(y.payload).value()};
+    CAF_CHECK(settle(*x, s));
+  }
+  auto dead = x->dead_letters(queue_name{"q"}, 5).value();
+  CAF_REQUIRE_EQUAL(dead.size(), 3u);
+  CAF_MESSAGE("an id is the same at each look");
+  auto again = x->dead_letters(queue_name{"q"}, 5).value();
+  CAF_REQUIRE_EQUAL(again.size(), 3u);
+  for (size_t i = 0; i < again.size(); ++i)
+    CAF_CHECK_EQUAL(again[i].id, dead[i].id);
+  const strings two{dead[2].id, dead[0].id, "no such letter"};
+  auto taken = x->take_dead(queue_name{"q"}, two, dead_fate::replay).value();
+  CAF_CHECK_EQUAL(taken, 2u);
+  auto replayed = take(*x, 2);
+  CAF_REQUIRE_EQUAL(ids_of(replayed), (strings{"1", "3"}));
+  CAF_CHECK(!is_redelivered(replayed[0].payload));
+  const strings one{dead[1].id};
+  CAF_CHECK_EQUAL(
+    x->take_dead(queue_name{"q"}, one, dead_fate::discard).value(), 1u);
+  CAF_CHECK(x->dead_letters(queue_name{"q"}, 5).value().empty());
+  CAF_CHECK_EQUAL(
+    x->take_dead(queue_name{"unknown"}, one, dead_fate::discard).value(), 0u);
+}
+
 CAF_TEST(a_delayed_message_waits_in_the_broker_and_comes_back_by_itself) {
   auto x = w.connect("a@h");
   publish(*x, {"1"});
