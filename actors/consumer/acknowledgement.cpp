@@ -1,5 +1,6 @@
 #include "actors/consumer/acknowledgement.hpp"
 
+#include "protocol/message/waiting_client.hpp"
 #include "protocol/task/follow_ups.hpp"
 
 namespace umbel {
@@ -58,6 +59,10 @@ settlement with_state(settlement x, const request& r, const std::string& status,
   return x;
 }
 
+exception_info invalid_task(const std::string& reason) {
+  return {"InvalidTaskError", {json::string{reason}}, "celery.exceptions", {}};
+}
+
 settlement with_dead_letter(settlement x, const request& r,
                             std::string reason) {
   x.dead = dead_letter{std::move(reason), *r.payload};
@@ -112,8 +117,11 @@ settlement settle_outcome(const request& r, outcome x) {
       if (*r.task.acks_late && !*r.task.acks_on_failure_or_timeout)
         return with_dead_letter(std::move(result), r, x.summary);
       return result;
-    case outcome_kind::reject:
     case outcome_kind::malformed:
+      return with_dead_letter(with_state(std::move(result), r, "FAILURE",
+                                         invalid_task(x.summary)),
+                              r, x.summary);
+    case outcome_kind::reject:
       return with_dead_letter(std::move(result), r, x.summary);
     case outcome_kind::requeue:
       if (!r.acked)
@@ -185,13 +193,21 @@ settlement settle_delayed(const request& r, timestamp due) {
   return result;
 }
 
-settlement settle_malformed(const delivery& x, const std::string& reason) {
-  settlement result;
-  result.tag = x.tag;
-  result.queue = x.queue;
-  result.how = disposition::ack;
-  result.dead = dead_letter{reason, x.payload};
-  return result;
+settlement settle_malformed(const delivery& x, const std::string& reason,
+                            std::shared_ptr<const runner_settings> settings) {
+  auto known = read_waiting_client(x.payload, settings->content);
+  request r;
+  r.tag = x.tag;
+  r.queue = x.queue;
+  r.payload = std::make_shared<const std::string>(x.payload);
+  r.settings = std::move(settings);
+  r.header.id = std::move(known.id);
+  r.header.reply_to = std::move(known.reply_to);
+  r.header.ignore_result = known.ignores_result;
+  auto result = settle(r, disposition::ack);
+  if (!r.header.id.empty())
+    result = with_state(std::move(result), r, "FAILURE", invalid_task(reason));
+  return with_dead_letter(std::move(result), r, reason);
 }
 
 } // namespace umbel

@@ -57,7 +57,9 @@ settlement settle_delayed(const request& r, timestamp due);
 settlement settle_given_up(const request& r, std::string payload,
                            const std::string& reason);
 
-/// It cannot be a task at all: parked, with the reason.
-settlement settle_malformed(const delivery& x, const std::string& reason);
+/// It cannot be a task at all: parked, with the reason. If at least its id can be
+/// read, that task has failed.
+settlement settle_malformed(const delivery& x, const std::string& reason,
+                            std::shared_ptr<const runner_settings> settings);
 
 } // namespace umbel

@@ -70,7 +70,8 @@ void consumer_state::admit(delivery& x, std::vector<job>& runnable) {
   if (!header) {
     spdlog::error("malformed message in queue {} goes to its dead letters: {}",
                   x.queue.str(), header.error().what);
-    settlements.add(settle_malformed(x, header.error().what));
+    settlements.add(
+      settle_malformed(x, header.error().what, options.settings));
     return;
   }
   request r;

@@ -1,5 +1,6 @@
 // A message as it comes from a broker, body and all.
 #include "protocol/message/task_message.hpp"
+#include "protocol/message/waiting_client.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 using namespace umbel;
@@ -10,6 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto header = read_task_header(payload, rules);
   auto message = parse_task_message(payload, rules);
   read_header_text(payload, "task");
+  auto waits = read_waiting_client(payload, rules);
+  FUZZ_CHECK(!header || waits.id == header->id);
   if (auto marked = mark_redelivered(payload)) {
     auto again = parse_envelope(*marked);
     FUZZ_CHECK(!parse_envelope(payload) || again);

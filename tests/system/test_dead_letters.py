@@ -79,6 +79,26 @@ def test_a_task_that_kills_its_worker_is_given_up(umbel_worker, tasks, broker, d
     eventually(broker.idle)
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda e: e["headers"].update(eta="tomorrow"),
+        lambda e: e.update(body="W1td"),
+        lambda e: e["headers"].update(task="no.such.task"),
+    ],
+    ids=["header", "body", "unknown"],
+)
+def test_nobody_waits_for_what_is_parked(umbel_worker, celery, broker, spoil):
+    envelope = json.loads(template(celery, "tasks.add", (4, 4)))
+    spoil(envelope)
+    assert broker.put(json.dumps(envelope))
+    umbel_worker("-c", "1")
+    result = celery.AsyncResult(envelope["headers"]["id"])
+    eventually(result.ready)
+    assert result.state == "FAILURE"
+    eventually(lambda: len(broker.dead_letters()) == 1)
+
+
 def test_umbel_dead(umbel_worker, celery, tasks, broker, dead):
     done = dead.run("list")
     assert (done.returncode, done.stdout) == (0, "there are no dead letters\n")

@@ -315,6 +315,20 @@ CAF_TEST(a malformed message is parked and the next one runs) {
   CAF_CHECK_EQUAL(log.jobs.size(), 1u);
 }
 
+CAF_TEST(a malformed message with an id has failed) {
+  start();
+  auto x = make("tasks.add", R"("tomorrow")");
+  come(deliveries{{x}});
+  CAF_CHECK(log.jobs.empty());
+  CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
+  CAF_REQUIRE(log.settled[0].dead);
+  CAF_CHECK_EQUAL(log.settled[0].dead->payload, x.payload);
+  CAF_REQUIRE(log.settled[0].result);
+  CAF_CHECK_EQUAL(log.settled[0].result->id.str(), "id-" + std::to_string(last));
+  CAF_CHECK(log.settled[0].result->document.find("InvalidTaskError")
+            != std::string::npos);
+}
+
 CAF_TEST(an unknown task fails with NotRegistered) {
   start();
   deliver("tasks.nothing");
