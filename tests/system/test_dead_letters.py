@@ -111,13 +111,16 @@ def test_umbel_dead(umbel_worker, celery, tasks, broker, dead):
     unknown, rubbish = dead.json("list")
     assert unknown["task"] == "no.such.task"
     assert unknown["reason"] == "task 'no.such.task' is not registered"
-    assert rubbish["task"] is None and "envelope" in rubbish["reason"]
+    assert rubbish["task"] is None
+    # Whatever is sent over AMQP is an envelope.
+    assert ("envelope" if broker.exact else "no content type") in rubbish["reason"]
 
     table = dead.run("list").stdout.splitlines()
     assert len(table) == 3 and table[0].split()[0] == "ID"
     assert unknown["id"] in table[1] and "no.such.task" in table[1]
     shown = dead.run("show", rubbish["id"])
-    assert "no message at all" in shown.stdout and unknown["id"] not in shown.stdout
+    assert rubbish["id"] in shown.stdout and unknown["id"] not in shown.stdout
+    assert "no message at all" in shown.stdout or not broker.exact
 
     assert dead.json("replay", unknown["id"]) == {"replayed": {"celery": 1}}
     assert broker.queued() == 1
