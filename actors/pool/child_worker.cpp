@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <cerrno>
 #include <csignal>
 
 #include <sys/socket.h>
@@ -35,7 +36,8 @@ constexpr int reap_patience = 200;
 
 /// Its last word.
 void exit_with(child_worker_actor* self, std::string how) {
-  self->send(self->state.pool, child_exited{self->state.id, std::move(how)});
+  auto& st = self->state;
+  self->send(st.pool, child_exited{st.id, std::move(how), st.seen});
   self->quit();
 }
 
@@ -51,22 +53,26 @@ void kill_child(child_worker_actor* self, std::string why) {
 
 /// Sends at once what the socket takes, which is nearly always everything; CAF
 /// would wait for the event loop to say that it may. CAF gets the rest.
-void send_bytes(child_worker_actor* self, std::string_view bytes) {
+/// @returns false if the other end is closed: nothing of this arrives
+bool send_bytes(child_worker_actor* self, std::string_view bytes) {
   auto& st = self->state;
   if (st.closed)
-    return;
+    return false;
   if (!st.unsent) {
     auto n = ::send(st.process.socket, bytes.data(), bytes.size(),
                     MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (n > 0) // an error is seen again where the socket is read
+    if (n < 0 && (errno == EPIPE || errno == ECONNRESET))
+      return false; // seen again where the socket is read
+    if (n > 0)
       bytes.remove_prefix(static_cast<size_t>(n));
     if (bytes.empty())
-      return;
+      return true;
   }
   st.unsent = true;
   auto& buffer = self->wr_buf(st.socket);
   buffer.insert(buffer.end(), bytes.begin(), bytes.end());
   self->flush(st.socket);
+  return true;
 }
 
 template <class Frame>
@@ -85,7 +91,8 @@ void send_jobs(child_worker_actor* self, const std::vector<job>& jobs) {
   std::string bytes;
   for (auto& x : jobs)
     frame::append(bytes, frame::job{x.id, *x.payload});
-  send_bytes(self, bytes);
+  if (send_bytes(self, bytes))
+    st.seen += jobs.size();
 }
 
 /// Collects what one read brought and forwards it: outcomes in one message.

@@ -63,6 +63,7 @@ struct child_worker_state {
   caf::actor pool;
   caf::io::connection_handle socket;
   bool closed = false;  ///< the descriptor may be somebody else's by now
+  uint64_t seen = 0;    ///< jobs written to a socket that was open
   bool unsent = false;  ///< CAF still holds bytes that the child did not take
   memory_gauge memory;  ///< of the process; reads 0 if nobody wants to know
   std::string received; ///< bytes of a frame that is not complete yet

@@ -54,16 +54,20 @@ void dispatcher::unlist(child_id id, const child& x) {
     ahead_.erase(id);
 }
 
-dispatcher::remains dispatcher::remove_child(child_id id) {
+dispatcher::remains dispatcher::remove_child(child_id id, size_t unseen) {
   remains result;
   auto i = children_.find(id);
   if (i == children_.end())
     return result;
   unlist(id, i->second);
   if (auto& jobs = i->second.jobs; !jobs.empty()) {
-    result.running = jobs.front().what.id;
-    owners_.erase(*result.running);
-    put_back(i->second, jobs.begin() + 1);
+    auto first = jobs.begin();
+    if (jobs.size() > unseen) {
+      result.running = first->what.id;
+      owners_.erase(*result.running);
+      ++first;
+    }
+    put_back(i->second, first);
   }
   children_.erase(i);
   return result;

@@ -87,7 +87,8 @@ public:
     return idle_.count(child) > 0;
   }
 
-  remains remove_child(child_id child);
+  /// @param unseen so many of the last jobs that it was given it cannot have seen
+  remains remove_child(child_id child, size_t unseen = 0);
 
   /// Gives the child nothing more, although it may be idle.
   void close(child_id child) {

@@ -265,6 +265,8 @@ struct child_returned {
 struct child_exited {
   uint64_t child = 0;
   std::string how; ///< "exit status 0", "signal 9 (SIGKILL)"
+  /// How many jobs it can have seen; none: all that it was given.
+  std::optional<uint64_t> seen = {};
 };
 
 } // namespace umbel

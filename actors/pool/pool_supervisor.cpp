@@ -82,15 +82,19 @@ void pool_supervisor_state::on_failed(const child_failed& x) {
                   x.reason);
 }
 
-void pool_supervisor_state::on_exited(uint64_t id, const std::string& how) {
+void pool_supervisor_state::on_exited(uint64_t id, const std::string& how,
+                                      std::optional<uint64_t> seen) {
   auto i = children.find(id);
   if (i == children.end())
     return;
   auto since = i->second.ready_since;
   auto ended_by_us = i->second.end.has_value();
+  auto unseen = seen ? i->second.given - *seen : 0;
   children.erase(i);
   auto gone = roles.remove(id);
-  auto left = jobs.remove_child(id);
+  if (auto run = jobs.running(id))
+    deadlines.end(run->id);
+  auto left = jobs.remove_child(id, unseen);
   if (left.running) {
     on_ended(*left.running);
     self->send(consumer, job_lost{*left.running, how});
@@ -280,7 +284,9 @@ void pool_supervisor_state::dispatch() {
   pool_report report;
   for (auto& [id, run] : jobs.assign(actor_now(self))) {
     auto first = run.front().id;
-    self->send(children.at(id).worker, child_jobs{std::move(run)});
+    auto& to = children.at(id);
+    to.given += run.size();
+    self->send(to.worker, child_jobs{std::move(run)});
     if (jobs.is_running(id, first)) {
       report.started.push_back(first);
       on_begun(id);
@@ -384,7 +390,9 @@ caf::behavior pool_supervisor(caf::stateful_actor<pool_supervisor_state>* self,
     [self](const child_returned& x) { self->state.on_returned(x); },
     [self](child_hello& x) { self->state.on_hello(x); },
     [self](const child_failed& x) { self->state.on_failed(x); },
-    [self](const child_exited& x) { self->state.on_exited(x.child, x.how); },
+    [self](const child_exited& x) {
+      self->state.on_exited(x.child, x.how, x.seen);
+    },
     [self](describe_atom) { return self->state.own_description(); },
     [self](list_processes) { return self->state.info(); },
     [self](grow_pool x) { return self->state.on_grow(x); },

@@ -98,6 +98,7 @@ struct pool_supervisor_state {
     dispatcher::time_point ready_since{}; ///< meaningless before its hello
     std::optional<ending> end{};
     int64_t process = 0; ///< from its hello
+    uint64_t given = 0;  ///< jobs that were sent to it
   };
 
   /// If it is killed outright, its children are killed with it.
@@ -109,7 +110,8 @@ struct pool_supervisor_state {
   void fill();
   void on_hello(child_hello& x);
   void on_failed(const child_failed& x);
-  void on_exited(uint64_t id, const std::string& how);
+  void on_exited(uint64_t id, const std::string& how,
+                 std::optional<uint64_t> seen = {});
   void on_down(const caf::actor_addr& source);
   void on_start_due();
   void replace(uint64_t id, bool had_worked, const std::string& how);

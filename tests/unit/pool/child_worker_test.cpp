@@ -89,4 +89,24 @@ CAF_TEST(a closed socket is not written to even if its number is used again) {
     close(fd);
 }
 
+CAF_TEST(jobs that come after the end of the child were not seen) {
+  int peer = -1;
+  auto process = start(peer);
+  auto uut = sys.middleman().spawn_broker(
+    child_worker, caf::actor{self}, uint64_t{1},
+    std::make_shared<const child_source>(), process, false,
+    std::shared_ptr<task_caller>{});
+  auto payload = std::make_shared<const std::string>("message");
+  self->send(uut, child_jobs{{job{7, "t", payload, {}}}});
+  char first = 0;
+  CAF_REQUIRE_EQUAL(read(peer, &first, 1), 1);
+  close(peer);
+  self->send(uut, child_jobs{{job{8, "t", payload, {}}, job{9, "t", payload, {}}}});
+  self->receive([](const child_exited& x) {
+    CAF_CHECK_EQUAL(x.child, 1u);
+    CAF_REQUIRE(x.seen);
+    CAF_CHECK_EQUAL(*x.seen, 1u);
+  });
+}
+
 CAF_TEST_FIXTURE_SCOPE_END()

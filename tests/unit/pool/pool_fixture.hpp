@@ -147,8 +147,9 @@ struct pool_fixture : test_coordinator_fixture<> {
   }
 
   /// The child's actor says its last word and ends.
-  void die(uint64_t child, const std::string& how = "signal 9 (SIGKILL)") {
-    tell(child_exited{child, how});
+  void die(uint64_t child, const std::string& how = "signal 9 (SIGKILL)",
+           std::optional<uint64_t> seen = {}) {
+    tell(child_exited{child, how, seen});
     caf::anon_send_exit(children[child].worker, caf::exit_reason::kill);
     consume_messages();
   }

@@ -45,6 +45,25 @@ CAF_TEST(a child that dies is replaced and its job is lost) {
   CAF_CHECK_EQUAL(children[3].jobs, ids{3});
 }
 
+CAF_TEST(what a dead child never saw is not lost but run elsewhere) {
+  start_ready(1);
+  run({1});
+  finish(1, 1);
+  run({2, 3}, {1s, 2s});
+  CAF_CHECK_EQUAL(children[1].jobs, (ids{1, 2, 3}));
+  die(1, "signal 9 (SIGKILL)", 1); // before these came, and nobody knew
+  CAF_CHECK(log.lost.empty());
+  pass(5s);
+  CAF_MESSAGE("while they wait no time limit is over");
+  CAF_CHECK(log.over.empty());
+  hello(2);
+  CAF_CHECK_EQUAL(children[2].jobs, (ids{2, 3}));
+  CAF_MESSAGE("a child that may have seen the first of them has begun it");
+  die(2, "signal 9 (SIGKILL)", 1);
+  CAF_REQUIRE_EQUAL(log.lost.size(), 1u);
+  CAF_CHECK_EQUAL(log.lost[0].first, 2u);
+}
+
 CAF_TEST(a fault of the child worker counts as the end of the child) {
   start_ready(1);
   run({1});
