@@ -200,6 +200,10 @@ consumer_options options_of(const worker_config& config,
   return result;
 }
 
+/// Enough for a broker that is a network away. RabbitMQ takes the more trouble over
+/// each message the more of them are unacknowledged.
+constexpr size_t sent_ahead_max = 512;
+
 /// What a broker may send ahead: as much as the consumer may hold.
 void limit_prefetch(broker_options& to, const consumer_options& from,
                     const worker_config& config) {
@@ -208,7 +212,7 @@ void limit_prefetch(broker_options& to, const consumer_options& from,
   to.prefetch = from.prefetch;
   to.prefetch_max = from.prefetch_fixed && most > 0
                       ? std::max(most, from.prefetch)
-                      : prefetch_window::window_max;
+                      : std::max(most, sent_ahead_max);
 }
 
 child_spec watchdog_spec(std::chrono::milliseconds interval,

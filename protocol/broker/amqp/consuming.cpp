@@ -20,6 +20,9 @@ constexpr auto doing = "consume";
 /// 4). What has come back so often stays here, unless it has to go.
 constexpr int64_t returns_max = 5;
 
+/// With less sent ahead, acknowledgements are not kept.
+constexpr size_t keep_from = 128;
+
 } // namespace
 
 expected<void> feed::connect() {
@@ -159,16 +162,24 @@ expected<void> feed::give_back(std::span<const uint64_t> numbers) {
   for (auto& x : lanes_)
     std::erase_if(x.arrived,
                   [&](auto number) { return verdicts.count(number) > 0; });
-  settle_all(std::move(verdicts));
-  if (fault_)
+  if (!send_all(ledger_.settle(std::move(verdicts), clock::now())))
     return *std::exchange(fault_, std::nullopt);
   return {};
 }
 
-void feed::settle_all(ledger::verdicts verdicts) {
-  for (auto& x : ledger_.settle(std::move(verdicts), clock::now()))
-    if (!send(x))
-      return;
+/// @returns whether the connection lives
+bool feed::send_all(std::span<const ledger::frame> frames) {
+  return std::all_of(frames.begin(), frames.end(),
+                     [this](auto& x) { return send(x); });
+}
+
+/// Acknowledgements are kept where tasks are short, so that much is sent ahead; and
+/// never so many that it runs dry. None is kept when the reader will not come back
+/// soon to look after them.
+bool feed::acknowledge_overdue() {
+  auto many = consuming_ && prefetch_ >= keep_from;
+  return send_all(
+    ledger_.overdue(clock::now(), many ? prefetch_ - prefetch_ / 4 : 0));
 }
 
 bool feed::send(const ledger::frame& x) {

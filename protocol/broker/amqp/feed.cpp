@@ -79,8 +79,10 @@ expected<std::vector<delivery>> feed::take(size_t max) {
       return fail(done.error());
   if (auto done = pump(max); !done)
     return fail(done.error());
+  if (!acknowledge_overdue())
+    return *std::exchange(fault_, std::nullopt);
   std::vector<delivery> result;
-  auto full = ledger_.open().size() >= prefetch_;
+  auto full = ledger_.open().size() + ledger_.kept() >= prefetch_;
   for (size_t idle = 0; idle < lanes_.size() && result.size() < max;) {
     auto& from = lanes_[first_lane_];
     first_lane_ = (first_lane_ + 1) % lanes_.size();
@@ -109,6 +111,10 @@ expected<void> feed::wait(std::chrono::milliseconds timeout,
   {
     std::unique_lock guard{mutex_};
     ready_.clear();
+    if (auto due = ledger_.due())
+      timeout = std::clamp(
+        std::chrono::ceil<std::chrono::milliseconds>(*due - clock::now()),
+        std::chrono::milliseconds{0}, timeout);
     auto arrived = std::any_of(lanes_.begin(), lanes_.end(),
                                [](auto& x) { return !x.arrived.empty(); });
     if (arrived || fault_ || !connection_ || broken_
@@ -137,6 +143,8 @@ expected<void> feed::pause() {
     lose();
     return done;
   }
+  if (!acknowledge_overdue())
+    return *std::exchange(fault_, std::nullopt);
   prefetch_ = std::clamp<size_t>(options_.prefetch, 1, options_.prefetch_max);
   std::vector<uint64_t> back;
   for (auto& x : lanes_)
@@ -178,7 +186,8 @@ void feed::settle(std::span<const std::pair<delivery_tag, verdict>> batch) {
       ledger_.claim(tag);
   if (verdicts.empty())
     return;
-  settle_all(std::move(verdicts));
+  if (send_all(ledger_.settle(std::move(verdicts), clock::now())))
+    acknowledge_overdue();
   alert();
 }
 
@@ -201,6 +210,8 @@ void feed::serve() {
   if (auto done = pump(1); !done) {
     lose();
     fault_ = done.error();
+  } else {
+    acknowledge_overdue();
   }
   alert();
   report();
@@ -208,6 +219,9 @@ void feed::serve() {
 
 void feed::close() {
   std::unique_lock guard{mutex_};
+  consuming_ = false;
+  if (connection_ && !broken_)
+    acknowledge_overdue();
   lose();
 }
 

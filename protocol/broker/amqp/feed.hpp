@@ -9,7 +9,9 @@
 //
 // A mutex is held for each call, but not while the reader waits. What was
 // delivered and is not settled is in its `ledger`, which also knows what comes
-// back after a connection was lost.
+// back after a connection was lost, and keeps acknowledgements for some milliseconds:
+// the reader looks after them while it waits, the writer whenever it settles. While
+// the feed pauses none is kept.
 //
 // RabbitMQ sends ahead as many messages as `prefetch` says. That is fixed when
 // a consumer is registered (quorum queues know nothing else); when it holds the
@@ -104,7 +106,8 @@ private:
   expected<void> pump(size_t enough);
   expected<bool> accept(const amqp_envelope_t& x);
   expected<void> give_back(std::span<const uint64_t> numbers);
-  void settle_all(ledger::verdicts verdicts);
+  bool send_all(std::span<const ledger::frame> frames);
+  bool acknowledge_overdue();
   bool send(const ledger::frame& x);
   void lose();
   void alert();

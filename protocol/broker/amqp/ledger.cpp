@@ -15,6 +15,7 @@ void ledger::on_channel_lost(time_point now) {
         && doubts_.emplace(x.fingerprint, x.sequence).second)
       in_doubt_.emplace(x.sequence, std::move(x));
   open_.clear();
+  kept_.clear();
   returned_.clear();
   base_ += last_;
   last_ = 0;
@@ -106,25 +107,52 @@ void ledger::forget(const delivery_tag& x) {
 
 std::vector<ledger::frame> ledger::settle(verdicts what, time_point now) {
   std::vector<frame> result;
-  while (!what.empty()) {
-    auto first = what.begin();
-    auto [number, how] = *first;
-    auto last = first;
-    auto begin = open_.find(number);
-    auto end = begin;
+  auto is_first = [this](uint64_t number) { // of all that RabbitMQ knows of
+    return open_.begin()->first == number
+           && (kept_.empty() || kept_.begin()->first > number);
+  };
+  for (auto i = what.begin(); i != what.end();) {
+    auto [number, how] = *i;
+    if (how == verdict::ack || how == verdict::moved) {
+      remove(open_.find(number), how, now);
+      kept_.emplace(number, now);
+      ++i;
+      continue;
+    }
+    add_run(result);
+    frame x{number, how, false};
+    auto run = is_first(number);
+    remove(open_.find(number), how, now);
     // As far as ledger and verdicts go together and say the same.
-    if (begin == open_.begin())
-      for (auto i = first; i != what.end() && end != open_.end()
-                           && i->first == end->first && i->second == how;
-           ++i, ++end)
-        last = i;
-    else
-      ++end;
-    result.push_back({last->first, how, last != first});
-    remove(begin, end, how, now);
-    what.erase(first, std::next(last));
+    while (++i != what.end() && run && i->second == how && is_first(i->first)) {
+      x = {i->first, how, true};
+      remove(open_.begin(), how, now);
+    }
+    result.push_back(x);
   }
+  add_run(result);
   return result;
+}
+
+std::vector<ledger::frame> ledger::overdue(time_point now, size_t most) {
+  std::vector<frame> result;
+  auto all = kept_.size() > most;
+  std::erase_if(kept_, [&](auto& x) {
+    auto sent = all || now - x.second >= keep_max;
+    if (sent)
+      result.push_back({x.first, verdict::ack, false});
+    return sent;
+  });
+  return result;
+}
+
+std::optional<ledger::time_point> ledger::due() const {
+  if (kept_.empty())
+    return std::nullopt;
+  auto first = std::min_element(
+    kept_.begin(), kept_.end(),
+    [](auto& x, auto& y) { return x.second < y.second; });
+  return first->second + keep_max;
 }
 
 // -- parts ------------------------------------------------------------------------
@@ -163,15 +191,23 @@ void ledger::let_go(uint64_t sequence) {
   in_doubt_.erase(i);
 }
 
-void ledger::remove(entries::iterator begin, entries::iterator end,
-                    verdict what, time_point now) {
-  for (auto i = begin; i != end; ++i) {
-    auto& x = i->second;
-    returned_.erase(x.sequence);
-    if (what == verdict::ack)
-      acknowledged_.add(x.fingerprint, x.sequence, now);
-  }
-  open_.erase(begin, end);
+void ledger::remove(entries::iterator i, verdict what, time_point now) {
+  auto& x = i->second;
+  returned_.erase(x.sequence);
+  if (what == verdict::ack)
+    acknowledged_.add(x.fingerprint, x.sequence, now);
+  open_.erase(i);
+}
+
+/// What is kept and has nothing open before it.
+void ledger::add_run(std::vector<frame>& to) {
+  auto end = open_.empty() ? kept_.end()
+                           : kept_.lower_bound(open_.begin()->first);
+  if (end == kept_.begin())
+    return;
+  auto last = std::prev(end);
+  to.push_back({last->first, verdict::ack, last != kept_.begin()});
+  kept_.erase(kept_.begin(), end);
 }
 
 } // namespace umbel::amqp

@@ -3,7 +3,9 @@
 //
 //  1. numbers what arrives: the number in a tag is the number before the channel
 //     was opened plus the channel's delivery tag;
-//  2. says what may be settled, and in how few frames;
+//  2. says what may be settled, and in how few frames. An acknowledgement waits a
+//     moment for those of what was delivered before: together they are one frame,
+//     while RabbitMQ walks through all that is open for each that is out of turn;
 //  3. lets everything go with its channel: RabbitMQ gives it to somebody again,
 //     and what a dead channel delivered is not settled on a new one;
 //  4. except that the same message comes back to this very worker. If its task is
@@ -13,7 +15,8 @@
 //
 // Not thread-safe, and without a clock: time is handed in.
 //
-// Bounds: what RabbitMQ may send ahead, with payloads.
+// Bounds: what RabbitMQ may send ahead, with payloads. A kept acknowledgement is
+// a number and a time.
 #pragma once
 
 #include "protocol/broker/amqp/acknowledged.hpp"
@@ -111,9 +114,25 @@ public:
   /// Something is published that is like what had this tag.
   void forget(const delivery_tag& x);
 
+  /// An acknowledgement waits so long for those before it.
+  static constexpr auto keep_max = std::chrono::milliseconds{10};
+
   /// Takes the entries out. @returns one frame for a run at the beginning, one
-  /// for each of the others. @pre they are there
+  /// for each of the others that is not acknowledged; acknowledgements of what is
+  /// not at the beginning are kept. @pre they are there
   std::vector<frame> settle(verdicts what, time_point now);
+
+  /// Acknowledgements that must be sent now, a frame for each: all that are kept
+  /// if there are more than `most`, else those that were kept for `keep_max`.
+  std::vector<frame> overdue(time_point now, size_t most);
+
+  /// When the first of those that are kept is overdue.
+  std::optional<time_point> due() const;
+
+  /// How many are kept. To RabbitMQ, they are open.
+  size_t kept() const noexcept {
+    return kept_.size();
+  }
 
   const entries& open() const noexcept {
     return open_;
@@ -123,13 +142,14 @@ private:
   std::optional<uint64_t> sequence_of(const delivery_tag& x) const;
   std::optional<uint64_t> find(uint64_t sequence) const;
   void let_go(uint64_t sequence);
-  void remove(entries::iterator begin, entries::iterator end, verdict what,
-              time_point now);
+  void remove(entries::iterator x, verdict what, time_point now);
+  void add_run(std::vector<frame>& to);
 
   std::string tag_prefix_;
   uint64_t base_ = 0; ///< sequence number of delivery tag 0
   uint64_t last_ = 0; ///< the last delivery tag of this channel
   entries open_;
+  std::map<uint64_t, time_point> kept_; ///< since when; by delivery tag
   std::unordered_map<uint64_t, uint64_t> returned_; ///< delivery tags, by old sequence
   std::map<uint64_t, entry> in_doubt_; ///< of dead channels, in hand; by sequence
   std::unordered_map<uint64_t, uint64_t> doubts_; ///< sequences, by fingerprint

@@ -9,6 +9,8 @@
 using namespace umbel;
 using namespace umbel::amqp;
 
+using namespace std::chrono_literals;
+
 using arrival = ledger::arrival;
 
 namespace {
@@ -44,6 +46,27 @@ struct fixture {
     CAF_REQUIRE(number.has_value());
     auto frames = x.settle({{*number, what}}, t);
     CAF_CHECK_EQUAL(frames.size(), 1u);
+  }
+
+  /// "ack ..3, nack 4": with all before 3.
+  static std::string text(const std::vector<ledger::frame>& frames) {
+    std::string result;
+    for (auto& f : frames) {
+      auto what = f.what == verdict::ack    ? "ack "
+                  : f.what == verdict::nack ? "nack "
+                                            : "reject ";
+      result += (result.empty() ? "" : ", ") + std::string{what};
+      result += (f.multiple ? ".." : "") + std::to_string(f.number);
+    }
+    return result;
+  }
+
+  std::string frames(ledger::verdicts what) {
+    return text(x.settle(std::move(what), t));
+  }
+
+  std::string overdue(size_t most = 100) {
+    return text(x.overdue(t, most));
   }
 
   void reconnect(std::chrono::seconds later = std::chrono::seconds{1}) {
@@ -82,19 +105,65 @@ CAF_TEST(what_is_not_handed_out_cannot_be_settled) {
 CAF_TEST(a_run_at_the_beginning_is_settled_with_one_frame) {
   for (uint64_t i = 1; i <= 6; ++i)
     hand_out(i, 10 + i);
-  auto frames = x.settle({{1, verdict::ack},
+  CAF_CHECK_EQUAL(frames({{1, verdict::ack},
                           {2, verdict::ack},
                           {3, verdict::nack},
-                          {5, verdict::ack}},
-                         t);
-  CAF_REQUIRE_EQUAL(frames.size(), 3u);
-  CAF_CHECK_EQUAL(frames[0].number, 2u);
-  CAF_CHECK(frames[0].multiple && frames[0].what == verdict::ack);
-  CAF_CHECK_EQUAL(frames[1].number, 3u);
-  CAF_CHECK(!frames[1].multiple && frames[1].what == verdict::nack);
-  CAF_CHECK_EQUAL(frames[2].number, 5u);
-  CAF_CHECK(!frames[2].multiple);
+                          {5, verdict::reject}}),
+                  "ack ..2, nack 3, reject 5");
   CAF_CHECK_EQUAL(x.open().size(), 2u);
+  CAF_CHECK_EQUAL(frames({{4, verdict::nack}, {6, verdict::nack}}), "nack ..6");
+}
+
+CAF_TEST(an_acknowledgement_waits_for_those_before_it) {
+  for (uint64_t i = 1; i <= 6; ++i)
+    hand_out(i, 10 + i);
+  auto tag = delivery_tag{x.tag(2)};
+  CAF_CHECK_EQUAL(frames({{2, verdict::ack}, {3, verdict::moved}}), "");
+  CAF_CHECK(x.claim(tag) == nullptr);
+  CAF_CHECK_EQUAL(x.kept(), 2u);
+  CAF_CHECK_EQUAL(frames({{5, verdict::ack}}), "");
+  CAF_CHECK_EQUAL(frames({{1, verdict::ack}}), "ack ..3");
+  CAF_CHECK_EQUAL(frames({{4, verdict::ack}}), "ack ..5");
+  CAF_CHECK_EQUAL(frames({{6, verdict::ack}}), "ack 6");
+  CAF_CHECK_EQUAL(x.kept(), 0u);
+}
+
+CAF_TEST(what_goes_back_is_never_acknowledged_with_the_others) {
+  for (uint64_t i = 1; i <= 5; ++i)
+    hand_out(i, 10 + i);
+  CAF_CHECK_EQUAL(frames({{2, verdict::ack}, {4, verdict::ack}}), "");
+  // Not as a run: that would give back 2 and 4 as well.
+  CAF_CHECK_EQUAL(frames({{1, verdict::nack}, {3, verdict::nack}}),
+                  "nack 1, ack 2, nack 3, ack 4");
+  CAF_CHECK_EQUAL(frames({{5, verdict::nack}}), "nack 5");
+}
+
+CAF_TEST(a_kept_acknowledgement_is_sent_in_time) {
+  for (uint64_t i = 1; i <= 5; ++i)
+    hand_out(i, 10 + i);
+  CAF_CHECK(!x.due());
+  frames({{5, verdict::ack}});
+  auto due = t + ledger::keep_max;
+  t += 1ms;
+  frames({{2, verdict::ack}, {3, verdict::ack}});
+  CAF_CHECK(x.due() == due);
+  CAF_CHECK_EQUAL(overdue(), "");
+  t = due;
+  CAF_CHECK_EQUAL(overdue(), "ack 5");
+  CAF_CHECK(x.due() == due + 1ms);
+  CAF_CHECK_EQUAL(overdue(2), "");
+  CAF_CHECK_EQUAL(overdue(1), "ack 2, ack 3"); // more than may be
+  CAF_CHECK(!x.due());
+  CAF_CHECK_EQUAL(frames({{1, verdict::ack}, {4, verdict::ack}}), "ack ..4");
+}
+
+CAF_TEST(what_was_kept_when_the_channel_was_lost_does_not_run_again) {
+  hand_out(1, 11);
+  hand_out(2, 12);
+  frames({{2, verdict::ack}});
+  reconnect();
+  CAF_CHECK_EQUAL(x.kept(), 0u); // the number is another message's now
+  CAF_CHECK(comes(1, 12, true) == arrival::done);
 }
 
 CAF_TEST(what_was_acknowledged_just_before_does_not_run_again) {
