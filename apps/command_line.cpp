@@ -224,6 +224,7 @@ parser::parser(std::string program_name, bool only_worker)
   format(*control, program + " control [OPTIONS] COMMAND [ARGUMENTS]...");
   add_global_options(*control, given);
   add_remote_options(*control, controlled, true);
+  add_control_options(*control, controlled);
   control->footer(help_of_commands(command_kind::control) + '\n'
                   + control_footer);
   events = root.add_subcommand("events", "Show what happens in the cluster.");

@@ -9,10 +9,12 @@
 #include "protocol/broker/broker.hpp"
 #include "protocol/control/arguments.hpp"
 #include "protocol/control/event.hpp"
+#include "protocol/control/stamp_revocation.hpp"
 
 #include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <thread>
 
 namespace umbel {
@@ -62,6 +64,37 @@ void revoke(control_state& self, const json::object& arguments,
 void terminate(control_state& self, const json::object& arguments,
                answer_function answer) {
   revoke_by(self, "terminate", arguments, answer);
+}
+
+/// Celery 5.3's.
+void revoke_by_stamped_headers(control_state& self,
+                               const json::object& arguments,
+                               answer_function answer) {
+  auto x = parse_stamp_revocation(arguments);
+  if (!x) {
+    spdlog::error("{}", x.error().what);
+    return answer(failed(x.error().what));
+  }
+  revoke_tasks order{x->request.ids, x->request.signal};
+  self.ask<tasks_revoked>(
+    self.colleagues.consumer, std::move(order), answer,
+    [answer, x = std::move(*x)](const tasks_revoked& done) {
+      auto say = [&](const json::object& headers, const char* what) {
+        answer(ok(fmt::format("headers {} {}",
+                              python_repr(json::value(headers)), what)));
+      };
+      if (!x.request.signal)
+        return say(x.headers, "flagged as revoked, but not terminated");
+      json::object ended;
+      for (auto& [id, name, value] : x.stamps)
+        if (std::ranges::find(done.terminated, id) != done.terminated.end()) {
+          auto [known, is_first] = ended.emplace(name, json::array{});
+          known->value().get_array().push_back(value);
+        }
+      if (ended.empty())
+        return say(x.headers, "were not terminated");
+      say(ended, "revoked");
+    });
 }
 
 /// A number is a rate, too.
@@ -382,6 +415,7 @@ constexpr control_method methods[] = {
   {"pool_shrink", pool_shrink},
   {"rate_limit", rate_limit},
   {"revoke", revoke},
+  {"revoke_by_stamped_headers", revoke_by_stamped_headers},
   {"shutdown", shutdown},
   {"terminate", terminate},
   {"time_limit", time_limit},

@@ -1,11 +1,15 @@
 // The part of the consumer that knows what was revoked.
 #include "actors/consumer/consumer.hpp"
 
+#include "protocol/message/stamps.hpp"
+
 #include <caf/all.hpp>
 
 #include <fmt/ranges.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 
 namespace umbel {
@@ -26,10 +30,46 @@ std::string listed(const std::vector<task_id>& ids) {
   return result;
 }
 
+/// What is to be revoked by one command.
+class wanted_tasks {
+public:
+  explicit wanted_tasks(const std::vector<task_id>& ids) {
+    for (auto& id : ids) {
+      ids_.emplace(id.str(), &id);
+      has_stamps_ = has_stamps_ || is_stamp(id);
+    }
+  }
+
+  /// The id or the stamp for which this task is; null: none of them.
+  const task_id* reason(const request& r) const {
+    if (auto id = find(r.header.id))
+      return id;
+    if (has_stamps_)
+      for (auto& stamp : read_stamps(*r.payload))
+        if (auto id = find(stamp))
+          return id;
+    return nullptr;
+  }
+
+private:
+  const task_id* find(const task_id& id) const {
+    auto i = ids_.find(id.str());
+    return i != ids_.end() ? i->second : nullptr;
+  }
+
+  std::unordered_map<std::string_view, const task_id*> ids_;
+  bool has_stamps_ = false;
+};
+
 } // namespace
 
+// A stamp is one of the ids (protocol/message/stamps.hpp).
 bool consumer_state::is_revoked(const request& r) const {
-  return options.revoked->contains(r.header.id);
+  auto& known = *options.revoked;
+  auto is_known = [&](auto& id) { return known.contains(id); };
+  return known.size() > 0
+         && (is_known(r.header.id)
+             || std::ranges::any_of(read_stamps(*r.payload), is_known));
 }
 
 settlement consumer_state::refuse_revoked(const request& r,
@@ -44,16 +84,16 @@ void consumer_state::on_revoke(const revoke_tasks& x) {
   tasks_revoked answer;
   answer.ids = x.ids;
   answer.time = options.now();
-  std::unordered_set<std::string_view> wanted;
-  for (auto& id : x.ids) {
+  wanted_tasks wanted{x.ids};
+  std::unordered_set<const task_id*> terminated;
+  for (auto& id : x.ids)
     options.revoked->add(id, answer.time);
-    wanted.insert(id.str());
-  }
   withdraw_jobs withdraw;
   withdraw.signal = x.signal;
   for (auto i = requests.begin(); i != requests.end();) {
     auto& [job, r] = *i;
-    if (!wanted.contains(r.header.id.str())) {
+    auto what = wanted.reason(r);
+    if (what == nullptr) {
       ++i;
     } else if (r.held || r.asking || r.noting) {
       num_held -= r.held;
@@ -64,7 +104,8 @@ void consumer_state::on_revoke(const revoke_tasks& x) {
       if (x.signal) {
         r.terminated = true;
         r.signal = *x.signal;
-        answer.terminated.push_back(r.header.id);
+        if (terminated.insert(what).second)
+          answer.terminated.push_back(*what);
         spdlog::info("Terminating {} ({})", r.header.id.str(), *x.signal);
       }
       ++i;

@@ -158,6 +158,14 @@ int run_control_command(const std::string& name, const options& given,
   if (!arguments)
     return refuse(name, words.front() + ": " + arguments.error().what,
                   exit_usage);
+  if (!x.signal.empty()) {
+    if (words.front() != "revoke"
+        && words.front() != "revoke_by_stamped_headers")
+      return refuse(name, "--signal is for revoke and revoke_by_stamped_headers",
+                    exit_usage);
+    (*arguments)["terminate"] = true;
+    (*arguments)["signal"] = x.signal;
+  }
   conversation with{name, given, x};
   if (auto done = with.connect(); !done)
     return with.fail(done.error());

@@ -85,6 +85,16 @@ void add_remote_options(CLI::App& command, remote_options& x, bool custom) {
       ->disable_flag_override();
 }
 
+void add_control_options(CLI::App& command, remote_options& x) {
+  command
+    .add_option("--signal", x.signal,
+                "revoke and revoke_by_stamped_headers: also end those that run, "
+                "by this")
+    ->type_name("SIGTERM|SIGKILL|...")
+    ->group(group)
+    ->take_last();
+}
+
 std::string help_of_commands(command_kind kind) {
   std::string result = "Commands of workers:\n";
   for (auto& x : commands())

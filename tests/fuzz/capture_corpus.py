@@ -73,6 +73,8 @@ def commands() -> None:
         app.control.broadcast("ping", pattern="celery@*", matcher="glob")
         app.control.broadcast("revoke", {"task_id": ["a", "b"]},
                               destination=["celery@host"])
+    for headers in ({"order": ["17", 18]}, ["order=17", "kind=x"]):
+        app.control.broadcast("revoke_by_stamped_headers", {"headers": headers, "terminate": True})
     for i, message in enumerate(sent):
         write("control", str(i), json.dumps(message))
 

@@ -1,5 +1,5 @@
 // Commands of app.control.
-#include "protocol/control/control_request.hpp"
+#include "protocol/control/stamp_revocation.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
 using namespace umbel;
@@ -13,5 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   request->is_for(self);
   if (auto revoke = parse_revoke_request(*request))
     FUZZ_CHECK(!revoke->ids.empty());
+  if (auto revoke = parse_stamp_revocation(request->arguments))
+    FUZZ_CHECK(!revoke->stamps.empty()
+               && revoke->request.ids.size() == revoke->stamps.size());
   return 0;
 }

@@ -1,5 +1,6 @@
 """Revoked tasks. Those that use `worker` hold with Celery too."""
 
+import json
 import os
 import re
 import signal
@@ -128,6 +129,48 @@ def test_threads_are_asked_to_end(umbel_worker, celery, tasks):
     child_of(result)
     celery.control.revoke(result.id, terminate=True)
     assert why_revoked(result) == ("terminated",)
+
+
+# -- by stamps -----------------------------------------------------------------------
+
+
+def stamped(task, args, order: str, **options):
+    """As Celery 5.3's clients stamp it."""
+    headers = {"stamped_headers": ["order"], "stamps": {"order": [order]}}
+    return task.apply_async(args, headers=headers, **options)
+
+
+def by_stamp(broker, *words: str) -> str:
+    """What the worker answers."""
+    argv = [umbel_binary(), "control", "-b", broker.url, "-j", "-t", "5", "-d", "one@here"]
+    argv += ["revoke_by_stamped_headers", *words]
+    ended = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    return json.loads(ended.stdout)["one@here"]["ok"]
+
+
+def test_revoke_by_stamps(umbel_worker, celery, tasks, broker, tmp_path):
+    statedb = ("-n", "one@here", "-c", "1", "--statedb", str(tmp_path / "state"))
+    first = umbel_worker(*statedb, config=TRACK)
+    runs = stamped(tasks.sleep, (60,), "17")
+    child_of(runs)
+    behind = stamped(tasks.add, (4, 4), "17")
+    later = stamped(tasks.add, (4, 4), "17", countdown=3)
+    other = stamped(tasks.add, (4, 4), "18")
+    first.wait_for_log(rf"{later.id}\] received")
+    answer = by_stamp(broker, "order=17")
+    assert answer == "headers {'order': '17'} flagged as revoked, but not terminated"
+    assert why_revoked(later) == why_revoked(behind) == ("revoked",)
+    answer = by_stamp(broker, "order=nobody", "--signal", "TERM")
+    assert answer == "headers {'order': 'nobody'} were not terminated"
+    # As Celery 5.3's clients say it.
+    arguments = {"headers": {"order": ["17"]}, "terminate": True, "signal": "SIGKILL"}
+    celery.control.broadcast("revoke_by_stamped_headers", arguments=arguments)
+    assert why_revoked(runs) == ("terminated",)
+    assert other.get(timeout=10) == 8
+    first.stop()
+    umbel_worker(*statedb)
+    assert why_revoked(stamped(tasks.add, (4, 4), "17")) == ("revoked",)
+    assert by_stamp(broker, "order=18").endswith("but not terminated")
 
 
 # -- the state file ----------------------------------------------------------------

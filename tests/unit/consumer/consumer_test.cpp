@@ -839,6 +839,34 @@ CAF_TEST(a revoked task that waits for its time is refused at once) {
   CAF_CHECK_EQUAL(log.settled.size(), 1u);
 }
 
+CAF_TEST(tasks are revoked by their stamps) {
+  start();
+  auto stamped = [&](const char* value, const std::string& eta = "null") {
+    auto x = make("tasks.late", eta);
+    auto stamps = fmt::format(R"("stamped_headers": ["order"], )"
+                              R"("stamps": {{"order": ["{}"]}}, "lang")",
+                              value);
+    x.payload.replace(x.payload.find(R"("lang")"), 6, stamps);
+    return x;
+  };
+  task_id order_17{"stamp:order=17"};
+  come(deliveries{{stamped("17"), stamped("17", due_in(1s)), stamped("18")}});
+  CAF_REQUIRE_EQUAL(log.jobs.size(), 2u);
+  order(revoke_tasks{{order_17, task_id{"stamp:order=19"}}, 15});
+  // What waited here is refused, what the pool has is ended.
+  CAF_REQUIRE_EQUAL(log.settled.size(), 1u);
+  CAF_CHECK_EQUAL(log.settled[0].result->id.str(), "id-2");
+  CAF_REQUIRE_EQUAL(log.withdrawn.size(), 1u);
+  CAF_CHECK_EQUAL(log.withdrawn[0].jobs, std::vector{log.jobs[0].id});
+  CAF_REQUIRE_EQUAL(log.answers.size(), 1u);
+  CAF_CHECK_EQUAL(log.answers[0].terminated, std::vector{order_17});
+  // What comes later is refused as well.
+  come(deliveries{{stamped("17"), stamped("18")}});
+  CAF_CHECK_EQUAL(log.jobs.size(), 3u);
+  CAF_REQUIRE_EQUAL(log.settled.size(), 2u);
+  CAF_CHECK_EQUAL(log.settled[1].result->id.str(), "id-4");
+}
+
 CAF_TEST(a revoked task in the pool is withdrawn and then refused) {
   start();
   deliver("tasks.add", 2);
