@@ -72,7 +72,7 @@ bool carries_events(const std::string& url) {
 }
 
 bool carries_gossip(const std::string& url) {
-  return is_redis(scheme_of(url));
+  return scheme_of(url) != "filesystem";
 }
 
 bool changes_queues(const std::string& url) {
@@ -89,11 +89,11 @@ subscribe(const std::string& url, const broker_options& options,
   if (amqp::is_amqp(scheme))
     return subscribe_amqp(url, options, exchange, pattern);
   if (sqlite::is_sqlite(scheme))
-    return subscribe_sqlite(url, options, exchange);
+    return subscribe_sqlite(url, options, exchange, pattern);
   if (scheme == "filesystem")
     return subscribe_filesystem(url, options, exchange);
   if (scheme == "memory")
-    return subscribe_memory(url, options, exchange);
+    return subscribe_memory(url, options, exchange, pattern);
   return std::unique_ptr<subscription>{};
 }
 
@@ -106,9 +106,9 @@ open_mailbox(const std::string& url, const broker_options& options,
   if (amqp::is_amqp(scheme))
     return open_amqp_mailbox(url, options, exchange, key);
   if (sqlite::is_sqlite(scheme))
-    return subscribe_sqlite(url, options, mailbox_name(exchange, key));
+    return subscribe_sqlite(url, options, mailbox_name(exchange, key), {});
   if (scheme == "memory")
-    return subscribe_memory(url, options, mailbox_name(exchange, key));
+    return subscribe_memory(url, options, mailbox_name(exchange, key), {});
   return std::unique_ptr<subscription>{};
 }
 

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace umbel {
 
@@ -14,6 +15,28 @@ inline constexpr std::string_view exchange_of_events = "celeryev";
 inline bool is_fanout(std::string_view exchange) {
   return exchange == exchange_of_events
          || (exchange.ends_with(".pidbox") && !exchange.starts_with("reply."));
+}
+
+/// Brokers that have no routing keys in fanout exchanges, and are Umbel's alone:
+/// what workers say of themselves has an exchange of its own there, so that nodes
+/// who listen to each other are not woken by each task.
+inline std::string fanout_name(std::string_view exchange,
+                               std::string_view routing_key) {
+  std::string result{exchange};
+  if (exchange == exchange_of_events && routing_key.starts_with("worker."))
+    result += "/worker";
+  return result;
+}
+
+/// The exchanges (`fanout_name`) that a listener needs for a pattern of keys.
+inline std::vector<std::string> fanout_names(std::string_view exchange,
+                                             std::string_view pattern) {
+  if (exchange != exchange_of_events)
+    return {std::string{exchange}};
+  auto of_workers = fanout_name(exchange, "worker.");
+  if (pattern.starts_with("worker."))
+    return {std::move(of_workers)};
+  return {std::string{exchange}, std::move(of_workers)};
 }
 
 /// Celery's exchange of answers to commands: each goes to whoever waits with its

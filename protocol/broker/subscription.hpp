@@ -38,8 +38,9 @@ public:
 /// (filesystem://).
 bool carries_events(const std::string& url);
 
-/// Whether a subscription to commands can listen to the events of workers as
-/// well (`subscription::add`): only over Redis yet.
+/// Whether nodes hear each other over the broker at `url`, so that a subscription
+/// to commands can listen to the events of workers as well (`subscription::add`), and
+/// a node that starts can ask the others: not through folders (filesystem://).
 bool carries_gossip(const std::string& url);
 
 /// Subscribes to what is broadcast through an exchange.

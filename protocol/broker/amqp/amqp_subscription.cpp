@@ -21,6 +21,8 @@ using clock = std::chrono::steady_clock;
 constexpr auto doing = "listen to broadcasts";
 
 /// An exchange, and this listener's queue there.
+///
+/// The queues live and die as kombu and Celery declare them (contract section 4).
 struct place {
   std::string exchange;
   const char* type;
@@ -31,7 +33,6 @@ struct place {
   int64_t ttl_ms;     ///< a message waits so long at most
 };
 
-// As kombu and Celery declare them (contract section 4).
 constexpr int64_t mailbox_expires_ms = 10'000;
 constexpr int64_t mailbox_ttl_ms = 300'000;
 constexpr int64_t events_expires_ms = 60'000;
@@ -42,6 +43,11 @@ amqp_table_entry_t milliseconds(const char* name, int64_t value) {
   x.kind = AMQP_FIELD_KIND_I64;
   x.value.i64 = value;
   return {amqp_cstring_bytes(name), x};
+}
+
+place place_of_events(const std::string& exchange, const std::string& pattern) {
+  return {exchange, "topic", true, exchange + '.' + make_uuid(), pattern,
+          events_expires_ms, events_ttl_ms};
 }
 
 class amqp_subscription : public subscription {
@@ -75,6 +81,11 @@ public:
     amqp_basic_consume(handle, main_channel, queue, amqp_empty_bytes, false,
                        true, false, amqp_empty_table);
     return answer("consume queue " + x.queue);
+  }
+
+  expected<void> add(const std::string& exchange,
+                     const std::string& pattern) override {
+    return begin(place_of_events(exchange, pattern));
   }
 
   expected<std::optional<std::string>>
@@ -158,9 +169,7 @@ subscribe_amqp(const std::string& url, const broker_options& options,
                   {exchange, "fanout", false,
                    options.node.str() + '.' + exchange, {}, mailbox_expires_ms,
                    mailbox_ttl_ms});
-  return listen(url, options,
-                {exchange, "topic", true, exchange + '.' + make_uuid(), pattern,
-                 events_expires_ms, events_ttl_ms});
+  return listen(url, options, place_of_events(exchange, pattern));
 }
 
 expected<std::unique_ptr<subscription>>

@@ -329,7 +329,7 @@ size_t memory_hub::publish(const memory_client& who,
                            const std::string& payload, int priority) {
   std::lock_guard guard{mutex_};
   if (is_fanout(exchange))
-    return broadcast(exchange, payload);
+    return broadcast(fanout_name(exchange, routing_key), payload);
   if (leads_to_mailboxes(exchange))
     return broadcast(mailbox_name(exchange, routing_key), payload);
   std::set<queue_name> queues; // a queue that is bound twice gets one copy

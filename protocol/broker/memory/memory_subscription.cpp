@@ -1,5 +1,6 @@
 #include "protocol/broker/memory/memory_subscription.hpp"
 
+#include "protocol/broker/fanout.hpp"
 #include "protocol/broker/memory/memory_broker.hpp"
 
 namespace umbel {
@@ -34,8 +35,15 @@ namespace {
 
 class memory_subscription final : public subscription {
 public:
-  explicit memory_subscription(std::shared_ptr<memory_mailbox> x)
-      : mailbox_(std::move(x)) {
+  explicit memory_subscription(std::shared_ptr<memory_hub> hub)
+      : hub_(std::move(hub)), mailbox_(std::make_shared<memory_mailbox>()) {
+  }
+
+  expected<void> add(const std::string& exchange,
+                     const std::string& pattern) override {
+    for (auto& name : fanout_names(exchange, pattern))
+      hub_->subscribe(name, mailbox_);
+    return {};
   }
 
   expected<std::optional<std::string>>
@@ -48,6 +56,7 @@ public:
   }
 
 private:
+  std::shared_ptr<memory_hub> hub_;
   std::shared_ptr<memory_mailbox> mailbox_; // the hub knows it as long as this
 };
 
@@ -55,10 +64,12 @@ private:
 
 std::unique_ptr<subscription> subscribe_memory(const std::string& url,
                                                const broker_options& options,
-                                               const std::string& exchange) {
-  auto mailbox = std::make_shared<memory_mailbox>();
-  memory_hub_of(url, options)->subscribe(exchange, mailbox);
-  return std::make_unique<memory_subscription>(std::move(mailbox));
+                                               const std::string& exchange,
+                                               const std::string& pattern) {
+  auto result
+    = std::make_unique<memory_subscription>(memory_hub_of(url, options));
+  [[maybe_unused]] auto done = result->add(exchange, pattern); // never fails
+  return result;
 }
 
 } // namespace umbel

@@ -29,6 +29,7 @@ private:
 /// Cannot fail.
 std::unique_ptr<subscription> subscribe_memory(const std::string& url,
                                                const broker_options& options,
-                                               const std::string& exchange);
+                                               const std::string& exchange,
+                                               const std::string& pattern);
 
 } // namespace umbel

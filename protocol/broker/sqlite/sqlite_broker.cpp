@@ -243,7 +243,7 @@ expected<size_t> sqlite_broker::publish(const std::string& exchange,
                                         const std::string& payload,
                                         int priority) {
   if (is_fanout(exchange))
-    return publish_broadcast(*db_, exchange, payload);
+    return publish_broadcast(*db_, fanout_name(exchange, routing_key), payload);
   if (leads_to_mailboxes(exchange))
     return publish_broadcast(*db_, mailbox_name(exchange, routing_key), payload);
   transaction change{*db_};

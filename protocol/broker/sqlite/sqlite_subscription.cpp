@@ -1,5 +1,6 @@
 #include "protocol/broker/sqlite/sqlite_subscription.hpp"
 
+#include "protocol/broker/fanout.hpp"
 #include "protocol/broker/sqlite/bell.hpp"
 #include "protocol/broker/sqlite/statements.hpp"
 
@@ -24,29 +25,31 @@ constexpr auto renew_interval = std::chrono::seconds{5};
 
 class sqlite_subscription final : public subscription {
 public:
-  sqlite_subscription(std::unique_ptr<database> db, bell x, wake_event wake,
-                      std::string exchange)
-      : db_(std::move(db)), bell_(std::move(x)), wake_(std::move(wake)),
-        exchange_(std::move(exchange)) {
+  sqlite_subscription(std::unique_ptr<database> db, bell x, wake_event wake)
+      : db_(std::move(db)), bell_(std::move(x)), wake_(std::move(wake)) {
   }
 
   ~sqlite_subscription() override {
     transaction change{*db_};
-    db_->run(sql::remove_subscriber, id_);
+    for (auto& x : sources_)
+      db_->run(sql::remove_subscriber, x.id);
     db_->run(sql::remove_closed_mailboxes);
     // If it fails, its lease ends.
     [[maybe_unused]] auto done = change.commit("end listening");
   }
 
-  expected<void> begin() {
+  expected<void> add(const std::string& exchange,
+                     const std::string& pattern) override {
     transaction change{*db_};
     auto time = now();
     db_->run(sql::remove_dead_subscribers, to_number(time));
     db_->run(sql::remove_closed_mailboxes);
-    id_ = db_->number(sql::add_subscriber, exchange_,
-                      to_number(time + subscriber_lease))
-            .value_or(0);
-    last_ = db_->number(sql::last_broadcast, exchange_).value_or(0);
+    for (auto& name : fanout_names(exchange, pattern)) {
+      auto id = db_->number(sql::add_subscriber, name,
+                            to_number(time + subscriber_lease));
+      auto last = db_->number(sql::last_broadcast, name);
+      sources_.push_back({name, id.value_or(0), last.value_or(0)});
+    }
     return change.commit(doing);
   }
 
@@ -78,14 +81,26 @@ public:
 private:
   static constexpr auto doing = "listen to broadcasts";
 
+  /// One of the exchanges that it listens to.
+  struct source {
+    std::string exchange;
+    int64_t id = 0;   ///< as a subscriber
+    int64_t last = 0; ///< the number of the last one that was read
+  };
+
   expected<std::optional<std::string>> read() {
     std::optional<std::string> result;
-    {
-      auto found = db_->select(sql::next_broadcast, exchange_, last_);
-      if (found.next()) {
-        last_ = found.integer(0);
-        result = found.text(1);
+    for (size_t i = 0; i < sources_.size() && !result; ++i) {
+      auto& x = sources_.front();
+      {
+        auto found = db_->select(sql::next_broadcast, x.exchange, x.last);
+        if (found.next()) {
+          x.last = found.integer(0);
+          result = found.text(1);
+        }
       }
+      // The others have their turn.
+      std::ranges::rotate(sources_, sources_.begin() + 1);
     }
     if (auto done = db_->outcome(doing); !done)
       return done.error();
@@ -98,18 +113,17 @@ private:
     renew_at_ = clock::now() + renew_interval;
     transaction change{*db_};
     auto until = to_number(now() + subscriber_lease);
-    if (db_->run(sql::renew_subscriber, id_, until) == 0)
-      db_->run(sql::restore_subscriber, id_, exchange_, until);
+    for (auto& x : sources_)
+      if (db_->run(sql::renew_subscriber, x.id, until) == 0)
+        db_->run(sql::restore_subscriber, x.id, x.exchange, until);
     return change.commit(doing);
   }
 
   std::unique_ptr<database> db_;
   bell bell_;
   wake_event wake_;
-  std::string exchange_;
   std::atomic<bool> closed_ = false;
-  int64_t id_ = 0;
-  int64_t last_ = 0; ///< the number of the last one that was read
+  std::vector<source> sources_;
   clock::time_point renew_at_ = clock::now() + renew_interval;
 };
 
@@ -117,7 +131,7 @@ private:
 
 expected<std::unique_ptr<subscription>>
 subscribe_sqlite(const std::string& url, const broker_options& options,
-                 const std::string& exchange) {
+                 const std::string& exchange, const std::string& pattern) {
   auto db = open_database(url, options.global_keyprefix);
   if (!db)
     return db.error();
@@ -128,8 +142,8 @@ subscribe_sqlite(const std::string& url, const broker_options& options,
   if (!wake)
     return wake.error();
   auto result = std::make_unique<sqlite_subscription>(
-    std::move(*db), std::move(*opened), std::move(*wake), exchange);
-  if (auto done = result->begin(); !done)
+    std::move(*db), std::move(*opened), std::move(*wake));
+  if (auto done = result->add(exchange, pattern); !done)
     return done.error();
   return std::unique_ptr<subscription>{std::move(result)};
 }

@@ -9,7 +9,7 @@ namespace umbel {
 
 expected<std::unique_ptr<subscription>>
 subscribe_sqlite(const std::string& url, const broker_options& options,
-                 const std::string& exchange);
+                 const std::string& exchange, const std::string& pattern);
 
 namespace sqlite {
 

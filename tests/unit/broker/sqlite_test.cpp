@@ -280,6 +280,25 @@ CAF_TEST(whoever_listens_hears_each_broadcast_once_in_order) {
   CAF_CHECK_EQUAL(heard(*one), "3");
 }
 
+CAF_TEST(one_listener_hears_commands_and_workers_and_no_tasks) {
+  sqlite_world w;
+  auto x = w.connect("a@h");
+  auto node = listen(w, "celery.pidbox");
+  node->add("celeryev", "worker.#").value();
+  auto monitor = listen(w, "celeryev");
+  auto say = [&](const char* exchange, const char* key) {
+    return x->publish(exchange, key, key, 0).value();
+  };
+  CAF_CHECK_EQUAL(say("celeryev", "worker.online"), 2u);
+  CAF_CHECK_EQUAL(say("celeryev", "task.multi"), 1u);
+  CAF_CHECK_EQUAL(say("celery.pidbox", "command"), 1u);
+  CAF_CHECK_EQUAL(heard(*node), "command");
+  CAF_CHECK_EQUAL(heard(*node), "worker.online");
+  CAF_CHECK_EQUAL(heard(*node), "(nothing)");
+  CAF_CHECK_EQUAL(heard(*monitor), "task.multi");
+  CAF_CHECK_EQUAL(heard(*monitor), "worker.online");
+}
+
 CAF_TEST(a_broadcast_wakes_who_waits_for_it_and_so_does_the_end) {
   sqlite_world w;
   auto x = w.connect("a@h");
