@@ -331,10 +331,13 @@ std::vector<child_spec> connection_specs(const worker_config& config,
   forward.start = [=](caf::local_actor* parent, const siblings& started) {
     return parent->spawn(forwarder, started.get("writer"), now);
   };
+  caf::actor told;
+  if (config.settings.task_send_sent_event)
+    told = colleagues.events;
   child_spec call;
   call.id = "caller";
   call.start = [=](caf::local_actor* parent, const siblings&) {
-    return parent->spawn<caf::detached>(caller, life, calls);
+    return parent->spawn<caf::detached>(caller, life, calls, told);
   };
   std::vector<child_spec> result;
   auto& deaf = config.settings.worker_deaf_timeout;
@@ -342,7 +345,7 @@ std::vector<child_spec> connection_specs(const worker_config& config,
     result.push_back(watchdog_spec(deaf, consumer));
   result.insert(result.end(), {std::move(write), std::move(read),
                                std::move(forward), std::move(call)});
-  if (colleagues.events && config.heartbeat)
+  if (config.heartbeat)
     result.push_back(heartbeat_spec(config, colleagues));
   auto remote = config.settings.worker_enable_remote_control;
   auto gossips = config.gossip && carries_gossip(config.settings.broker_url);
@@ -445,7 +448,6 @@ std::vector<child_spec> worker_specs(const worker_config& config,
   // Shared by the consumer and its connections, renewed with them.
   auto life = std::make_shared<std::shared_ptr<incarnation>>();
   auto told = options_of_events(config);
-  auto has_events = carries_events(config.settings.broker_url);
   child_spec consume;
   consume.id = "consumer";
   consume.start = [=, &config](caf::local_actor* parent,
@@ -456,16 +458,15 @@ std::vector<child_spec> worker_specs(const worker_config& config,
     options.revoked = memory.revoked;
     if (memory.file)
       options.state_keeper = started.get("state keeper");
-    if (has_events) {
-      options.events = started.get("event dispatcher");
-      options.task_events = told.task_events;
-      if (config.heartbeat)
-        options.on_draining = [events = options.events,
-                               how = options_of_heartbeat(config)](auto& runs) {
-          caf::anon_send(events, emit_event{"worker-offline",
-                                            heartbeat_fields(how, runs), {}});
-        };
-    }
+    options.events = started.get("event dispatcher");
+    options.task_events = told.task_events;
+    options.sent_events = config.settings.task_send_sent_event;
+    if (config.heartbeat)
+      options.on_draining = [events = options.events,
+                             how = options_of_heartbeat(config)](auto& runs) {
+        caf::anon_send(events, emit_event{"worker-offline",
+                                          heartbeat_fields(how, runs), {}});
+      };
     auto hdl = parent->spawn(consumer, std::move(options),
                              started.get("pool"), started.get("timer"));
     caf::anon_send(root, consumer_up{hdl});
@@ -486,8 +487,7 @@ std::vector<child_spec> worker_specs(const worker_config& config,
     if (config.autoscale)
       colleagues.autoscaler = started.get("autoscaler");
     colleagues.consumer = started.get("consumer");
-    if (has_events)
-      colleagues.events = started.get("event dispatcher");
+    colleagues.events = started.get("event dispatcher");
     return parent->spawn(supervisor, "connections", connection_flags(),
                          connection_specs(config, *life, std::move(colleagues),
                                           control, calls));
@@ -502,8 +502,7 @@ std::vector<child_spec> worker_specs(const worker_config& config,
     result.push_back(autoscaler_spec(config));
   if (memory.file)
     result.push_back(state_keeper_spec(memory.file));
-  if (has_events)
-    result.push_back(event_dispatcher_spec(told));
+  result.push_back(event_dispatcher_spec(told));
   result.push_back(std::move(consume));
   result.push_back(std::move(connect));
   if (memory.plan) // last: its tasks find everything at work

@@ -92,6 +92,7 @@ expected<beat_config> configure_beat(const settings& x) {
     result.batch_max = std::min(result.batch_max, x.beat_sync_every);
   result.broker_url = x.broker_url;
   result.broker = to_broker_options(x);
+  result.sent_events = x.task_send_sent_event;
   result.memory = x.beat_schedule_filename;
   // A URL can be read now, a file is not touched yet.
   if (result.memory.find("://") != std::string::npos)

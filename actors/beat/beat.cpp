@@ -167,6 +167,10 @@ bool beat_state::send(const std::vector<beat_plan::due_entry>& due,
     if (declared.insert(x.message.queue.str()).second)
       fresh.push_back(x.message.queue);
   auto done = fresh.empty() ? expected<void>{} : connection->declare(fresh);
+  std::vector<outgoing_message> told;
+  if (monitors)
+    for (auto& x : items)
+      told.push_back(x.message);
   std::vector<outgoing_message> with_the_note;
   if (plan->memory().publishes())
     for (auto& x : items)
@@ -190,6 +194,11 @@ bool beat_state::send(const std::vector<beat_plan::due_entry>& due,
   else if (!*saved)
     next_look = {}; // it does not lead any more
   sent += due.size();
+  if (!told.empty() && (!saved || *saved))
+    if (auto heard = monitors->tell(*connection, told); !heard) {
+      fail(heard.error());
+      return false;
+    }
   return true;
 }
 
@@ -207,6 +216,8 @@ caf::behavior beat(caf::stateful_actor<beat_state>* self,
   st.plan = std::move(plan);
   st.options = std::move(options);
   st.origin = fmt::format("gen{}@{}", getpid(), host_name());
+  if (st.options.sent_events)
+    st.monitors.emplace(event_source{node_name{st.origin}, getpid()});
   st.plan->put_back();
   self->send(self, connect_atom::value);
   return {

@@ -19,6 +19,7 @@
 #include "actors/beat/beat_plan.hpp"
 #include "actors/beat/periodic_tasks.hpp"
 #include "protocol/broker/broker.hpp"
+#include "protocol/client/sent_events.hpp"
 #include "protocol/schedule/redis/once_publisher.hpp"
 
 #include <caf/actor_clock.hpp>
@@ -46,6 +47,7 @@ struct beat_options {
   size_t batch_max = 500; ///< tasks sent before they are noted
   std::function<void()> on_running = [] {}; ///< it is connected
   periodic_tasks libraries; ///< for arguments that are computed when they are sent
+  bool sent_events = false; ///< tell monitors of each task: `task_send_sent_event`
 };
 
 struct beat_state {
@@ -68,6 +70,7 @@ struct beat_state {
   std::unique_ptr<schedule::once_publisher> once; ///< null: `connection` has to do
   std::set<std::string> declared; ///< queues
   std::string origin;
+  std::optional<sent_events> monitors; ///< empty: nobody is told
   uint64_t sent = 0;
   bool leads = false;
   std::optional<std::string> leader; ///< the other one, when it was told

@@ -63,6 +63,7 @@ beat_options options_of(const beat_config& config) {
   result.max_interval = config.max_interval;
   result.batch_max = config.batch_max;
   result.libraries = config.libraries;
+  result.sent_events = config.sent_events;
   result.on_running = config.on_running;
   auto options = config.broker;
   options.node = node_name{own_name()};

@@ -24,6 +24,7 @@ struct beat_config {
   broker_options broker; ///< how to use it
   beat_plan_options plan;
   periodic_tasks libraries;
+  bool sent_events = false; ///< `task_send_sent_event`
   std::string memory; ///< -s: a path, or redis://...
   std::chrono::microseconds max_interval = std::chrono::minutes{5};
   size_t batch_max = 500; ///< tasks sent before they are noted

@@ -1,7 +1,9 @@
 #include "actors/caller/caller.hpp"
 
+#include "actors/cluster/messages.hpp"
 #include "actors/supervision/supervision_errc.hpp"
 #include "protocol/backend/document.hpp"
+#include "protocol/client/sent_events.hpp"
 
 #include <caf/all.hpp>
 
@@ -105,6 +107,8 @@ expected<void> caller_state::exchange() {
     if (auto done = publishing->publish(messages); !done)
       return done;
     calls->published(fresh);
+    if (events)
+      tell_sent(messages);
   }
   if (auto gone = calls->take_forgotten(); !gone.empty())
     if (auto done = listening->unsubscribe(gone); !done)
@@ -120,13 +124,23 @@ expected<void> caller_state::exchange() {
   return {};
 }
 
+void caller_state::tell_sent(const std::vector<outgoing_message>& messages) {
+  for (auto& x : messages) {
+    emit_event said{"task-sent", sent_event_fields(x), {}};
+    said.own = true;
+    if (!said.fields.empty())
+      self->send(events, std::move(said));
+  }
+}
+
 caf::behavior caller(caf::stateful_actor<caller_state>* self,
                      std::shared_ptr<incarnation> life,
-                     std::shared_ptr<call_table> calls) {
+                     std::shared_ptr<call_table> calls, caf::actor events) {
   auto& st = self->state;
   st.self = self;
   st.life = std::move(life);
   st.calls = std::move(calls);
+  st.events = std::move(events);
   st.calls->attach(caf::actor{self});
   self->send(self, calls_changed{});
   return {

@@ -1,6 +1,7 @@
 // caller: has other tasks run for tasks that wait for them.
 //
-//  1. subscribes to the results of new calls, then publishes the calls;
+//  1. subscribes to the results of new calls, then publishes the calls,
+//     and has monitors told of them, if `task_send_sent_event` says so;
 //  2. hands each result to whoever waits for it: it never asks for one;
 //  3. after a lost connection subscribes to what is still waited for, and looks
 //     once for what was stored meanwhile.
@@ -37,18 +38,21 @@ struct caller_state {
   void serve();
   bool connect();
   expected<void> exchange();
+  void tell_sent(const std::vector<outgoing_message>& messages);
   void fail(const error& x);
 
   caf::event_based_actor* self = nullptr;
   std::shared_ptr<incarnation> life;
   std::shared_ptr<call_table> calls;
+  caf::actor events; ///< told of what was sent; null: nobody
   std::unique_ptr<broker> publishing;
   std::unique_ptr<result_listener> listening;
   bool serving = false; ///< a round is to come
 };
 
+/// @param events the event dispatcher, to tell of what was sent; or null
 caf::behavior caller(caf::stateful_actor<caller_state>* self,
                      std::shared_ptr<incarnation> life,
-                     std::shared_ptr<call_table> calls);
+                     std::shared_ptr<call_table> calls, caf::actor events);
 
 } // namespace umbel

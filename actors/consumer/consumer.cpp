@@ -174,6 +174,8 @@ void consumer_state::on_report(pool_report& x) {
       tell_revoked(r, false);
     else
       tell_outcome(r, done);
+    if (!terminated)
+      tell_sent(r, done);
     settlements.add(terminated ? settle_revoked(r, "terminated")
                                : settle_outcome(r, std::move(done)));
     requests.erase(i);

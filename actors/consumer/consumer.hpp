@@ -71,6 +71,7 @@ struct consumer_options {
   caf::actor events;       ///< null: nobody is told of tasks
   /// Whether anybody shall be. The event dispatcher turns it.
   std::shared_ptr<const std::atomic<bool>> task_events;
+  bool sent_events = false; ///< tell also of the tasks that tasks have sent
   size_t held_max = 1'000; ///< tasks that wait here for their time
   size_t max_deliveries = 20; ///< then a message is a dead letter; 0: no limit
   /// The rate limit of a task.
@@ -200,6 +201,7 @@ struct consumer_state {
   void tell_lost(request& r, const settlement& end, const std::string& how) const;
   void tell_revoked(const request& r, bool expired) const;
   void tell_own(job_event& x);
+  void tell_sent(const request& r, const outcome& x) const;
 
   // -- remote control (inspection.cpp) --------------------------------------------
 

@@ -2,6 +2,7 @@
 #include "actors/consumer/consumer.hpp"
 
 #include "actors/cluster/messages.hpp"
+#include "protocol/client/sent_events.hpp"
 
 #include <caf/all.hpp>
 
@@ -133,6 +134,22 @@ void consumer_state::tell_revoked(const request& r, bool expired) const {
   if (r.terminated && r.signal != 0)
     fields["signum"] = r.signal;
   tell("task-revoked", r, std::move(fields));
+}
+
+/// Clients tell of what they send whether task events are on or not; so do tasks.
+void consumer_state::tell_sent(const request& r, const outcome& x) const {
+  if (!options.sent_events || !options.events)
+    return;
+  for (auto message : x.publish) {
+    if (message.queue.empty())
+      message.queue = r.queue;
+    auto fields = sent_event_fields(message);
+    if (fields.empty())
+      continue;
+    emit_event said{"task-sent", std::move(fields), {}};
+    said.own = true;
+    self->send(options.events, std::move(said));
+  }
 }
 
 /// What a task says itself is said while task events are off, too.

@@ -1,7 +1,5 @@
 #include "protocol/client/producer.hpp"
 
-#include "protocol/broker/subscription.hpp"
-#include "protocol/control/event.hpp"
 
 #include <algorithm>
 
@@ -28,7 +26,8 @@ std::string origin() {
 expected<producer> producer::connect(const producer_options& options) {
   producer result;
   result.serializer_ = options.result_serializer;
-  result.sent_events_ = options.sent_events && carries_events(options.broker_url);
+  if (options.sent_events)
+    result.sent_events_.emplace(event_source{node_name{origin()}, ::getpid()});
   if (!options.result_url.empty()) {
     auto listener
       = connect_result_listener(options.result_url, options.broker.results);
@@ -69,40 +68,9 @@ expected<task_id> producer::send(task_call call) {
   if (auto done = broker_->publish({&message, 1}); !done)
     return done.error();
   if (sent_events_)
-    if (auto done = tell_sent(call); !done)
+    if (auto done = sent_events_->tell(*broker_, {&message, 1}); !done)
       return done.error();
   return id;
-}
-
-expected<void> producer::tell_sent(const task_call& x) {
-  auto text_or_null = [](const std::string& text) {
-    return text.empty() ? json::value{} : json::value(text);
-  };
-  auto time_or_null = [](const std::optional<timestamp>& time) {
-    return time ? json::value(format_time(*time)) : json::value{};
-  };
-  json::object fields{{"uuid", x.id},
-                      {"root_id", x.root_id.empty() ? x.id : x.root_id},
-                      {"parent_id", text_or_null(x.parent_id)},
-                      {"name", x.task},
-                      {"args", python_repr_tuple(x.args)},
-                      {"kwargs", python_repr(x.kwargs)},
-                      {"retries", x.retries},
-                      {"eta", time_or_null(x.eta)},
-                      {"expires", time_or_null(x.expires)},
-                      {"queue", x.queue},
-                      {"exchange", ""},
-                      {"routing_key", x.queue}};
-  constexpr auto type = "task-sent";
-  auto key = event_routing_key(type);
-  const event_source source{node_name{origin()}, ::getpid()};
-  std::string body;
-  append_event(body, type, fields, source, now(), ++clock_);
-  auto done = broker_->publish(event_exchange, key,
-                               make_event_message(body, key, source.node), 0);
-  if (!done)
-    return done.error();
-  return {};
 }
 
 expected<std::optional<task_result>> producer::fetch(const task_id& id) {

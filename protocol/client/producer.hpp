@@ -6,6 +6,7 @@
 #include "protocol/backend/result_listener.hpp"
 #include "protocol/backend/result_store.hpp"
 #include "protocol/broker/broker.hpp"
+#include "protocol/client/sent_events.hpp"
 #include "protocol/client/task_result.hpp"
 #include "protocol/message/task_message.hpp"
 
@@ -42,11 +43,9 @@ private:
   producer() = default;
 
   expected<std::optional<task_result>> fetch(const task_id& id);
-  expected<void> tell_sent(const task_call& x);
 
   serializer serializer_ = serializer::json;
-  bool sent_events_ = false;
-  uint64_t clock_ = 0; ///< logical
+  std::optional<sent_events> sent_events_; ///< empty: nobody is told
   std::unique_ptr<broker> broker_;
   std::unique_ptr<result_listener> listener_; // null: nobody waits
   std::unique_ptr<result_store> results_;

@@ -166,6 +166,32 @@ def test_on_and_off(umbel_worker, celery, tasks, monitor):
     eventually(lambda: [x for x in monitor.of("worker-heartbeat") if x["freq"] == 5])
 
 
+def test_who_sends_a_task_says_so(umbel_worker, celery, tasks, monitor, tmp_path):
+    """Tasks that await, start or retry one, and a beat; while task events are off, too."""
+    tick = {"task": "tasks.noop", "schedule": 0.5}
+    config = {"task_send_sent_event": True, "beat_schedule": {"tick": tick}}
+    umbel_worker("-n", "one@here", "-B", "-s", str(tmp_path / "s.db"), config=config)
+    awaits = tasks.total.delay(1)
+    retries = tasks.flaky.delay(1)
+    chain = (tasks.add.s(1, 1) | tasks.add.s(2)).apply_async()
+    assert (awaits.get(timeout=10), retries.get(timeout=10), chain.get(timeout=10)) == (0, 1, 4)
+
+    def sent(**fields) -> dict:
+        def found():
+            all_sent = monitor.of("task-sent")
+            return [x for x in all_sent if fields.items() <= x.items()]
+
+        return eventually(found, 10, f"task-sent {fields}")[0]
+
+    called = sent(parent_id=awaits.id)
+    assert called["name"] == "tasks.add" and called["args"] == "(0, 0)"
+    assert called["hostname"] == "one@here" and called["queue"] == called["routing_key"] == "celery"
+    assert sent(uuid=retries.id)["retries"] == 1
+    assert sent(uuid=chain.id)["parent_id"] == chain.parent.id
+    assert sent(name="tasks.noop")["hostname"].startswith("gen")
+    assert not monitor.of("task-received")
+
+
 def test_none_without_heartbeat(umbel_worker, tasks, monitor):
     running = umbel_worker("-E", "-c", "1", "--without-heartbeat")
     result = tasks.add.delay(1, 1)

@@ -24,7 +24,7 @@ struct fixture : test_coordinator_fixture<> {
     auto options = life->options;
     options.queues = {queue_name{"q"}};
     broker = *connect_broker(url, options);
-    uut = sys.spawn(caller, life, calls);
+    uut = sys.spawn(caller, life, calls, caf::actor{});
     consume_messages();
   }
 
@@ -123,7 +123,7 @@ CAF_TEST(the next caller finds what came while there was none) {
   consume_messages();
   call("c");
   end("a", "SUCCESS");
-  uut = sys.spawn(caller, life, calls);
+  uut = sys.spawn(caller, life, calls, caf::actor{});
   round(); // its start
   round();
   CAF_CHECK_EQUAL(told.count("a"), 1u);
