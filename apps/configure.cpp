@@ -350,8 +350,8 @@ expected<settings> configure_settings(const options& given,
       = filesystem::name_folders(x.broker_url, to_broker_options(x));
     if (!folders)
       return error{folders.error().code, "broker_url: " + folders.error().what};
-    warnings.push_back("with filesystem:// there are no events, and Celery's "
-                       "clients need kombu 5.3 for remote control commands");
+    warnings.push_back("with filesystem:// Celery's clients need kombu 5.3 for "
+                       "remote control and events");
   }
   return loaded;
 }
@@ -425,8 +425,6 @@ expected<worker_config> configure_worker(const options& given,
   if (x.task_default_priority)
     warnings.push_back("task_default_priority is for clients: it has no effect "
                        "on a worker");
-  if (x.worker_send_task_events && !carries_events(x.broker_url))
-    warnings.push_back("there are no events over filesystem://: none are sent");
   if (given.without_heartbeat)
     config.heartbeat.reset();
   else

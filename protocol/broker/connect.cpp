@@ -67,10 +67,6 @@ connect_polled_broker(const std::string& url, const broker_options& options) {
                                       + "\" cannot be polled"};
 }
 
-bool carries_events(const std::string& url) {
-  return scheme_of(url) != "filesystem";
-}
-
 bool carries_gossip(const std::string& url) {
   return scheme_of(url) != "filesystem";
 }
@@ -91,7 +87,7 @@ subscribe(const std::string& url, const broker_options& options,
   if (sqlite::is_sqlite(scheme))
     return subscribe_sqlite(url, options, exchange, pattern);
   if (scheme == "filesystem")
-    return subscribe_filesystem(url, options, exchange);
+    return subscribe_filesystem(url, options, exchange, pattern);
   if (scheme == "memory")
     return subscribe_memory(url, options, exchange, pattern);
   return std::unique_ptr<subscription>{};

@@ -34,10 +34,6 @@ public:
   virtual void close() = 0;
 };
 
-/// Whether events are spoken over the broker at `url`: not through folders
-/// (filesystem://).
-bool carries_events(const std::string& url);
-
 /// Whether nodes hear each other over the broker at `url`, so that a subscription
 /// to commands can listen to the events of workers as well (`subscription::add`), and
 /// a node that starts can ask the others: not through folders (filesystem://).

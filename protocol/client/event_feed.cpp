@@ -7,13 +7,13 @@ namespace umbel {
 expected<event_feed> event_feed::connect(const std::string& url,
                                          broker_options options,
                                          content_rules rules) {
-  if (!carries_events(url))
-    return error{errc::unsupported, "over this broker there are no events"};
   options.node = node_name{"events" + std::to_string(::getpid())};
   options.queues.clear();
   auto opened = subscribe(url, options, event_exchange, "#");
   if (!opened)
     return opened.error();
+  if (!*opened)
+    return error{errc::unsupported, "over this broker there are no events"};
   return event_feed{std::move(*opened), std::move(rules)};
 }
 

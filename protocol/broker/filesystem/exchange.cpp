@@ -5,6 +5,7 @@
 #include "protocol/broker/memory/binding.hpp"
 #include "protocol/message/json.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <functional>
 
@@ -46,10 +47,10 @@ std::string text_of(const json::value& x) {
 }
 
 // kombu stores a topic's pattern as a regular expression beside the key that it is
-// made from; the key says it all.
+// made from; the key says it all. Events go through a topic, as on RabbitMQ.
 bool matches(const json::array& row, const std::string& exchange,
              const std::string& routing_key) {
-  if (is_fanout(exchange))
+  if (is_fanout(exchange) && text_of(row[1]).empty())
     return true;
   binding x{text_of(row[0]), !text_of(row[1]).empty(), {}};
   return x.matches(routing_key);
@@ -120,6 +121,34 @@ expected<void> unbind(const std::string& control, const std::string& exchange,
         return true;
       }
     return false;
+  });
+}
+
+std::string pattern_of(const std::string& key) {
+  std::string result{"^"};
+  for (auto c : key)
+    if (c == '#')
+      result += ".*?";
+    else if (c == '*')
+      result += ".*?[^\\.]";
+    else if (c == '.')
+      result += "\\.";
+    else
+      result += c;
+  return result + '$';
+}
+
+expected<void> unbind_all(const std::string& control,
+                          const std::string& exchange,
+                          const queue_name& queue) {
+  return change_table(control, exchange, [&](json::array& table) {
+    auto leads_there = [&](const json::value& row) {
+      return text_of(row.get_array()[2]) == queue.str();
+    };
+    auto end = std::remove_if(table.begin(), table.end(), leads_there);
+    auto changed = end != table.end();
+    table.erase(end, table.end());
+    return changed;
   });
 }
 

@@ -22,7 +22,15 @@ expected<void> unbind(const std::string& control, const std::string& exchange,
                       const std::string& key, const std::string& pattern,
                       const queue_name& queue);
 
-/// The queues that a message goes to. A fanout exchange serves all that are bound.
+/// A topic's key as kombu's regular expression: "worker.#" is "^worker\..*?$".
+std::string pattern_of(const std::string& key);
+
+/// Removes whatever leads to this queue.
+expected<void> unbind_all(const std::string& control,
+                          const std::string& exchange, const queue_name& queue);
+
+/// The queues that a message goes to. A fanout exchange serves all that are bound
+/// without a pattern.
 /// @returns `malformed` for a table that is none
 expected<std::set<queue_name>> route(const std::string& control,
                                      const std::string& exchange,

@@ -33,6 +33,9 @@ constexpr size_t reserve_max = 1'000;
 // As long as Celery keeps a command (control_queue_ttl).
 constexpr auto broadcast_time = std::chrono::seconds{300};
 
+// How often what nobody has taken is looked for.
+constexpr auto sweep_interval = std::chrono::seconds{10};
+
 // A file of a peer's that makes no sense is not yet complete while it is so young.
 constexpr auto completion_time = std::chrono::seconds{5};
 
@@ -277,7 +280,7 @@ expected<size_t> filesystem_broker::publish(const std::string& exchange,
   if (!queues)
     return queues.error();
   if (is_fanout(exchange))
-    sweep_mailboxes(*queues);
+    sweep_mailboxes(exchange, *queues);
   std::vector<outgoing_message> batch;
   for (auto& queue : *queues)
     batch.push_back({queue, priority, payload});
@@ -287,16 +290,26 @@ expected<size_t> filesystem_broker::publish(const std::string& exchange,
 }
 
 // Those who listened and were killed are still bound: what nobody has taken for so
-// long goes.
+// long goes, and the bindings of those who listened to events, which nobody will use
+// again. (Workers come back under their names.)
 void filesystem_broker::sweep_mailboxes(
-  const std::set<queue_name>& mailboxes) const {
+  const std::string& exchange, const std::set<queue_name>& mailboxes) {
+  auto time = std::chrono::steady_clock::now();
+  if (mailboxes.empty() || (swept_ && time < *swept_ + sweep_interval))
+    return;
+  swept_ = time;
   for (auto& name : list(where_.out)) {
     auto is_of = [&](auto& queue) { return read_name(name, queue).has_value(); };
-    if (std::ranges::none_of(mailboxes, is_of))
+    auto mailbox = std::ranges::find_if(mailboxes, is_of);
+    if (mailbox == mailboxes.end())
       continue;
     auto path = where_.out + '/' + name;
-    if (auto time = time_of(path); time && *time + broadcast_time < now())
-      ::unlink(path.c_str());
+    auto put = time_of(path);
+    if (!put || *put + broadcast_time >= now())
+      continue;
+    ::unlink(path.c_str());
+    if (exchange == exchange_of_events)
+      [[maybe_unused]] auto done = unbind_all(where_.control, exchange, *mailbox);
   }
 }
 

@@ -95,7 +95,8 @@ private:
                   const settlement& x);
   void put_away(filesystem::transaction& change, const entry& what,
                 const settlement& x);
-  void sweep_mailboxes(const std::set<queue_name>& mailboxes) const;
+  void sweep_mailboxes(const std::string& exchange,
+                       const std::set<queue_name>& mailboxes);
   void put(filesystem::transaction& change, const outgoing_message& x) const;
   void put_back(filesystem::transaction& change, const entry& what,
                 filesystem::place where,
@@ -113,6 +114,8 @@ private:
   size_t rotation_ = 0;
   bool looked_behind_ = false; ///< whether the predecessor's are all reclaimed
   bool drained_ = false;       ///< whether the last `reserve` found the end
+  /// When what nobody takes from mailboxes was looked for.
+  std::optional<std::chrono::steady_clock::time_point> swept_;
   std::map<std::string, int> foreign_; ///< steps of complete files of kombu's
 };
 

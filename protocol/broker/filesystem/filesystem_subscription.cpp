@@ -4,6 +4,7 @@
 #include "protocol/broker/filesystem/folders.hpp"
 #include "protocol/broker/filesystem/watch.hpp"
 #include "protocol/broker/wake_event.hpp"
+#include "protocol/message/envelope.hpp"
 #include "protocol/message/json.hpp"
 
 #include <algorithm>
@@ -22,22 +23,24 @@ using clock = std::chrono::steady_clock;
 class filesystem_subscription final : public subscription {
 public:
   filesystem_subscription(folders where, watch arrivals, wake_event wake,
-                          std::string exchange, queue_name queue)
+                          std::string exchange, std::string key,
+                          queue_name queue)
       : where_(std::move(where)), arrivals_(std::move(arrivals)),
         wake_(std::move(wake)), exchange_(std::move(exchange)),
-        queue_(std::move(queue)) {
+        key_(std::move(key)), queue_(std::move(queue)) {
   }
 
   ~filesystem_subscription() override {
     // If it fails, what comes is swept (filesystem_broker::publish).
-    [[maybe_unused]] auto done = unbind(where_.control, exchange_, "", "", queue_);
+    [[maybe_unused]] auto done = unbind(where_.control, exchange_, key_,
+                                        pattern(), queue_);
     forget_all();
   }
 
   /// What was broadcast to an earlier life of this node is missed.
   expected<void> begin() {
     forget_all();
-    return filesystem::bind(where_.control, exchange_, "", "", queue_);
+    return filesystem::bind(where_.control, exchange_, key_, pattern(), queue_);
   }
 
   expected<std::optional<std::string>>
@@ -64,6 +67,10 @@ public:
   }
 
 private:
+  std::string pattern() const {
+    return key_.empty() ? std::string{} : pattern_of(key_);
+  }
+
   std::vector<message_file> look() const {
     std::vector<message_file> result;
     for (auto& name : list(where_.in))
@@ -96,6 +103,7 @@ private:
   watch arrivals_;
   wake_event wake_;
   std::string exchange_;
+  std::string key_; ///< of a topic; empty: a fanout exchange
   queue_name queue_;
   std::atomic<bool> closed_ = false;
 };
@@ -104,7 +112,7 @@ private:
 
 expected<std::unique_ptr<subscription>>
 subscribe_filesystem(const std::string& url, const broker_options& options,
-                     const std::string& exchange) {
+                     const std::string& exchange, const std::string& pattern) {
   auto where = open_folders(url, options);
   if (!where)
     return where.error();
@@ -114,10 +122,11 @@ subscribe_filesystem(const std::string& url, const broker_options& options,
   auto wake = wake_event::make();
   if (!wake)
     return wake.error();
-  // As Celery calls a worker's mailbox.
-  queue_name queue{options.node.str() + '.' + exchange};
+  // As Celery calls a worker's mailbox, and a listener to events.
+  queue_name queue{pattern.empty() ? options.node.str() + '.' + exchange
+                                   : exchange + '.' + make_uuid()};
   auto result = std::make_unique<filesystem_subscription>(
-    std::move(*where), std::move(*arrivals), std::move(*wake), exchange,
+    std::move(*where), std::move(*arrivals), std::move(*wake), exchange, pattern,
     std::move(queue));
   if (auto done = result->begin(); !done)
     return done.error();

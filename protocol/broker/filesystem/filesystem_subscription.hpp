@@ -1,4 +1,4 @@
-// Hears what is broadcast over folders: commands to workers.
+// Hears what is broadcast over folders: commands to workers, and events.
 //
 // As kombu 5.3 and later do it: whoever listens has a queue of his own that is bound to
 // the exchange in its table, and whoever broadcasts puts a file into each bound queue.
@@ -12,6 +12,6 @@ namespace umbel {
 /// @returns errors as `connect_broker`
 expected<std::unique_ptr<subscription>>
 subscribe_filesystem(const std::string& url, const broker_options& options,
-                     const std::string& exchange);
+                     const std::string& exchange, const std::string& pattern);
 
 } // namespace umbel

@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr auto control_exchange = "celery.pidbox";
+constexpr auto event_exchange = "celeryev";
 constexpr auto patience = std::chrono::milliseconds{10'000};
 
 class folder_fixture {
@@ -308,8 +309,41 @@ CAF_TEST(broadcasts_to_one_who_was_killed_do_not_pile_up) {
   CAF_CHECK_EQUAL(left(), 3u);
   for (auto& name : filesystem::list(world.where().out))
     filesystem::set_time(world.where().out + '/' + name, now() - 10min);
+  x = world.connect("b@h"); // the other one has just looked
   say();
   CAF_CHECK_EQUAL(left(), 1u);
+}
+
+CAF_TEST(events_go_to_those_who_want_their_kind) {
+  auto x = world.connect("a@h");
+  auto say = [&](const char* key) {
+    return x->publish(event_exchange, key, '"' + std::string{key} + '"', 0)
+      .value();
+  };
+  auto heard = [](subscription& from) {
+    return from.next(0ms).value().value_or("(nothing)");
+  };
+  CAF_CHECK_EQUAL(say("worker.online"), 0u);
+  auto all = subscribe(world.url(), world.options("one@h"), event_exchange, "#")
+               .value();
+  auto workers = subscribe(world.url(), world.options("two@h"), event_exchange,
+                           "worker.#")
+                   .value();
+  CAF_CHECK_EQUAL(say("task.multi"), 1u);
+  CAF_CHECK_EQUAL(say("worker.heartbeat"), 2u);
+  CAF_CHECK_EQUAL(heard(*all), R"("task.multi")");
+  CAF_CHECK_EQUAL(heard(*all), R"("worker.heartbeat")");
+  CAF_CHECK_EQUAL(heard(*workers), R"("worker.heartbeat")");
+  // As kombu 5.3 has it in its table.
+  auto table = text_of(world.where().control + "/celeryev.exchange");
+  CAF_CHECK(table.find(R"(["worker.#","^worker\\..*?$","celeryev.)")
+            != std::string::npos);
+  // One who was killed is forgotten with what he has not read.
+  say("task.multi");
+  for (auto& name : filesystem::list(world.where().out))
+    filesystem::set_time(world.where().out + '/' + name, now() - 10min);
+  world.connect("b@h")->publish(event_exchange, "task.multi", "1", 0).value();
+  CAF_CHECK_EQUAL(say("task.multi"), 0u);
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()
