@@ -27,6 +27,10 @@ void log_outcome(const request& r, const outcome& x) {
                    x.summary);
       break;
     case outcome_kind::failure:
+      if (x.expected) {
+        spdlog::info("Task {} raised expected: {}", r.display_name(), x.summary);
+        break;
+      }
       spdlog::error("Task {} raised unexpected: {}\n{}", r.display_name(),
                     x.summary, x.traceback);
       break;

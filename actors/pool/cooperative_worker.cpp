@@ -1,5 +1,6 @@
 #include "actors/pool/cooperative_worker.hpp"
 
+#include "actors/pool/pool_sink.hpp"
 #include "actors/pool/runtime_thread.hpp"
 #include "protocol/task/library.hpp"
 
@@ -72,7 +73,7 @@ expected<child_factory>
 cooperative_children(const std::vector<std::string>& libraries,
                      runner_settings settings,
                      std::shared_ptr<task_caller> calls) {
-  auto tasks = load_libraries(libraries);
+  auto tasks = load_libraries(libraries, log_complaint);
   if (!tasks)
     return tasks.error();
   auto shared = std::make_shared<shared_parts>(std::move(*tasks),

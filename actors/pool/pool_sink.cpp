@@ -27,4 +27,8 @@ void pool_sink::log(uint64_t, uint8_t level, std::string_view text) {
               "{}", text);
 }
 
+void log_complaint(const std::string& line) {
+  spdlog::error("{}", line);
+}
+
 } // namespace umbel

@@ -22,4 +22,7 @@ private:
   uint64_t child_;
 };
 
+/// What the libraries of this process have to be blamed for.
+void log_complaint(const std::string& line);
+
 } // namespace umbel

@@ -24,8 +24,9 @@ namespace {
 
 constexpr int parent_socket = 3;
 
-/// A level of the child protocol.
+// Levels of the child protocol.
 constexpr uint8_t warning = 3;
+constexpr uint8_t error_level = 4;
 
 umbel::connection* the_parent = nullptr;
 
@@ -76,6 +77,11 @@ void fail(umbel::connection& parent, const umbel::error& x) {
   parent.send(umbel::frame::failed{x.what});
 }
 
+/// For functions of the libraries' own that have thrown.
+void complain(const std::string& line) {
+  the_parent->log(0, error_level, line);
+}
+
 template <class Frame>
 std::string encoded(const Frame& x) {
   std::string result;
@@ -121,12 +127,22 @@ int main(int argc, char** argv) {
     fail(parent, settings.error());
     return EXIT_FAILURE;
   }
+  auto& signals = tasks.signals();
+  std::string complaint; // a fork server has no other way to say it
+  umbel::tell_process(signals.worker_init, "worker_init",
+                      [&](const std::string& line) {
+                        complaint = line;
+                        if (!forks)
+                          complain(line);
+                      });
   static auto& runner = *new umbel::task_runner{tasks, std::move(*settings),
                                                 &parent};
   auto hello = encoded(umbel::frame::hello{"c++", tasks.options()});
   if (forks) {
-    if (auto why = umbel::obstacle_to_fork(before); !why.empty()) {
-      parent.log(0, warning, why);
+    if (complaint.empty())
+      complaint = umbel::obstacle_to_fork(before);
+    if (!complaint.empty()) {
+      parent.log(0, warning, complaint);
       return EXIT_SUCCESS;
     }
     auto brief = encoded(umbel::frame::hello{"c++", {}});
@@ -134,9 +150,13 @@ int main(int argc, char** argv) {
     if (umbel::serve_forks(argv))
       hello = brief;
   }
+  umbel::tell_process(signals.worker_process_init, "worker_process_init",
+                      complain);
   parent.send_bytes(hello);
   parent.start_watcher([](uint64_t job) { runner.interrupt(job); });
   while (auto job = parent.next())
     parent.finish(runner.run(job->id, job->payload, parent));
+  umbel::tell_process(signals.worker_process_shutdown,
+                      "worker_process_shutdown", complain);
   return EXIT_SUCCESS;
 }

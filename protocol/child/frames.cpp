@@ -176,6 +176,7 @@ expected<from_child> read_outcome(reader& from) {
   x.job = from.integer<uint64_t>();
   auto kind = from.integer<uint8_t>();
   x.kind = static_cast<outcome_kind>(kind);
+  x.expected = from.integer<uint8_t>() != 0;
   x.runtime = std::chrono::microseconds{from.integer<int64_t>()};
   x.document = from.string();
   x.summary = from.string();
@@ -242,6 +243,7 @@ void append(std::string& out, const outcome& x) {
   writer to{out, type::outcome};
   to.integer(x.job)
       .integer(static_cast<uint8_t>(x.kind))
+      .integer(static_cast<uint8_t>(x.expected))
       .integer(static_cast<int64_t>(x.runtime.count()))
       .string(x.document)
       .string(x.summary)

@@ -74,6 +74,13 @@ public:
     return message_.headers;
   }
 
+  /// One of them, such as the caller's own: `apply_async(headers={"tenant": "acme"})`.
+  /// Null if there is none.
+  json::value header(std::string_view name) const {
+    auto* x = message_.headers.if_contains(name);
+    return x ? *x : json::value{};
+  }
+
   /// The node that runs this: "celery@host".
   const std::string& hostname() const noexcept {
     return settings_.node;

@@ -39,6 +39,38 @@ bool task_definition::retries_on(const std::exception_ptr& x) const {
                       matches);
 }
 
+bool task_definition::expects(const std::exception_ptr& x) const {
+  return std::any_of(throws_.begin(), throws_.end(),
+                     [&](matcher is) { return is(x); });
+}
+
+task_definition&
+task_definition::before_start(std::function<void(context&)> f) {
+  hooks_.before_start = std::move(f);
+  return *this;
+}
+
+task_definition& task_definition::on_success(
+    std::function<void(context&, const json::value&)> f) {
+  hooks_.on_success = std::move(f);
+  return *this;
+}
+
+task_definition& task_definition::on_failure(task_hooks::failure_handler f) {
+  hooks_.on_failure = std::move(f);
+  return *this;
+}
+
+task_definition& task_definition::on_retry(task_hooks::failure_handler f) {
+  hooks_.on_retry = std::move(f);
+  return *this;
+}
+
+task_definition& task_definition::after_return(task_hooks::state_handler f) {
+  hooks_.after_return = std::move(f);
+  return *this;
+}
+
 task_definition& task_definition::acks_late(bool x) {
   options_.acks_late = x;
   return *this;

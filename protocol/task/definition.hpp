@@ -2,6 +2,7 @@
 #pragma once
 
 #include "protocol/task/callable.hpp"
+#include "protocol/task/hooks.hpp"
 #include "protocol/task/options.hpp"
 
 #include <chrono>
@@ -36,6 +37,13 @@ public:
 
   /// Whether this exception shall lead to a retry. @pre x is not null
   bool retries_on(const std::exception_ptr& x) const;
+
+  /// Whether it is one that the task is known to throw. @pre x is not null
+  bool expects(const std::exception_ptr& x) const;
+
+  const task_hooks& hooks() const noexcept {
+    return hooks_;
+  }
 
   // -- acknowledgement --------------------------------------------------------
 
@@ -106,6 +114,35 @@ public:
   /// Wait a random time up to the backoff's (default true).
   task_definition& retry_jitter(bool x = true);
 
+  // -- exceptions ---------------------------------------------------------------
+
+  /// These are expected: the task fails as with any other, but the log says so
+  /// in one line, at level INFO.
+  template <class... Ts>
+  task_definition& throws() {
+    (throws_.push_back(&is_a<Ts>), ...);
+    return *this;
+  }
+
+  // -- handlers: see task_hooks -------------------------------------------------
+
+  /// Called before each run; what it throws is the end of the run.
+  task_definition& before_start(std::function<void(context&)> f);
+
+  task_definition&
+  on_success(std::function<void(context&, const json::value& result)> f);
+
+  /// Not called where no process is left to do so: when it died, or was killed
+  /// at the hard time limit.
+  task_definition& on_failure(task_hooks::failure_handler f);
+
+  /// @param f gets what `retry` was given as its cause, or celery's Retry
+  task_definition& on_retry(task_hooks::failure_handler f);
+
+  /// Called after SUCCESS and FAILURE, after the handler for that.
+  /// @param f gets the state, and the result or the exception's document
+  task_definition& after_return(task_hooks::state_handler f);
+
 private:
   using matcher = bool (*)(const std::exception_ptr&);
 
@@ -124,6 +161,8 @@ private:
   task_function run_;
   std::vector<matcher> autoretry_for_;
   std::vector<matcher> dont_autoretry_for_;
+  std::vector<matcher> throws_;
+  task_hooks hooks_;
 };
 
 } // namespace umbel

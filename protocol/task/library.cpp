@@ -149,12 +149,20 @@ load_library(registry& to, const std::string& path,
 }
 
 expected<std::shared_ptr<const registry>>
-load_libraries(const std::vector<std::string>& paths) {
-  auto tasks = std::make_shared<registry>();
+load_libraries(const std::vector<std::string>& paths,
+               const std::function<void(const std::string&)>& complain) {
+  std::shared_ptr<registry> tasks{new registry, [complain](registry* x) {
+    tell_process(x->signals().worker_process_shutdown, "worker_process_shutdown",
+                 complain);
+    delete x;
+  }};
   add_builtin_tasks(*tasks);
   for (auto& path : paths)
     if (auto loaded = load_library(*tasks, path); !loaded)
       return loaded.error();
+  auto& signals = tasks->signals();
+  tell_process(signals.worker_init, "worker_init", complain);
+  tell_process(signals.worker_process_init, "worker_process_init", complain);
   return std::shared_ptr<const registry>{std::move(tasks)};
 }
 

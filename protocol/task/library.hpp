@@ -23,10 +23,14 @@ expected<void>
 load_library(registry& to, const std::string& path,
              const std::function<void(const error&)>& last_words = {});
 
-/// The tasks of several libraries, for threads of this process.
+/// The tasks of several libraries, for threads of this process. Tells the
+/// libraries that they are loaded, and when the registry goes that there are no
+/// more tasks (task_signals).
+/// @param complain gets a line for each function of theirs that has thrown then
 /// @returns as `load_library`
 expected<std::shared_ptr<const registry>>
-load_libraries(const std::vector<std::string>& paths);
+load_libraries(const std::vector<std::string>& paths,
+               const std::function<void(const std::string&)>& complain);
 
 /// The path of the task library that an operator means by `app`: a path is
 /// taken as it is, a name such as "tasks" is libtasks.so in one of `folders`.

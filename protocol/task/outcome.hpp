@@ -45,6 +45,8 @@ struct outcome {
   /// retry: "Retry in 1s: " and that repr; reject, requeue, malformed: why.
   std::string summary;
   std::string traceback; ///< failure and retry only
+  /// Failure only: by an exception that the task is known to throw.
+  bool expected = false;
   /// Follow-up messages. An empty queue is the one that the job came from: a
   /// message that came through a named exchange does not tell its queue.
   std::vector<outgoing_message> publish;

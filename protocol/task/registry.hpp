@@ -54,6 +54,16 @@ public:
   /// All tasks, ordered by name.
   std::vector<task_options> options() const;
 
+  /// Functions of the author's to be called when something happens here:
+  /// `app.signals().worker_process_init.connect(connect_to_database);`
+  task_signals& signals() noexcept {
+    return signals_;
+  }
+
+  const task_signals& signals() const noexcept {
+    return signals_;
+  }
+
   size_t size() const noexcept {
     return tasks_.size();
   }
@@ -66,6 +76,7 @@ private:
 
   std::map<std::string, std::unique_ptr<task_definition>, std::less<>> tasks_;
   std::deque<periodic_task> periodic_;
+  task_signals signals_;
 };
 
 } // namespace umbel

@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
 #include <random>
 #include <stdexcept>
 
@@ -20,9 +22,11 @@ using clock = std::chrono::steady_clock;
 
 struct task_runner::call {
   call(uint64_t job, task_message&& received, const task_definition& task,
-       state_sink& sink, const runner_settings& settings, interruption& stop)
+       const task_signals& signals, state_sink& sink,
+       const runner_settings& settings, interruption& stop)
       : job(job), message(std::move(received)), task(task), sink(sink),
-        self(job, message, task.options(), settings, sink, stop) {
+        self(job, message, task.options(), settings, sink, stop),
+        hooks(task.hooks(), signals, self) {
   }
 
   const uint64_t job;
@@ -31,6 +35,8 @@ struct task_runner::call {
   state_sink& sink;
   const clock::time_point since = clock::now();
   context self;
+  run_hooks hooks;
+  run_end how_ended; ///< for the hooks
   std::optional<coroutine> body; ///< unless it is a plain function
 
   /// How log lines and tracebacks name the run.
@@ -119,7 +125,7 @@ std::optional<outcome> task_runner::start(uint64_t job,
   auto* found = tasks_.find(message->header.task);
   current_ =
       std::make_unique<call>(job, std::move(*message), found ? *found : nothing,
-                             sink, settings_, stop_);
+                             tasks_.signals(), sink, settings_, stop_);
   auto& x = *current_;
   if (!found)
     return end(failed_with(x, not_registered(x.message.header.task)));
@@ -137,6 +143,7 @@ std::optional<outcome> task_runner::begin(call& x, end_handler on_end) {
   try {
     started(x);
     context::scope active{x.self};
+    x.hooks.begin();
     auto result = x.task.run(x.self, x.message.args, x.message.kwargs);
     if (auto* value = std::get_if<json::value>(&result)) {
       stop_.end();
@@ -163,7 +170,17 @@ std::optional<outcome> task_runner::begin(call& x, end_handler on_end) {
   }
 }
 
+/// What is started now is no longer the task's, but its hooks'.
+void task_runner::tell_end(call& x, outcome& to) {
+  x.self.started() = {};
+  x.hooks.end(x.how_ended);
+  auto& started = x.self.started();
+  std::ranges::move(started.publish, std::back_inserter(to.publish));
+  std::ranges::move(started.groups, std::back_inserter(to.workflow.groups));
+}
+
 outcome task_runner::end(outcome x) {
+  tell_end(*current_, x);
   x.job = current_->job;
   x.runtime = std::chrono::duration_cast<std::chrono::microseconds>(
       clock::now() - current_->since);
@@ -245,20 +262,25 @@ outcome task_runner::succeeded(call& x, json::value result) {
     document.result = std::move(result);
     document.children = std::move(next.children);
     to.document = to_document(document, settings_.result_serializer);
+    result = std::move(document.result);
   }
   if (auto size = bytes_of(to); size > outcome_bytes_max)
     return failed(x, std::make_exception_ptr(std::length_error(fmt::format(
                          "a result of {} bytes with its follow-up messages; at "
                          "most {} are possible",
                          size, outcome_bytes_max))));
+  x.how_ended = {"SUCCESS", std::move(result), {}};
   return to;
 }
 
-outcome task_runner::failed(const call& x, const std::exception_ptr& cause) {
-  return failed_with(x, describe_exception(cause, x.name()));
+outcome task_runner::failed(call& x, const std::exception_ptr& cause) {
+  auto to = failed_with(x, describe_exception(cause, x.name()));
+  to.expected = x.task.expects(cause);
+  return to;
 }
 
-outcome task_runner::failed_with(const call& x, const exception_info& info) {
+outcome task_runner::failed_with(call& x, const exception_info& info) {
+  x.how_ended = {"FAILURE", {}, info};
   outcome to;
   to.kind = outcome_kind::failure;
   to.summary = info.repr();
@@ -278,7 +300,7 @@ outcome task_runner::failed_with(const call& x, const exception_info& info) {
   return to;
 }
 
-outcome task_runner::again(const call& x, const umbel::retry& how) {
+outcome task_runner::again(call& x, const umbel::retry& how) {
   outcome to;
   to.kind = outcome_kind::retry;
   std::optional<exception_info> cause;
@@ -287,6 +309,9 @@ outcome task_runner::again(const call& x, const umbel::retry& how) {
   to.summary = humanize(how, cause ? &*cause : nullptr);
   to.traceback = cause ? cause->traceback
                        : fmt::format("  In task {}\n{}", x.name(), to.summary);
+  x.how_ended = {"RETRY", {}, {}};
+  x.how_ended.why = cause.value_or(
+      exception_info{"Retry", {to.summary}, "celery.exceptions", ""});
   auto eta = how.eta;
   if (!eta && how.countdown.count() > 0)
     eta = now() + how.countdown;
@@ -325,11 +350,13 @@ outcome task_runner::threw(call& x, const std::exception_ptr& cause) {
   } catch (const umbel::retry& how) {
     return again(x, how);
   } catch (umbel::reject& how) {
+    x.how_ended = {"REJECTED", {}, {}};
     outcome to;
     to.kind = how.requeue ? outcome_kind::requeue : outcome_kind::reject;
     to.summary = std::move(how.reason);
     return to;
   } catch (const umbel::ignore&) {
+    x.how_ended = {"IGNORED", {}, {}};
     outcome to;
     to.kind = outcome_kind::ignore;
     return to;

@@ -75,14 +75,15 @@ private:
 
   std::optional<outcome> begin(call& x, end_handler on_end);
   outcome end(outcome x);
+  void tell_end(call& x, outcome& to);
   std::exception_ptr interruption_of_task();
   void interrupt_wait();
   outcome expired(const call& x);
   void started(const call& x);
   outcome succeeded(call& x, json::value result);
-  outcome failed(const call& x, const std::exception_ptr& cause);
-  outcome failed_with(const call& x, const exception_info& info);
-  outcome again(const call& x, const umbel::retry& how);
+  outcome failed(call& x, const std::exception_ptr& cause);
+  outcome failed_with(call& x, const exception_info& info);
+  outcome again(call& x, const umbel::retry& how);
   outcome threw(call& x, const std::exception_ptr& cause);
   bool ignores_result(const call& x) const;
   bool stores_errors(const call& x) const;

@@ -65,7 +65,8 @@ def decode(frame: bytes) -> dict:
         out = {"frame": "failed", "reason": x.string()}
     elif kind == OUTCOME:
         out = {"frame": "outcome", "job": x.integer("Q"),
-               "kind": KINDS[x.integer("B")], "runtime": x.integer("q"),
+               "kind": KINDS[x.integer("B")],
+               "expected": bool(x.integer("B")), "runtime": x.integer("q"),
                "document": x.string(), "summary": x.string(),
                "traceback": x.string()}
         out["document"] = json.loads(out["document"] or "null")

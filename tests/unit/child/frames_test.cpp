@@ -37,6 +37,7 @@ outcome some_outcome() {
   outcome x;
   x.job = 0x0102030405060708;
   x.kind = outcome_kind::retry;
+  x.expected = true;
   x.runtime = std::chrono::microseconds{1234567};
   x.document = "{}";
   x.summary = "Retry in 1s";
@@ -131,6 +132,7 @@ CAF_TEST(outcomes) {
   auto back = to_parent<outcome>(encoded(some_outcome()));
   CAF_CHECK_EQUAL(back.job, 0x0102030405060708u);
   CAF_CHECK(back.kind == outcome_kind::retry);
+  CAF_CHECK(back.expected);
   CAF_CHECK_EQUAL(back.runtime.count(), 1234567);
   CAF_CHECK_EQUAL(back.document, "{}");
   CAF_CHECK_EQUAL(back.summary, "Retry in 1s");

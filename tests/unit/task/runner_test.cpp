@@ -1,6 +1,7 @@
 #define CAF_SUITE runner
 
 #include "tests/unit/dsl.hpp"
+#include "tests/unit/task/recording_sink.hpp"
 
 #include "protocol/task/runner.hpp"
 #include "protocol/task/task.hpp"
@@ -24,20 +25,6 @@ struct unlucky {
   friend void tag_invoke(json::value_from_tag, json::value&, const unlucky&) {
     throw std::invalid_argument("no JSON");
   }
-};
-
-/// Keeps what tasks send while they run.
-struct recording_sink : state_sink {
-  void state(uint64_t job, std::string document) override {
-    states.emplace_back(job, std::move(document));
-  }
-
-  void log(uint64_t, uint8_t level, std::string_view text) override {
-    lines.push_back(std::to_string(level) + " " + std::string{text});
-  }
-
-  std::vector<std::pair<uint64_t, std::string>> states;
-  std::vector<std::string> lines;
 };
 
 struct fixture {

@@ -1,0 +1,54 @@
+// Tasks with hooks, signals and options of their own, for
+// test_task_features.py. What they say is seen in the worker's log.
+#include <umbel/task.hpp>
+
+#include <cstdio>
+#include <stdexcept>
+#include <string>
+
+#include <unistd.h>
+
+namespace {
+
+struct out_of_stock : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+void say(const char* what) {
+  std::fprintf(stderr, "features: %s in %d\n", what, getpid());
+}
+
+std::string order(umbel::context& self, int count) {
+  if (count > 10)
+    throw out_of_stock("only 10");
+  return self.header("tenant").is_null() ? "nobody"
+                                         : self.header("tenant").as_string().c_str();
+}
+
+} // namespace
+
+UMBEL_TASKS(app) {
+  app.task("features.order", order, "count")
+      .throws<out_of_stock>()
+      .before_start([](umbel::context&) { umbel::log_info("hook before_start"); })
+      .on_success([](umbel::context&, const umbel::json::value&) {
+        umbel::log_info("hook on_success");
+      })
+      .on_failure([](umbel::context& self, const umbel::exception_info& why) {
+        umbel::log_info("hook on_failure {}", why.repr());
+        self.start({.task = "features.note", .args = {self.id()}});
+      })
+      .after_return([](umbel::context&, std::string_view state,
+                       const umbel::json::value&) {
+        umbel::log_info("hook after_return {}", state);
+      });
+  app.task(
+      "features.note",
+      [](const std::string& x) { umbel::log_info("noted {}", x); }, "x");
+  app.task("features.pid", [] { return getpid(); });
+  auto& told = app.signals();
+  told.worker_init.connect([] { say("worker_init"); });
+  told.worker_process_init.connect([] { say("worker_process_init"); });
+  told.worker_process_shutdown.connect([] { say("worker_process_shutdown"); });
+  told.worker_process_init.connect([] { throw std::runtime_error("no database"); });
+}
