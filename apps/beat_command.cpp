@@ -32,7 +32,8 @@ constexpr std::chrono::seconds launch_patience{30};
 /// All of them delete their results by themselves.
 constexpr std::string_view expiring_stores[]
   = {"redis", "rediss", "redis+socket", "unix", "sqlite",
-     "sqla+sqlite", "sqlalchemy+sqlite", "memory", "disabled", "rpc"};
+     "sqla+sqlite", "sqlalchemy+sqlite", "memory", "disabled", "rpc",
+     "amqp", "amqps", "pyamqp", "librabbitmq"};
 
 /// Celery's default, in each of the forms that it takes.
 constexpr std::string_view known_schedulers[]

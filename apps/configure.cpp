@@ -341,7 +341,7 @@ expected<settings> configure_settings(const options& given,
   if (auto done =
           check_url("result_backend", x.result_backend,
                     {"redis", "redis+socket", "unix", "sqlite", "file", "memory",
-                     "rpc", "disabled"});
+                     "amqp", "rpc", "disabled"});
       !done)
     return done.error();
   if (x.broker_url.starts_with("filesystem://")) {

@@ -1,6 +1,7 @@
 #include "actors/consumer/writer.hpp"
 
 #include "actors/supervision/supervision_errc.hpp"
+#include "protocol/backend/amqp/amqp_result_store.hpp"
 #include "protocol/backend/rpc/rpc_result_store.hpp"
 #include "protocol/broker/polled.hpp"
 #include "protocol/message/envelope.hpp"
@@ -65,6 +66,13 @@ void writer_state::look_at_lease() {
                           + " had ended, and others have what it covered"));
 }
 
+expected<std::unique_ptr<result_store>> writer_state::open_results() {
+  auto& url = life->result_url;
+  if (amqp::is_amqp(url.substr(0, url.find("://"))))
+    return amqp::amqp_result_store::open(url, life->options, life->results);
+  return connect_result_store(url, life->options.results);
+}
+
 void writer_state::connect() {
   begin_anew();
   auto opened = connect_broker(life->broker_url, life->options);
@@ -74,7 +82,7 @@ void writer_state::connect() {
   if (is_rpc(life->result_url)) {
     results = std::make_unique<rpc_result_store>(*connection, life->results);
   } else if (!connection->stores_results()) {
-    auto store = connect_result_store(life->result_url, life->options.results);
+    auto store = open_results();
     if (!store)
       return fail_to_connect(store.error());
     results = std::move(*store);

@@ -43,6 +43,7 @@ namespace umbel {
 struct writer_state {
   static inline const char* name = "writer";
 
+  expected<std::unique_ptr<result_store>> open_results();
   void connect();
   void on_delayed(timestamp due);
   void add(const settle_batch& x);

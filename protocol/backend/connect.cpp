@@ -9,6 +9,7 @@
 #include "protocol/backend/rpc/rpc_result_store.hpp"
 #include "protocol/backend/sqlite/sqlite_result_listener.hpp"
 #include "protocol/backend/sqlite/sqlite_result_store.hpp"
+#include "protocol/broker/amqp/address.hpp"
 #include "protocol/broker/sqlite/address.hpp"
 
 namespace umbel {
@@ -27,13 +28,20 @@ error unknown_scheme(const std::string& url, const std::string& scheme) {
           "result backend URL: " + shown
               + " is not a known scheme; use redis://host:port/db, "
                 "redis+socket:///path, sqlite:///path, file:///folder, "
-                "memory://name, rpc:// or disabled://"};
+                "memory://name, amqp://host/vhost, rpc:// or disabled://"};
 }
 
 error kept_nowhere() {
   return {errc::unsupported, "with rpc:// a result is sent to whoever has sent "
                              "the task, and kept nowhere: it cannot be waited "
                              "for from here"};
+}
+
+/// What the writer of a worker opens itself.
+error written_only() {
+  return {errc::unsupported, "with amqp:// results are messages for whoever has "
+                             "sent the task: they cannot be waited for from "
+                             "here"};
 }
 
 } // namespace
@@ -47,6 +55,8 @@ connect_result_store(const std::string& url,
     return result{std::make_unique<disabled_result_store>()};
   if (is_rpc(url))
     return kept_nowhere();
+  if (amqp::is_amqp(scheme))
+    return written_only();
   if (is_redis(scheme))
     return connect_redis_result_store(url, options);
   if (scheme == "memory")
@@ -67,6 +77,8 @@ connect_result_listener(const std::string& url,
                                     "results at"};
   if (is_rpc(url))
     return kept_nowhere();
+  if (amqp::is_amqp(scheme))
+    return written_only();
   if (scheme == "memory")
     return connect_memory_result_listener(url, options);
   if (is_redis(scheme))

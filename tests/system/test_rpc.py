@@ -1,5 +1,7 @@
 """Results as messages to the client's own queue: backend="rpc://"."""
 
+import json
+
 import pytest
 
 from harness.waiting import eventually
@@ -88,3 +90,28 @@ def test_no_queue_is_made_for_a_client_that_has_gone(umbel_worker, rpc, broker):
     eventually(broker.idle)
     if broker.name == "amqp":
         assert "gone" not in broker.queues()
+
+
+@pytest.mark.parametrize("made_before", [{}, {"x-expires": 60_000}])
+def test_a_queue_for_each_task(umbel_worker, rpc, broker, made_before):
+    """backend="amqp://": what a client of Celery 4 declares and receives."""
+    if broker.name != "amqp":
+        pytest.skip("is about RabbitMQ")
+    umbel_worker(backend=broker.url, config={"task_track_started": True})
+    with broker.server.connect(broker.virtual_host) as connection:
+        channel = connection.channel()
+
+        def declare(arguments):
+            # RabbitMQ refuses it if the queue is there and is otherwise.
+            channel.queue_declare("abc", durable=True, auto_delete=True, arguments=arguments)
+
+        if made_before:
+            declare(made_before)
+        rpc().send_task("tasks.add", (1, 2), task_id="a-b-c")
+        eventually(lambda: broker.queued("abc") == 2)
+        declare(made_before or {"x-expires": 86_400_000})
+        channel.exchange_declare("celeryresults", "direct", passive=True)
+        documents = [json.loads(channel.basic_get("abc").body) for _ in range(2)]
+    assert [x["status"] for x in documents] == ["STARTED", "SUCCESS"]
+    assert documents[1]["result"] == 3
+    eventually(lambda: broker.queued() == 0)
