@@ -19,8 +19,9 @@ namespace {
 using connect_atom = caf::atom_constant<caf::atom("connect")>;
 using flush_atom = caf::atom_constant<caf::atom("flush")>;
 
-bool has_results(const settlement& x) {
-  return x.result || !x.workflow.results.empty();
+/// Whether something is stored before it is settled.
+bool writes_elsewhere(const settlement& x) {
+  return x.result || !x.workflow.empty();
 }
 
 } // namespace
@@ -123,57 +124,90 @@ void writer_state::add(const settle_batch& x) {
   }
 }
 
-void writer_state::store_results(std::vector<settlement>& batch) {
+/// What was lost is no longer this worker's to write.
+bool writer_state::drop_lost(std::vector<settlement>& batch) {
   std::vector<delivery_tag> fenced;
   for (auto& x : batch)
-    if (has_results(x) && x.how != disposition::none)
+    if (writes_elsewhere(x) && x.how != disposition::none)
       fenced.push_back(x.tag);
   auto owned = connection->owned(fenced);
-  if (!owned)
-    return fail(owned.error());
-  std::vector<result_record> records;
-  size_t i = 0;
-  for (auto& x : batch) {
-    if (!has_results(x))
-      continue;
-    auto more = std::exchange(x.workflow.results, {});
-    if (x.how == disposition::none || (*owned)[i++]) {
-      if (x.result)
-        records.push_back(std::move(*x.result));
-      std::ranges::move(more, std::back_inserter(records));
-    }
-    x.result.reset();
+  if (!owned) {
+    fail(owned.error());
+    return false;
   }
-  if (!records.empty())
-    check(results->store(records));
+  size_t i = 0;
+  for (auto& x : batch)
+    if (writes_elsewhere(x) && x.how != disposition::none && !(*owned)[i++]) {
+      x.result.reset();
+      x.workflow = {};
+    }
+  return true;
 }
 
-void writer_state::leave_out_chords(std::vector<settlement>& batch) {
-  bool any = false;
+bool writer_state::store_results(std::vector<settlement>& batch) {
+  std::vector<result_record> records;
   for (auto& x : batch) {
-    any = any || !x.workflow.groups.empty() || !x.workflow.parts.empty();
-    x.workflow.groups.clear();
-    x.workflow.parts.clear();
+    if (x.result)
+      records.push_back(std::move(*x.result));
+    x.result.reset();
+    std::ranges::move(x.workflow.results, std::back_inserter(records));
+    x.workflow.results.clear();
   }
-  if (any && !std::exchange(life->told_of_chords, true))
-    spdlog::warn("chords are counted only if results are in the Redis database "
-                 "of the broker; here, only those work that clients poll with "
-                 "celery.chord_unlock");
+  return records.empty() || check(results->store(records));
+}
+
+bool writer_state::count_chords(std::vector<settlement>& batch,
+                                std::vector<chord_part>& ended) {
+  std::vector<group_record> groups;
+  std::vector<chord_part> parts;
+  std::vector<settlement*> of;
+  for (auto& x : batch) {
+    std::ranges::move(x.workflow.groups, std::back_inserter(groups));
+    for (auto& part : x.workflow.parts) {
+      parts.push_back(std::move(part));
+      of.push_back(&x);
+    }
+    x.workflow = {};
+  }
+  if (groups.empty() && parts.empty())
+    return true;
+  if (!results || !results->counts_chords()) {
+    if (!std::exchange(life->told_of_chords, true))
+      spdlog::warn("chords are counted only if results are in Redis; here, only "
+                   "those work that clients poll with celery.chord_unlock");
+    return true;
+  }
+  auto follows = results->count(groups, parts);
+  if (!follows) {
+    fail(follows.error());
+    return false;
+  }
+  for (size_t i = 0; i < parts.size(); ++i) {
+    for (auto& message : (*follows)[i])
+      of[i]->publish.push_back({std::move(message.queue), message.priority,
+                                std::move(message.payload.front())});
+    if (!(*follows)[i].empty())
+      ended.push_back(std::move(parts[i]));
+  }
+  return true;
 }
 
 void writer_state::flush() {
   flush_under_way = false;
-  auto due = pending.due();
-  auto batch = pending.take();
-  if (results)
-    store_results(batch);
   if (!connection)
     return;
-  if (!connection->counts_chords())
-    leave_out_chords(batch);
+  auto due = pending.due();
+  auto batch = pending.take();
+  std::vector<chord_part> ended;
+  if (results && (!drop_lost(batch) || !store_results(batch)))
+    return;
+  if (!connection->counts_chords() && !count_chords(batch, ended))
+    return;
   auto settled = connection->settle(batch);
   if (!settled)
     return fail(settled.error());
+  if (!ended.empty() && !check(results->finish(ended)))
+    return;
   if (due)
     on_delayed(*due);
   self->send(consumer, confirmed{pending.last_number()});

@@ -15,8 +15,9 @@
 // settles.
 //
 // Where results live on another server than messages, it checks what is still
-// owned, stores the results of that, and settles afterwards. So it does with
-// rpc://, where results are messages to whoever has sent the task.
+// owned, stores the results of that, counts parts of chords, and settles
+// afterwards, with the bodies. So it does, but for chords, with rpc://, where
+// results are messages to whoever has sent the task.
 //
 // When it finds that the lease was gone and others have taken what it covered, it
 // ends, and its successor begins a new incarnation.
@@ -48,10 +49,14 @@ struct writer_state {
   void on_delayed(timestamp due);
   void add(const settle_batch& x);
   void flush();
-  void store_results(std::vector<settlement>& batch);
 
-  /// Where nobody counts them.
-  void leave_out_chords(std::vector<settlement>& batch);
+  // Where the broker does not do it in the step that settles. False: it has failed.
+  bool drop_lost(std::vector<settlement>& batch);
+  bool store_results(std::vector<settlement>& batch);
+  /// @param ended gets the last parts, to be told when their bodies are published
+  bool count_chords(std::vector<settlement>& batch,
+                    std::vector<chord_part>& ended);
+
   bool publish(const publish_message& x);
   void publish(const publish_events& x, const caf::actor& whom);
   expected<void> renew(std::span<const delivery_tag> tags);

@@ -1,6 +1,9 @@
 #include "protocol/backend/redis/redis_result_store.hpp"
 
+#include "protocol/broker/redis/chord_steps.hpp"
+
 #include <algorithm>
+#include <cstdlib>
 
 namespace umbel {
 
@@ -9,6 +12,7 @@ using namespace redis;
 namespace redis::scripts {
 
 extern const script store; // store.lua
+extern const script count; // count.lua
 
 } // namespace redis::scripts
 
@@ -45,7 +49,7 @@ connect_redis_result_store(const std::string& url,
   connection_options connecting;
   connecting.connect_timeout = options.connect_timeout;
   connecting.socket_timeout = options.socket_timeout;
-  connecting.scripts = {&scripts::store};
+  connecting.scripts = {&scripts::store, &scripts::count};
   auto main = connection::open(url, connecting);
   if (!main)
     return main.error();
@@ -57,6 +61,7 @@ connect_redis_result_store(const std::string& url,
 redis_result_store::redis_result_store(std::unique_ptr<connection> main,
                                        const result_store_options& options)
     : main_(std::move(main)), prefix_(result_key_prefix(options)),
+      group_prefix_(group_key_prefix(options)),
       expires_(std::to_string(options.result_expires.count())) {
 }
 
@@ -94,6 +99,57 @@ expected<void> redis_result_store::forget(const task_id& id) {
   auto x = main_->command({"DEL", prefix_ + id.str()}, "forget a result");
   if (!x)
     return x.error();
+  return {};
+}
+
+bool redis_result_store::counts_chords() const {
+  return true;
+}
+
+expected<std::vector<std::vector<gapped_message>>>
+redis_result_store::count(std::span<const group_record> groups,
+                          std::span<const chord_part> parts) {
+  // The script has no use for queues: it gives back what it is given.
+  chord_keys names{prefix_, group_prefix_, [](auto& queue, int priority) {
+                     return std::to_string(priority) + ' ' + queue.str();
+                   }};
+  pipeline command;
+  command.begin(5 + 2 * groups.size() + 2 * parts.size());
+  command.arg("EVALSHA").arg(scripts::count.sha).arg("0").arg(expires_);
+  command.arg(groups.size());
+  for (auto& x : groups)
+    command.arg(names.key_of(x)).arg(x.text);
+  for (auto& x : parts)
+    command.arg(names.base_of(x)).arg(names.to_json_text(x));
+  auto replies = main_->check(command, "count parts of chords");
+  if (!replies)
+    return replies.error();
+  std::vector<std::vector<gapped_message>> result;
+  for (auto* part : elements_of(*replies->front())) {
+    auto& messages = result.emplace_back();
+    auto words = elements_of(*part);
+    for (size_t i = 0; i + 1 < words.size(); i += 2) {
+      auto place = std::string{text_of(*words[i])};
+      auto space = place.find(' ');
+      messages.push_back({queue_name{place.substr(space + 1)},
+                          std::atoi(place.c_str()),
+                          {std::string{text_of(*words[i + 1])}}});
+    }
+  }
+  result.resize(parts.size());
+  return result;
+}
+
+expected<void>
+redis_result_store::finish(std::span<const chord_part> parts) {
+  pipeline commands;
+  for (auto& x : parts) {
+    auto base = group_prefix_ + x.group;
+    commands.add({"DEL", base + ".j", base + ".t", base + ".s", base + ".d"});
+  }
+  auto replies = main_->check(commands, "forget a chord's parts");
+  if (!replies)
+    return replies.error();
   return {};
 }
 

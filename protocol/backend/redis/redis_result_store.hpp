@@ -24,7 +24,7 @@ connect_redis_result_store(const std::string& url,
 
 class redis_result_store final : public result_store {
 public:
-  /// @param main is logged in and has store.lua loaded.
+  /// @param main is logged in and has its scripts loaded.
   redis_result_store(std::unique_ptr<redis::connection> main,
                      const result_store_options& options);
 
@@ -32,10 +32,16 @@ public:
   expected<void> store(std::span<const result_record> batch) override;
   expected<std::optional<std::string>> fetch(const task_id& id) override;
   expected<void> forget(const task_id& id) override;
+  bool counts_chords() const override;
+  expected<std::vector<std::vector<gapped_message>>>
+  count(std::span<const group_record> groups,
+        std::span<const chord_part> parts) override;
+  expected<void> finish(std::span<const chord_part> parts) override;
 
 private:
   std::unique_ptr<redis::connection> main_;
   std::string prefix_;
+  std::string group_prefix_;
   std::string expires_; // in seconds
 };
 

@@ -1,8 +1,8 @@
 -- chord.lua: a part of settle.lua and count.lua, put before them by the build,
 -- after store_result.lua and deliver.lua.
 --
--- count_part(base, part, expires, publish): counts a part of a chord that has
--- ended, and carries out what follows from it if it is the last one.
+-- count_part(base, part, expires, publish, claim): counts a part of a chord that
+-- has ended, and carries out what follows from it if it is the last one.
 --
 --   base     the group's key, "celery-taskset-meta-<id>"; `base` alone holds the
 --            group's structure if it is nested; .j its parts, a sorted set of
@@ -17,10 +17,13 @@
 --              e: {list, pieces} to be published (one failed)
 --              o: {base, part} to be counted     (one failed; gaps: its reason)
 --   publish  function(list, text)
+--   claim    publishing comes later and elsewhere: the keys stay until then, and
+--            .d says which part was the last. If it is counted again, all follows
+--            again; from no other part does anything follow.
 --
 -- A part counts once, whatever it returns and however often it runs; what has
--- succeeded stays so. As the keys go when the last one is counted, in the same
--- step as the body is published, there is one body.
+-- succeeded stays so. Without `claim` the keys go when the last one is counted, in
+-- the same step as the body is published, so there is one body.
 
 local function escaped(text)
   return string.sub(cjson.encode(text), 2, -2)
@@ -102,7 +105,7 @@ end
 
 local count_part
 
-local function end_chord(base, part, expires, publish)
+local function end_chord(base, part, expires, publish, claim)
   local ends = cjson.decode(part.x)
   local order, results, reason = {}, {}, nil
   local members = redis.call('ZRANGE', base .. '.j', 0, -1)
@@ -118,7 +121,9 @@ local function end_chord(base, part, expires, publish)
       results[task] = result
     end
   end
-  redis.call('DEL', base .. '.j', base .. '.t', base .. '.s')
+  if not claim then
+    redis.call('DEL', base .. '.j', base .. '.t', base .. '.s')
+  end
   if not reason then
     local list = escaped(results_of(base, order, results))
     for i = 1, #ends.v do
@@ -142,11 +147,11 @@ local function end_chord(base, part, expires, publish)
   for i = 1, #ends.o do
     local outer = ends.o[i][2]
     outer.m = {table.concat(outer.m, reason)}
-    count_part(ends.o[i][1], outer, expires, publish)
+    count_part(ends.o[i][1], outer, expires, publish, claim)
   end
 end
 
-function count_part(base, part, expires, publish)
+function count_part(base, part, expires, publish, claim)
   local parts = base .. '.j'
   local index = part.i or '+inf'
   local member = table.concat(part.m)
@@ -173,7 +178,15 @@ function count_part(base, part, expires, publish)
     redis.call('EXPIRE', base .. '.t', expires)
     redis.call('EXPIRE', base .. '.s', expires)
   end
-  if size and redis.call('ZCARD', parts) >= size + more then
-    end_chord(base, part, expires, publish)
+  if not size or redis.call('ZCARD', parts) < size + more then
+    return
   end
+  if claim then
+    local last = redis.call('GET', base .. '.d')
+    if last and last ~= begin then
+      return
+    end
+    redis.call('SET', base .. '.d', begin, 'EX', 86400)
+  end
+  end_chord(base, part, expires, publish, claim)
 end

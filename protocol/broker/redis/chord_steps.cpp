@@ -22,7 +22,7 @@ json::object to_json(const chord_keys& names, const chord_part& x) {
     json::array to;
     for (auto& y : all)
       to.push_back(json::array{
-          json::value(names.queues.list(y.queue.str(), y.priority)),
+          json::value(names.list(y.queue, y.priority)),
           to_array(y.payload)});
     return to;
   };

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "protocol/backend/workflow.hpp"
-#include "protocol/broker/redis/keys.hpp"
 
+#include <functional>
 #include <string>
 
 namespace umbel::redis {
@@ -12,7 +12,8 @@ namespace umbel::redis {
 struct chord_keys {
   const std::string& results; ///< prefix of tasks' results
   const std::string& groups;  ///< prefix of groups
-  const keys& queues;
+  /// What a message's place is called.
+  std::function<std::string(const queue_name&, int priority)> list;
 
   std::string base_of(const chord_part& x) const {
     return groups + x.group;

@@ -127,7 +127,10 @@ void settlement_words::append(pipeline& commands, const settlement& x,
     commands.arg(result_prefix_ + x.result->id.str()).arg(x.result->document);
   for (auto& more : x.workflow.results)
     commands.arg(result_prefix_ + more.id.str()).arg(more.document);
-  chord_keys places{result_prefix_, group_prefix_, keys_};
+  chord_keys places{result_prefix_, group_prefix_,
+                    [this](auto& queue, int priority) {
+                      return keys_.list(queue.str(), priority);
+                    }};
   for (auto& group : x.workflow.groups)
     commands.arg(places.key_of(group)).arg(group.text);
   for (auto& message : x.publish)
