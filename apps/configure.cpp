@@ -12,6 +12,7 @@
 #include "protocol/broker/url.hpp"
 #include "protocol/client/node_format.hpp"
 #include "protocol/task/library.hpp"
+#include "protocol/webhook/endpoint.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -291,6 +292,16 @@ expected<void> check_limits(const worker_config& config,
   return {};
 }
 
+/// Here, so that a mistake is told before anything has begun.
+expected<void> check_webhooks(const settings& x) {
+  auto found = webhook::read_endpoints(
+      {{"webhook_tasks", x.webhook_tasks},
+       {"webhook_allowed_hosts", json::value_from(x.webhook_allowed_hosts)},
+       {"webhook_allowed_networks",
+        json::value_from(x.webhook_allowed_networks)}});
+  return found ? expected<void>{} : found.error();
+}
+
 } // namespace
 
 environment current_environment() {
@@ -420,6 +431,8 @@ expected<worker_config> configure_worker(const options& given,
                             x.worker_state_db.value_or(""), config.broker.node);
       !done)
     return done.error();
+  if (auto fine = check_webhooks(x); !fine)
+    return fine.error();
   if (!x.timezone.empty() && x.timezone != "UTC")
     warnings.push_back("timezone: times without a zone are taken as UTC yet");
   if (x.task_default_priority)
@@ -453,7 +466,8 @@ expected<worker_config> configure_worker(const options& given,
   config.apps = given.apps;
   if (config.apps.empty())
     config.apps = split_list(variable(variables, "CELERY_APP"));
-  if (config.apps.empty())
+  // Who declares webhooks needs no library.
+  if (config.apps.empty() && x.webhook_tasks.empty())
     config.apps = {default_app};
   for (auto more : {&x.imports, &x.include})
     for (auto& name : *more)

@@ -73,7 +73,7 @@ expected<child_factory>
 cooperative_children(const std::vector<std::string>& libraries,
                      runner_settings settings,
                      std::shared_ptr<task_caller> calls) {
-  auto tasks = load_libraries(libraries, log_complaint);
+  auto tasks = load_tasks(libraries, settings, log_complaint);
   if (!tasks)
     return tasks.error();
   auto shared = std::make_shared<shared_parts>(std::move(*tasks),

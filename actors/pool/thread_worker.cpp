@@ -90,7 +90,7 @@ caf::behavior thread_worker(caf::stateful_actor<thread_worker_state>* self,
 expected<child_factory>
 thread_children(const std::vector<std::string>& libraries,
                 runner_settings settings, std::shared_ptr<task_caller> calls) {
-  auto tasks = load_libraries(libraries, log_complaint);
+  auto tasks = load_tasks(libraries, settings, log_complaint);
   if (!tasks)
     return tasks.error();
   return child_factory{

@@ -6,7 +6,6 @@
 #include "apps/child/fork_server.hpp"
 #include "apps/child/periodic.hpp"
 #include "protocol/child/fork_request.hpp"
-#include "protocol/task/builtin_tasks.hpp"
 #include "protocol/task/library.hpp"
 #include "protocol/task/runner.hpp"
 
@@ -65,11 +64,13 @@ void install_signal_handlers() {
 umbel::expected<umbel::runner_settings>
 prepare(umbel::registry& tasks, const umbel::frame::configure& from,
         const std::function<void(const umbel::error&)>& last_words) {
-  umbel::add_builtin_tasks(tasks);
-  for (auto& library : from.libraries)
-    if (auto loaded = umbel::load_library(tasks, library, last_words); !loaded)
-      return loaded.error();
-  return umbel::parse_runner_settings(from.node, from.settings);
+  auto settings = umbel::parse_runner_settings(from.node, from.settings);
+  if (!settings)
+    return settings;
+  auto loaded = umbel::load_tasks(tasks, from.libraries, *settings, last_words);
+  if (!loaded)
+    return loaded.error();
+  return settings;
 }
 
 /// Says why it cannot work.

@@ -161,10 +161,11 @@ expected<settings> load_settings(const settings_sources& sources,
 std::string to_child_settings(const settings& x) {
   json::object result;
   for (auto& row : setting_table()) {
-    if (!row.implemented() || row.secret)
-      continue;
     auto name = row.name;
-    if (name.starts_with("task_") || name == "result_extended"
+    auto for_webhooks = name.starts_with("webhook_");
+    if (!row.implemented() || (row.secret && !for_webhooks))
+      continue;
+    if (for_webhooks || name.starts_with("task_") || name == "result_extended"
         || name == "result_serializer" || name == "result_accept_content"
         || name == "accept_content" || name == "timezone"
         || name == "enable_utc")

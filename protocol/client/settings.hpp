@@ -136,6 +136,12 @@ struct settings {
   std::string timezone; ///< empty: UTC
   bool enable_utc = true;
 
+  // -- webhooks (ours; protocol/webhook) --------------------------------------
+
+  json::object webhook_tasks; ///< by name: a URL, or an object with members
+  std::vector<std::string> webhook_allowed_hosts;
+  std::vector<std::string> webhook_allowed_networks;
+
   // -- worker -----------------------------------------------------------------
 
   std::optional<size_t> worker_concurrency; ///< none: the number of CPUs
@@ -211,8 +217,9 @@ expected<settings> load_settings(const settings_sources& sources,
                                  std::vector<std::string>& warnings);
 
 /// What a child process must know, as a JSON object under Celery's names: every
-/// `task_*` setting, `result_extended`, `result_serializer`, both
-/// `*accept_content`, `timezone` and `enable_utc`. Holds no URL, hence no password.
+/// `task_*` and `webhook_*` setting, `result_extended`, `result_serializer`, both
+/// `*accept_content`, `timezone` and `enable_utc`. Of secrets it holds those of
+/// webhooks, no other one: not to be shown.
 std::string to_child_settings(const settings& x);
 
 } // namespace umbel

@@ -8,6 +8,13 @@ namespace umbel {
 namespace {
 
 json::value masked(const json::value& x) {
+  // What has names shows these.
+  if (auto* object = x.if_object()) {
+    json::object names;
+    for (auto& [name, value] : *object)
+      names[name] = "********";
+    return names;
+  }
   if (!x.is_string() || x.get_string().empty())
     return x;
   auto parsed = parse_url(x.get_string());
@@ -23,7 +30,8 @@ json::object shown_settings(const settings& x, bool with_defaults) {
     if (!row.implemented())
       continue;
     auto value = row.get(x);
-    if (with_defaults || row.secret || value != row.get(defaults))
+    auto is_url = row.secret && value.is_string();
+    if (with_defaults || is_url || value != row.get(defaults))
       result[row.name] = row.secret ? masked(value) : std::move(value);
   }
   return result;

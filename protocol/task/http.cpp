@@ -20,8 +20,9 @@ const char* python_type(errc code) {
     case errc::timeout:
       return "TimeoutError";
     case errc::malformed:
-    case errc::unsupported:
       return "ValueError";
+    case errc::refused:
+      return "PermissionError";
     default:
       return "ConnectionError";
   }
@@ -37,7 +38,7 @@ std::string_view http_response::header(std::string_view name) const {
 }
 
 http_error::http_error(const error& x)
-    : exception(python_type(x.code), {x.what}) {
+    : exception(python_type(x.code), {x.what}), code_(x.code) {
 }
 
 http_response http_wait::await_resume() {

@@ -3,7 +3,8 @@
 //   auto answer = co_await umbel::http_get("http://localhost:8080/orders");
 //   if (answer.status != 200) ...
 //
-// http:// only, one connection for each request, redirects are not followed.
+// One connection for each request. With https:// the server's certificate and name
+// are verified.
 #pragma once
 
 #include "protocol/error.hpp"
@@ -12,23 +13,38 @@
 
 #include <chrono>
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+namespace umbel::http {
+
+class access;
+class trust;
+
+} // namespace umbel::http
 
 namespace umbel {
 
 using http_headers = std::vector<std::pair<std::string, std::string>>;
 
 struct http_request {
-  std::string url; ///< "http://host:port/path?query"
+  std::string url; ///< "https://host:port/path?query"
   std::string method = "GET";
   http_headers headers = {}; ///< besides Host, User-Agent and Content-Length
   std::string body = {};
-  /// For the whole exchange, the look-up of the name included.
+  /// For the whole exchange, the look-up of the name and redirects included.
   std::chrono::milliseconds timeout{30'000};
   size_t response_bytes_max = 64u << 20; ///< of the response's body
+  /// How many redirects are followed; then, the response is the last of them. Another
+  /// server does not get `headers`, and from https:// none leads to http://.
+  int redirects_max = 0;
+  /// Which hosts and addresses may be reached, also by redirects; null: all.
+  std::shared_ptr<const http::access> access = {};
+  /// Which certificates are good; null: those of the system's authorities.
+  std::shared_ptr<const http::trust> trust = {};
 };
 
 struct http_response {
@@ -41,10 +57,19 @@ struct http_response {
 };
 
 /// There is no response. A Python client gets a ConnectionError, a
-/// TimeoutError, or a ValueError for a request that cannot be sent.
+/// TimeoutError, a PermissionError where `access` forbids it, or a ValueError for a
+/// request that cannot be sent.
 class http_error : public exception {
 public:
   explicit http_error(const error& x);
+
+  /// `unavailable` and `timeout`: another try may do better.
+  errc code() const noexcept {
+    return code_;
+  }
+
+private:
+  errc code_;
 };
 
 class [[nodiscard]] http_wait final : public wait {

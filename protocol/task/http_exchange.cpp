@@ -1,82 +1,31 @@
 #include "protocol/task/http_exchange.hpp"
 
+#include "protocol/http/access.hpp"
+#include "protocol/http/target.hpp"
+#include "protocol/http/trust.hpp"
+
 #include <boost/asio/connect.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/ssl.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 
 #include <algorithm>
-#include <charconv>
+#include <optional>
+#include <vector>
 
 namespace umbel {
 
 namespace {
 
 namespace asio = boost::asio;
-namespace http = boost::beast::http;
+namespace beast = boost::beast::http;
+namespace ssl = boost::asio::ssl;
 using asio::ip::tcp;
 using boost::system::error_code;
-
-/// The parts of a URL that a request needs.
-struct target {
-  std::string host;
-  std::string port;
-  std::string authority; ///< as the header Host has it
-  std::string path;      ///< with the query
-};
-
-error malformed(const std::string& url, const char* why) {
-  return {errc::malformed, "URL '" + url + "': " + why};
-}
-
-expected<target> parse_target(const std::string& url) {
-  // What would end the line, or the header, and begin another.
-  if (std::ranges::any_of(
-          url, [](unsigned char c) { return c <= ' ' || c == 0x7f; }))
-    return malformed(url, "spaces and control characters must be escaped");
-  std::string_view rest = url;
-  if (rest.starts_with("https://"))
-    return error{errc::unsupported, "URL '" + url
-                                        + "': only http:// is supported, not "
-                                          "https://"};
-  if (!rest.starts_with("http://"))
-    return malformed(url, "it does not begin with http://");
-  rest.remove_prefix(7);
-  rest = rest.substr(0, rest.find('#'));
-  target to;
-  auto end = std::min(rest.find_first_of("/?"), rest.size());
-  to.authority = rest.substr(0, end);
-  to.path = rest.substr(end);
-  if (!to.path.starts_with('/'))
-    to.path.insert(0, "/");
-  if (to.authority.find('@') != std::string::npos)
-    return malformed(url, "a user or password does not belong here, but into "
-                          "the header Authorization");
-  std::string_view host = to.authority;
-  auto colon = host.rfind(':');
-  if (host.starts_with('[')) {
-    auto bracket = host.find(']');
-    if (bracket == host.npos)
-      return malformed(url, "a ] is missing");
-    if (colon < bracket)
-      colon = host.npos;
-    to.host = host.substr(1, bracket - 1);
-  } else {
-    to.host = host.substr(0, colon);
-  }
-  if (to.host.empty())
-    return malformed(url, "there is no host");
-  to.port = colon == host.npos ? "80" : host.substr(colon + 1);
-  uint16_t number = 0;
-  auto last = to.port.data() + to.port.size();
-  auto [ptr, ec] = std::from_chars(to.port.data(), last, number);
-  if (ec != std::errc{} || ptr != last || number == 0)
-    return malformed(url, "the port is no number from 1 to 65535");
-  return to;
-}
 
 /// Whether it can stand in a header or in the request line.
 bool is_line(std::string_view text) {
@@ -94,40 +43,37 @@ expected<void> check_lines(const http_request& x) {
   return {};
 }
 
+http::address to_address(const asio::ip::address& x) {
+  auto v6 = x.is_v6() ? x.to_v6()
+                      : asio::ip::make_address_v6(asio::ip::v4_mapped, x.to_v4());
+  auto bytes = v6.to_bytes();
+  http::address result;
+  std::copy(bytes.begin(), bytes.end(), result.begin());
+  return result;
+}
+
 class exchange : public std::enable_shared_from_this<exchange> {
 public:
   exchange(asio::io_context& context, http_request&& request,
            std::function<void(expected<http_response>)>&& f)
-      : given_(std::move(request)), f_(std::move(f)), resolver_(context),
+      : given_(std::move(request)), method_(given_.method), f_(std::move(f)),
+        redirects_left_(given_.redirects_max), resolver_(context),
         socket_(context), clock_(context) {
   }
 
   void start() {
-    auto where = parse_target(given_.url);
+    auto where = http::parse_target(given_.url);
     auto valid = check_lines(given_);
-    if (!where || !valid) {
-      asio::post(
-          socket_.get_executor(),
-          [self = shared_from_this(),
-           why = where ? valid.error() : where.error()] { self->end(why); });
-      return;
-    }
-    target_ = std::move(*where);
     clock_.expires_after(given_.timeout);
     clock_.async_wait([self = shared_from_this()](error_code ec) {
       if (!ec)
         self->end(self->failure(errc::timeout, "no answer in time"));
     });
-    error_code ec;
-    auto address = asio::ip::make_address(target_.host, ec);
-    if (ec) {
-      resolve();
-      return;
-    }
-    auto port = static_cast<uint16_t>(std::stoul(target_.port));
-    socket_.async_connect(
-        {address, port},
-        [self = shared_from_this()](error_code ec) { self->on_connected(ec); });
+    if (!where)
+      return end_soon(where.error());
+    if (!valid)
+      return end_soon(valid.error());
+    go(std::move(*where));
   }
 
   void give_up() {
@@ -136,57 +82,159 @@ public:
   }
 
 private:
-  /// By Asio's own thread: the system's look-up blocks.
-  void resolve() {
+  using step = void (exchange::*)();
+
+  /// A handler that goes on with `next`, unless it has ended in the meantime.
+  auto then(step next) {
+    return [self = shared_from_this(), next](error_code ec, auto&&...) {
+      if (!self->f_)
+        return;
+      if (ec)
+        return self->fail(ec);
+      (self.get()->*next)();
+    };
+  }
+
+  /// One request, to the first target or to where a redirect leads.
+  void go(http::target to) {
+    target_ = std::move(to);
+    if (given_.access)
+      if (auto allowed = given_.access->check(target_); !allowed)
+        return end_soon(failure(errc::refused, allowed.error().what));
+    endpoints_.clear();
+    error_code ec;
+    auto address = asio::ip::make_address(target_.host, ec);
+    if (!ec) {
+      endpoints_.emplace_back(address, target_.port);
+      return connect();
+    }
+    // By Asio's own thread: the system's look-up blocks.
     resolver_.async_resolve(
-        target_.host, target_.port,
+        target_.host, std::to_string(target_.port),
         [self = shared_from_this()](error_code ec,
                                     tcp::resolver::results_type found) {
-          if (ec)
-            return self->fail(ec);
           if (!self->f_)
             return;
-          asio::async_connect(self->socket_, found,
-                              [self](error_code ec, const tcp::endpoint&) {
-                                self->on_connected(ec);
-                              });
+          if (ec)
+            return self->fail(ec);
+          for (auto& x : found)
+            self->endpoints_.push_back(x.endpoint());
+          self->connect();
         });
   }
 
-  void on_connected(error_code ec) {
-    if (ec)
-      return fail(ec);
-    request_.method_string(given_.method);
+  /// To what was found, and to nothing that is looked up again: what is judged here
+  /// is what is connected to.
+  void connect() {
+    std::string why = "no address";
+    if (given_.access)
+      std::erase_if(endpoints_, [&](const tcp::endpoint& x) {
+        auto obstacle = given_.access->obstacle(to_address(x.address()));
+        if (obstacle.empty())
+          return false;
+        why = obstacle;
+        return true;
+      });
+    if (endpoints_.empty())
+      return end_soon(failure(errc::refused, why));
+    auto next = target_.tls ? &exchange::shake_hands : &exchange::write;
+    asio::async_connect(socket_, endpoints_, then(next));
+  }
+
+  void shake_hands() {
+    if (!given_.trust) {
+      auto trust = http::trust::make({});
+      if (!trust)
+        return end(failure(errc::unsupported, trust.error().what));
+      given_.trust = std::move(*trust);
+    }
+    tls_.emplace(socket_, given_.trust->context());
+    error_code ec;
+    asio::ip::make_address(target_.host, ec);
+    // A name, not an address, is what the server has to know.
+    if (ec && !SSL_set_tlsext_host_name(tls_->native_handle(),
+                                        target_.host.c_str()))
+      return end(failure(errc::malformed, "the host name is too long for TLS"));
+    if (given_.trust->verifies())
+      tls_->set_verify_callback(ssl::host_name_verification{target_.host}, ec);
+    tls_->async_handshake(ssl::stream_base::client,
+                          [self = shared_from_this()](error_code ec) {
+                            if (!self->f_)
+                              return;
+                            if (ec)
+                              return self->fail_to_trust(ec);
+                            self->write();
+                          });
+  }
+
+  void write() {
+    request_ = {};
+    request_.method_string(method_);
     request_.target(target_.path);
     request_.version(11);
     request_.keep_alive(false);
-    request_.set(http::field::host, target_.authority);
-    request_.set(http::field::user_agent, "umbel");
+    request_.set(beast::field::host, target_.authority);
+    request_.set(beast::field::user_agent, "umbel");
     for (auto& [name, value] : given_.headers)
       request_.set(name, value);
-    request_.body() = std::move(given_.body);
+    request_.body() = given_.body;
     request_.prepare_payload();
-    parser_.body_limit(given_.response_bytes_max);
-    parser_.skip(given_.method == "HEAD");
-    http::async_write(socket_, request_,
-                      [self = shared_from_this()](error_code ec, size_t) {
-                        if (ec)
-                          return self->fail(ec);
-                        self->read();
-                      });
+    if (tls_)
+      beast::async_write(*tls_, request_, then(&exchange::read));
+    else
+      beast::async_write(socket_, request_, then(&exchange::read));
   }
 
   void read() {
-    http::async_read(socket_, buffer_, parser_,
-                     [self = shared_from_this()](error_code ec, size_t) {
-                       if (ec)
-                         return self->fail(ec);
-                       self->end(self->response());
-                     });
+    buffer_.clear();
+    parser_.emplace();
+    parser_->body_limit(given_.response_bytes_max);
+    parser_->skip(method_ == "HEAD");
+    if (tls_)
+      beast::async_read(*tls_, buffer_, *parser_, then(&exchange::arrive));
+    else
+      beast::async_read(socket_, buffer_, *parser_, then(&exchange::arrive));
+  }
+
+  void arrive() {
+    auto x = response();
+    auto location = x.header("Location");
+    auto redirects = x.status == 301 || x.status == 302 || x.status == 303
+                     || x.status == 307 || x.status == 308;
+    if (!redirects || location.empty() || redirects_left_ == 0)
+      return end(std::move(x));
+    --redirects_left_;
+    auto next = http::follow(target_, std::string{location});
+    if (!next)
+      return end(failure(errc::unsupported,
+                         "a redirect that leads nowhere: " + next.error().what));
+    if (target_.tls && !next->tls)
+      return end(failure(errc::unsupported, "a redirect from https:// to "
+                                                + next->str()));
+    // As browsers do, and Python.
+    if (x.status < 307 && method_ != "GET" && method_ != "HEAD") {
+      method_ = "GET";
+      given_.body.clear();
+      std::erase_if(given_.headers, [](auto& header) {
+        return boost::beast::iequals(header.first, "Content-Type");
+      });
+    }
+    if (!http::same_origin(target_, *next))
+      given_.headers.clear();
+    // The stream must not go while it calls.
+    asio::post(socket_.get_executor(),
+               [self = shared_from_this(), to = std::move(*next)] {
+                 if (!self->f_)
+                   return;
+                 error_code ignored;
+                 self->socket_.close(ignored);
+                 self->tls_.reset();
+                 self->go(to);
+               });
   }
 
   http_response response() {
-    auto message = parser_.release();
+    auto message = parser_->release();
     http_response to;
     to.status = static_cast<int>(message.result_int());
     for (auto& x : message)
@@ -195,19 +243,43 @@ private:
     return to;
   }
 
+  /// Without the query, which may hold a key.
   error failure(errc code, const std::string& why) const {
-    return {code, given_.method + ' ' + given_.url + ": " + why};
+    return {code, given_.method + ' '
+                      + given_.url.substr(0, given_.url.find_first_of("?#"))
+                      + ": " + why};
   }
 
   void fail(error_code ec) {
-    if (ec == http::error::body_limit)
-      end(failure(errc::refused, "the response has more than "
-                                     + std::to_string(given_.response_bytes_max)
-                                     + " bytes"));
-    else if (ec == http::error::end_of_stream)
+    if (ec == beast::error::body_limit)
+      end(failure(errc::unsupported,
+                  "the response has more than "
+                      + std::to_string(given_.response_bytes_max) + " bytes"));
+    else if (ec == beast::error::end_of_stream
+             || ec == ssl::error::stream_truncated)
       end(failure(errc::unavailable, "the server closed the connection"));
     else
       end(failure(errc::unavailable, ec.message()));
+  }
+
+  /// Another try would not make the certificate better.
+  void fail_to_trust(error_code ec) {
+    auto verdict = SSL_get_verify_result(tls_->native_handle());
+    if (ec.category() != asio::error::get_ssl_category())
+      return fail(ec);
+    std::string why = ec.message();
+    if (verdict != X509_V_OK)
+      why = std::string{"certificate not accepted: "}
+            + X509_verify_cert_error_string(verdict);
+    else if (given_.trust->verifies() && why.find("verify") != why.npos)
+      why = "certificate not accepted: it is not of " + target_.host;
+    end(failure(errc::unsupported, why));
+  }
+
+  /// Not before `begin_http_exchange` has returned.
+  void end_soon(error x) {
+    asio::post(socket_.get_executor(),
+               [self = shared_from_this(), x = std::move(x)] { self->end(x); });
   }
 
   void end(expected<http_response> x) {
@@ -224,14 +296,18 @@ private:
   }
 
   http_request given_;
+  std::string method_; ///< a redirect may change it
   std::function<void(expected<http_response>)> f_; ///< null at the end
-  target target_;
+  int redirects_left_;
+  http::target target_;
   tcp::resolver resolver_;
+  std::vector<tcp::endpoint> endpoints_;
   tcp::socket socket_;
+  std::optional<ssl::stream<tcp::socket&>> tls_;
   asio::steady_timer clock_;
-  http::request<http::string_body> request_;
+  beast::request<beast::string_body> request_;
   boost::beast::flat_buffer buffer_;
-  http::response_parser<http::string_body> parser_;
+  std::optional<beast::response_parser<beast::string_body>> parser_;
 };
 
 class operation final : public runtime::operation {

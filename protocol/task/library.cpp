@@ -1,6 +1,7 @@
 #include "protocol/task/library.hpp"
 
 #include "protocol/task/builtin_tasks.hpp"
+#include "protocol/webhook/webhook_tasks.hpp"
 
 #include <fmt/format.h>
 
@@ -148,18 +149,27 @@ load_library(registry& to, const std::string& path,
   return {};
 }
 
+expected<void> load_tasks(registry& to, const std::vector<std::string>& paths,
+                          const runner_settings& settings,
+                          const std::function<void(const error&)>& last_words) {
+  add_builtin_tasks(to);
+  for (auto& path : paths)
+    if (auto loaded = load_library(to, path, last_words); !loaded)
+      return loaded;
+  return webhook::add_tasks(to, *settings.webhooks);
+}
+
 expected<std::shared_ptr<const registry>>
-load_libraries(const std::vector<std::string>& paths,
-               const std::function<void(const std::string&)>& complain) {
+load_tasks(const std::vector<std::string>& paths,
+           const runner_settings& settings,
+           const std::function<void(const std::string&)>& complain) {
   std::shared_ptr<registry> tasks{new registry, [complain](registry* x) {
     tell_process(x->signals().worker_process_shutdown, "worker_process_shutdown",
                  complain);
     delete x;
   }};
-  add_builtin_tasks(*tasks);
-  for (auto& path : paths)
-    if (auto loaded = load_library(*tasks, path); !loaded)
-      return loaded.error();
+  if (auto loaded = load_tasks(*tasks, paths, settings); !loaded)
+    return loaded.error();
   auto& signals = tasks->signals();
   tell_process(signals.worker_init, "worker_init", complain);
   tell_process(signals.worker_process_init, "worker_process_init", complain);

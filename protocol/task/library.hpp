@@ -3,6 +3,7 @@
 
 #include "protocol/error.hpp"
 #include "protocol/task/registry.hpp"
+#include "protocol/task/settings.hpp"
 
 #include <functional>
 #include <memory>
@@ -23,14 +24,21 @@ expected<void>
 load_library(registry& to, const std::string& path,
              const std::function<void(const error&)>& last_words = {});
 
-/// The tasks of several libraries, for threads of this process. Tells the
-/// libraries that they are loaded, and when the registry goes that there are no
-/// more tasks (task_signals).
+/// Adds all that a process runs tasks of: those that every app has, those of the
+/// libraries, and the webhooks of the settings.
+/// @returns as `load_library`; `invalid_setting` for a webhook that cannot be
+expected<void>
+load_tasks(registry& to, const std::vector<std::string>& paths,
+           const runner_settings& settings,
+           const std::function<void(const error&)>& last_words = {});
+
+/// The same, for threads of this process. Tells the libraries that they are
+/// loaded, and when the registry goes that there are no more tasks (task_signals).
 /// @param complain gets a line for each function of theirs that has thrown then
-/// @returns as `load_library`
 expected<std::shared_ptr<const registry>>
-load_libraries(const std::vector<std::string>& paths,
-               const std::function<void(const std::string&)>& complain);
+load_tasks(const std::vector<std::string>& paths,
+           const runner_settings& settings,
+           const std::function<void(const std::string&)>& complain);
 
 /// The path of the task library that an operator means by `app`: a path is
 /// taken as it is, a name such as "tasks" is libtasks.so in one of `folders`.

@@ -118,6 +118,11 @@ expected<runner_settings> parse_runner_settings(std::string node,
                    "setting task_default_queue must be a string"};
     to.task_default_queue = queue->get_string().c_str();
   }
+  json::object webhooks;
+  for (auto& [name, value] : *object)
+    if (std::string_view{name}.starts_with("webhook_"))
+      webhooks.emplace(name, value);
+  to.webhooks = std::make_shared<const json::object>(std::move(webhooks));
   if (auto done = read_content(to, *object); !done)
     return done.error();
   return to;

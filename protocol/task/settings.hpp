@@ -3,7 +3,9 @@
 
 #include "protocol/error.hpp"
 #include "protocol/message/content.hpp"
+#include "protocol/message/json.hpp"
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -22,6 +24,9 @@ struct runner_settings {
   serializer result_serializer = serializer::json;
   /// Whether results in it are read: result_accept_content.
   bool result_accepted = true;
+  /// webhook_tasks, webhook_allowed_hosts ... as they were given. Never null.
+  std::shared_ptr<const json::object> webhooks =
+      std::make_shared<const json::object>();
 };
 
 /// Reads the settings from JSON text, an object. Other names are ignored.

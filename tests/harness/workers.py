@@ -212,7 +212,8 @@ class UmbelWorker(Worker):
         env: dict[str, str] | None = None,
         prefix: Sequence[str] = (),
     ):
-        argv = [*prefix, umbel_binary(), "worker", "-A", app, "-b", broker, "-l", loglevel]
+        argv = [*prefix, umbel_binary(), "worker", *(["-A", app] if app else [])]
+        argv += ["-b", broker, "-l", loglevel]
         if backend:
             argv += ["--result-backend", backend]
         if config:
