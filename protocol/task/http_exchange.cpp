@@ -14,6 +14,7 @@
 #include <boost/beast/http.hpp>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -41,6 +42,10 @@ expected<void> check_lines(const http_request& x) {
   if (bad)
     return error{errc::malformed, "a method or header that cannot be sent"};
   return {};
+}
+
+bool is_content_type(const http_headers::value_type& header) {
+  return boost::beast::iequals(header.first, "Content-Type");
 }
 
 http::address to_address(const asio::ip::address& x) {
@@ -210,17 +215,16 @@ private:
                          "a redirect that leads nowhere: " + next.error().what));
     if (target_.tls && !next->tls)
       return end(failure(errc::unsupported, "a redirect from https:// to "
-                                                + next->str()));
+                                                "http://"
+                                                + next->authority));
     // As browsers do, and Python.
     if (x.status < 307 && method_ != "GET" && method_ != "HEAD") {
       method_ = "GET";
       given_.body.clear();
-      std::erase_if(given_.headers, [](auto& header) {
-        return boost::beast::iequals(header.first, "Content-Type");
-      });
+      std::erase_if(given_.headers, is_content_type);
     }
     if (!http::same_origin(target_, *next))
-      given_.headers.clear();
+      std::erase_if(given_.headers, std::not_fn(is_content_type));
     // The stream must not go while it calls.
     asio::post(socket_.get_executor(),
                [self = shared_from_this(), to = std::move(*next)] {

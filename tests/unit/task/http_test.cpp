@@ -231,6 +231,25 @@ CAF_TEST(a redirect is followed as often as is allowed) {
   CAF_CHECK(second.request.find("text") == std::string::npos);
 }
 
+CAF_TEST(a redirect may keep the method and the body) {
+  one_answer second{"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nend"};
+  one_answer first{"HTTP/1.1 307 Temporary Redirect\r\nContent-Length: 0\r\n"
+                   "Location: "
+                   + second.url() + "\r\n\r\n"};
+  http_request request;
+  request.url = first.url();
+  request.method = "POST";
+  request.body = "text";
+  request.headers = {{"Authorization", "secret"}, {"content-type", "text/plain"}};
+  request.redirects_max = 1;
+  CAF_CHECK_EQUAL(run(request), "'200  end'");
+  second.finish();
+  CAF_CHECK(second.request.starts_with("POST /a?b=c HTTP/1.1\r\n"));
+  CAF_CHECK(second.request.find("secret") == std::string::npos);
+  CAF_CHECK(second.request.find("content-type: text/plain\r\n")
+            != std::string::npos);
+}
+
 CAF_TEST(a redirect is judged as the first request was) {
   one_answer first{"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: "
                    "http://127.0.0.2:1/\r\n\r\n"};
