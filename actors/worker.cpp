@@ -195,6 +195,9 @@ consumer_options options_of(const worker_config& config,
   };
   result.on_ready = config.on_ready;
   result.on_running = config.on_running;
+  result.is_blocked = [shared = life->options.shared] {
+    return shared->blocked > 0;
+  };
   result.interrupt_reader = [life] { life->interrupt_reader(); };
   result.on_drained = [life] { life->end_listening(); };
   return result;

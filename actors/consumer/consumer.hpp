@@ -82,6 +82,8 @@ struct consumer_options {
   std::function<void(std::span<const std::string>)> on_ready;
   /// Called when messages begin to come in.
   std::function<void()> on_running = [] {};
+  /// Whether the broker says that it takes nothing in: the writer waits for it.
+  std::function<bool()> is_blocked = [] { return false; };
   /// Ends the reader's wait for messages.
   std::function<void()> interrupt_reader = [] {};
   /// Called when it begins to drain.

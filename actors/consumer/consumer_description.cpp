@@ -18,7 +18,11 @@ unfinished_tasks consumer_state::unfinished_now() const {
   return result;
 }
 
+/// While the broker takes nothing in the writer answers nobody: that is as if there
+/// were no connection.
 appetite consumer_state::appetite_now() const {
+  if (options.is_blocked())
+    return {false, delivered, {}, {}};
   return {reader && outstanding > 0 && !drain_requester, delivered, reader,
           writer};
 }
@@ -28,9 +32,12 @@ description consumer_state::own_description() const {
   options.interrupt_reader();
   return describe_self(
       self, fmt::format("{} unfinished, {} of them held for their time, "
-                        "prefetch {}, {} batches to confirm{}",
+                        "prefetch {}, {} batches to confirm{}{}",
                         requests.size(), num_held, window.base(),
-                        settlements.unconfirmed().size(), drain_requester ? ", draining" : ""));
+                        settlements.unconfirmed().size(),
+                        options.is_blocked() ? ", the broker takes nothing in"
+                                             : "",
+                        drain_requester ? ", draining" : ""));
 }
 
 } // namespace umbel

@@ -221,6 +221,10 @@ class RabbitMQServer:
             f'begin ok = vm_memory_monitor:set_vm_memory_high_watermark({share:f}), "" end'
         )
 
+    def takes_nothing_in(self) -> bool:
+        """Whether it has noticed that it is short of memory."""
+        return self._ask('io_lib:format("~w", [rabbit_alarm:get_alarms()])') != "[]"
+
     def set_consumer_timeout(self, milliseconds: int, every: int) -> None:
         """For channels that are opened from now on; they look every so often."""
         self._ask(

@@ -133,24 +133,37 @@ def test_how_soon_a_dead_connection_is_noticed(umbel_worker, tasks, broker):
 # -- short of memory -------------------------------------------------------------------
 
 
+#: The writer and the watchdog would give up a connection that answers nothing
+#: after a second.
+HASTY = {
+    "broker_transport_options": {"socket_timeout": 1},
+    "worker_deaf_timeout": 1,
+}
+
+
 def test_a_server_that_takes_nothing_in(umbel_worker, tasks, broker):
-    """Publishing waits, what runs goes on, the log says so once, and all is well
-    when there is memory again."""
-    worker = umbel_worker("-c", "1")
-    first = tasks.sleep.delay(1)
-    retried = tasks.flaky.delay(1)
-    eventually(lambda: broker.in_flight() == 2)
+    """Publishing waits for as long as it lasts, what runs goes on, the log says so
+    once, and all is well when there is memory again."""
+    worker = umbel_worker("-c", "2", config=HASTY)
+    running = tasks.sleep.delay(5)
+    retried = tasks.flaky.apply_async((1,), countdown=2)
+    eventually(lambda: received(worker) == 2)
     broker.server.set_memory_limit(0.00001)
+    eventually(broker.server.takes_nothing_in)
     try:
-        assert first.get(timeout=10) == 1
         worker.wait_for_log(r"takes no messages in: low on memory; publishing waits")
+        # Seconds more than anybody's patience.
+        eventually(lambda: ended(worker, running.id) == 1)
         assert worker.running() and not retried.ready()
+        assert "lost" not in worker.log and "watchdog" not in worker.log
     finally:
         broker.server.set_memory_limit(0.4)
     assert retried.get(timeout=20) == 1
+    assert running.get(timeout=20) == 5
     worker.wait_for_log(r"takes messages in again")
     assert worker.log.count("takes no messages in") == 1
     eventually(broker.idle)
+    assert ended(worker, running.id) == 1
 
 
 # -- queues ----------------------------------------------------------------------------

@@ -15,6 +15,9 @@ amqp_broker::amqp_broker(std::shared_ptr<feed> source, outlet own,
                          wake_event wake, const broker_options& options)
     : options_(options), feed_(std::move(source)), own_(std::move(own)),
       wake_(std::move(wake)) {
+  // RabbitMQ ends a connection that nobody looks after, and gives to others what
+  // came over it.
+  own_.set_meanwhile([source = feed_] { source->serve(); });
 }
 
 expected<std::unique_ptr<broker>>

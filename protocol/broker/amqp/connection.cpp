@@ -6,6 +6,8 @@
 #include <amqp_ssl_socket.h>
 #include <amqp_tcp_socket.h>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -18,6 +20,9 @@ namespace {
 
 /// Larger ones are what RabbitMQ and Celery agree on.
 constexpr int frame_max = 131'072;
+
+/// An operator who looks at the end of a log finds why nothing happens.
+constexpr auto remind_every = std::chrono::minutes{1};
 
 /// Without `ca_certs` a server is verified against the system's.
 constexpr auto system_certificates = "/etc/ssl/certs/ca-certificates.crt";
@@ -127,6 +132,7 @@ connection::open(const std::string& urls, const broker_options& options,
     std::unique_ptr<connection> result{new connection{to, state}};
     result->tell_ = options.tell;
     result->shared_ = options.shared;
+    result->patient_ = !options.queues.empty();
     auto done = result->connect(to, options);
     if (done)
       done = result->log_in(to, options, purpose);
@@ -348,9 +354,27 @@ expected<void> connection::judge(const amqp_frame_t& x,
 void connection::set_blocked(bool x, const std::string& line) {
   if (std::exchange(blocked_, x) == x)
     return;
+  blocked_at_ = told_at_ = std::chrono::steady_clock::now();
   auto others = shared_ ? (x ? shared_->blocked++ : --shared_->blocked) : 0;
   if (others == 0 && !line.empty())
     tell_(location_ + ' ' + line);
+}
+
+expected<void> connection::while_blocked(const std::string& doing) {
+  meanwhile_();
+  auto now = std::chrono::steady_clock::now();
+  if (!patient_ && now - blocked_at_ >= blocked_max)
+    return failure(errc::timeout, doing,
+                   "RabbitMQ takes nothing in: it is short of memory or disk "
+                   "space");
+  if (now - told_at_ < remind_every)
+    return {};
+  told_at_ = now;
+  auto minutes = std::chrono::floor<std::chrono::minutes>(now - blocked_at_);
+  tell_(fmt::format("{} has taken no messages in for {} min; publishing waits "
+                    "until it does",
+                    location_, minutes.count()));
+  return {};
 }
 
 bool connection::has_frames() const noexcept {

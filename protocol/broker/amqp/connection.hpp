@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace umbel::amqp {
 
@@ -83,6 +84,20 @@ public:
     return blocked_;
   }
 
+  /// For who waits until it is no longer blocked, to be called about every
+  /// `blocked_look`: does what `meanwhile` says, and reminds the operator of it.
+  /// @returns `timeout` if one that consumes nothing has waited for `blocked_max`:
+  /// somebody waits for it, while a worker has all the time that it takes
+  expected<void> while_blocked(const std::string& doing);
+
+  static constexpr auto blocked_look = std::chrono::milliseconds{500};
+  static constexpr auto blocked_max = std::chrono::seconds{30};
+
+  /// What has to go on while somebody waits.
+  void set_meanwhile(std::function<void()> x) {
+    meanwhile_ = std::move(x);
+  }
+
   /// Says goodbye and ends the connection, but keeps the socket: somebody may
   /// be waiting for it, and wakes now.
   void hang_up() noexcept;
@@ -118,6 +133,10 @@ private:
   std::shared_ptr<shared_connections> shared_; ///< null: nobody else's
   bool side_open_ = false;
   bool blocked_ = false;
+  bool patient_ = false; ///< waits as long as it is blocked
+  std::function<void()> meanwhile_ = [] {};
+  std::chrono::steady_clock::time_point blocked_at_{};
+  std::chrono::steady_clock::time_point told_at_{}; ///< that it is
   bool logged_in_ = false;
 };
 

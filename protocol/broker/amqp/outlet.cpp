@@ -4,6 +4,12 @@
 
 namespace umbel::amqp {
 
+namespace {
+
+constexpr auto keeping = "use the connection";
+
+} // namespace
+
 expected<outlet> outlet::open(const std::string& url,
                               const broker_options& options) {
   outlet result{url, options};
@@ -13,16 +19,36 @@ expected<outlet> outlet::open(const std::string& url,
 }
 
 expected<connection*> outlet::link() {
-  if (!connection_) {
-    auto opened
-      = connection::open(url_, *options_, options_->node.str() + " publish");
-    if (!opened)
-      return opened.error();
-    connection_ = std::move(*opened);
-    topology_ = std::make_unique<topology>(*connection_, *options_);
-    location_ = connection_->location();
+  if (!connection_)
+    if (auto done = open_connection(); !done)
+      return done.error();
+  while (connection_->blocked()) {
+    if (auto fine = connection_->while_blocked(keeping); !fine)
+      return fine.error();
+    amqp_maybe_release_buffers(connection_->handle());
+    auto frame = connection_->next(connection::blocked_look, keeping);
+    if (!frame)
+      return frame.error();
   }
   return connection_.get();
+}
+
+void outlet::set_meanwhile(std::function<void()> x) {
+  meanwhile_ = std::move(x);
+  if (connection_)
+    connection_->set_meanwhile(meanwhile_);
+}
+
+expected<void> outlet::open_connection() {
+  auto opened
+    = connection::open(url_, *options_, options_->node.str() + " publish");
+  if (!opened)
+    return opened.error();
+  connection_ = std::move(*opened);
+  connection_->set_meanwhile(meanwhile_);
+  topology_ = std::make_unique<topology>(*connection_, *options_);
+  location_ = connection_->location();
+  return {};
 }
 
 expected<void> outlet::send(std::span<const parcel> parcels) {
@@ -70,8 +96,7 @@ expected<void> outlet::serve() {
     return {};
   for (;;) {
     amqp_maybe_release_buffers(connection_->handle());
-    auto frame
-      = connection_->next(std::chrono::milliseconds{0}, "keep the connection");
+    auto frame = connection_->next(std::chrono::milliseconds{0}, keeping);
     if (!frame)
       return frame.error();
     if (!*frame)
@@ -90,7 +115,7 @@ expected<void> outlet::ready_to_publish() {
     return opened.error();
   if (publisher_)
     return {};
-  auto made = publisher::make(*connection_);
+  auto made = publisher::make(*connection_, options_->socket_timeout);
   if (!made)
     return made.error();
   publisher_ = std::move(*made);

@@ -6,6 +6,7 @@
 #include "protocol/broker/amqp/publisher.hpp"
 #include "protocol/broker/amqp/topology.hpp"
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -19,8 +20,12 @@ public:
   static expected<outlet> open(const std::string& url,
                                const broker_options& options);
 
-  /// The connection; it is opened if it is closed.
+  /// The connection; it is opened if it is closed. Waits while RabbitMQ takes
+  /// nothing in: it would answer nothing.
   expected<connection*> link();
+
+  /// What has to go on while this waits for RabbitMQ to take something in.
+  void set_meanwhile(std::function<void()> x);
 
   /// Its queues and exchanges. @pre `link` was successful
   topology& queues() noexcept {
@@ -51,11 +56,13 @@ private:
         options_(std::make_unique<broker_options>(options)) {
   }
 
+  expected<void> open_connection();
   expected<void> ready_to_publish();
 
   std::string url_;
   std::unique_ptr<broker_options> options_; // topology_ points at it
   std::string location_;
+  std::function<void()> meanwhile_ = [] {};
   std::unique_ptr<connection> connection_;
   std::unique_ptr<publisher> publisher_; ///< from the first publish on
   std::unique_ptr<topology> topology_;

@@ -12,12 +12,13 @@ constexpr auto doing = "publish";
 
 } // namespace
 
-expected<std::unique_ptr<publisher>> publisher::make(connection& x) {
+expected<std::unique_ptr<publisher>>
+publisher::make(connection& x, std::chrono::milliseconds reply_timeout) {
   amqp_confirm_select(x.handle(), main_channel);
   auto done = x.check(amqp_get_rpc_reply(x.handle()), "turn confirms on");
   if (!done)
     return done.error();
-  return std::unique_ptr<publisher>{new publisher{x}};
+  return std::unique_ptr<publisher>{new publisher{x, std::min(patience_max, reply_timeout)}};
 }
 
 expected<std::vector<bool>> publisher::publish(std::span<const parcel> batch) {
@@ -30,10 +31,11 @@ expected<std::vector<bool>> publisher::publish(std::span<const parcel> batch) {
   if (auto done = hear(x, std::chrono::milliseconds{0}); !done)
     return error{errc::unavailable, done.error().what + "; nothing was sent"};
   using clock = std::chrono::steady_clock;
-  auto deadline = clock::now() + patience;
+  auto deadline = clock::now() + patience_;
   while (x.sent < batch.size() || x.open > 0) {
-    auto room = x.sent < batch.size() && !connection_->blocked()
-                && x.open < window_messages && x.open_bytes < window_bytes;
+    auto blocked = connection_->blocked();
+    auto room = x.sent < batch.size() && !blocked && x.open < window_messages
+                && x.open_bytes < window_bytes;
     if (room) {
       if (auto done = send(x); !done)
         return unknown(x, done.error());
@@ -42,17 +44,18 @@ expected<std::vector<bool>> publisher::publish(std::span<const parcel> batch) {
     auto before = x.open;
     auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline
                                                              - clock::now());
-    if (left.count() <= 0)
-      return unknown(x, connection_->failure(
-                          errc::timeout, doing,
-                          connection_->blocked()
-                            ? "RabbitMQ takes nothing in: it is short of "
-                              "memory or disk space"
-                            : "no confirm in time"));
+    if (blocked) {
+      if (auto fine = connection_->while_blocked(doing); !fine)
+        return unknown(x, fine.error());
+      left = connection::blocked_look;
+    } else if (left.count() <= 0) {
+      return unknown(
+        x, connection_->failure(errc::timeout, doing, "no confirm in time"));
+    }
     if (auto done = hear(x, left); !done)
       return unknown(x, done.error());
-    if (x.open < before)
-      deadline = clock::now() + patience;
+    if (blocked || x.open < before)
+      deadline = clock::now() + patience_;
   }
   return std::move(x.routed);
 }

@@ -9,6 +9,7 @@
 #include "protocol/broker/amqp/connection.hpp"
 #include "protocol/broker/amqp/message.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -41,19 +42,23 @@ public:
   /// Less than a socket's buffers: to send never blocks for long.
   static constexpr size_t window_bytes = 256 * 1'024;
 
-  /// Longest time without any confirm. RabbitMQ confirms what is persistent
-  /// after a few milliseconds, and nothing while it is short of memory.
-  static constexpr auto patience = std::chrono::seconds{30};
+  /// Longest time without any confirm, if replies may take as long. RabbitMQ
+  /// confirms what is persistent after a few milliseconds.
+  static constexpr std::chrono::milliseconds patience_max{30'000};
 
   /// Turns confirms on. `x` must outlive this.
-  static expected<std::unique_ptr<publisher>> make(connection& x);
+  /// @param reply_timeout how long a reply may take
+  static expected<std::unique_ptr<publisher>>
+  make(connection& x, std::chrono::milliseconds reply_timeout);
 
-  /// Sends all and waits until RabbitMQ has taken all.
+  /// Sends all and waits until RabbitMQ has taken all: for as long as it says that
+  /// it is short of memory or disk space and takes nothing in.
   /// @returns for each whether there was a queue for it
   expected<std::vector<bool>> publish(std::span<const parcel> batch);
 
 private:
-  explicit publisher(connection& x) : connection_(&x) {
+  publisher(connection& x, std::chrono::milliseconds patience)
+      : connection_(&x), patience_(patience) {
   }
 
   struct run {
@@ -74,6 +79,7 @@ private:
   error unknown(const run& x, const error& why) const;
 
   connection* connection_;
+  std::chrono::milliseconds patience_;
   outgoing message_;
   uint64_t published_ = 0; ///< on this channel
 };

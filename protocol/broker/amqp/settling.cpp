@@ -12,6 +12,16 @@ namespace umbel {
 
 using namespace amqp;
 
+namespace {
+
+/// Whether anything may be published.
+bool publishes(const settlement& x) {
+  return !x.publish.empty() || x.dead || x.how == disposition::requeue
+         || x.how == disposition::delay;
+}
+
+} // namespace
+
 expected<std::vector<bool>>
 amqp_broker::settle(std::span<const settlement> batch) {
   if (std::any_of(batch.begin(), batch.end(),
@@ -22,8 +32,10 @@ amqp_broker::settle(std::span<const settlement> batch) {
                  "settle on " + location()
                    + ": results belong into another store, which has to get "
                      "them first"};
-  if (auto link = own_.link(); !link)
-    return link.error();
+  // RabbitMQ may take nothing in: what only ends goes on.
+  if (std::any_of(batch.begin(), batch.end(), publishes))
+    if (auto link = own_.link(); !link)
+      return link.error();
   auto todo = plan_for(batch);
   if (!todo)
     return todo.error();
