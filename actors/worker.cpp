@@ -6,6 +6,7 @@
 #include "actors/cluster/gossip.hpp"
 #include "actors/cluster/heartbeat.hpp"
 #include "actors/cluster/mingle.hpp"
+#include "actors/consumer/broadcast_receiver.hpp"
 #include "actors/consumer/consumer.hpp"
 #include "actors/consumer/forwarder.hpp"
 #include "actors/consumer/incarnation.hpp"
@@ -26,6 +27,7 @@
 #include "actors/root.hpp"
 #include "actors/supervision/supervisor.hpp"
 #include "actors/watch.hpp"
+#include "protocol/broker/queue_binding.hpp"
 #include "protocol/child/frames.hpp"
 #include "protocol/message/envelope.hpp"
 #include "protocol/task/settings.hpp"
@@ -312,6 +314,28 @@ child_spec listener_spec(std::shared_ptr<incarnation> life) {
   return result;
 }
 
+/// One for each fanout exchange, where the broker has no queues of them.
+std::vector<child_spec>
+broadcast_receiver_specs(std::shared_ptr<incarnation> life) {
+  std::vector<child_spec> result;
+  if (!fanout_needs_subscriber(life->broker_url))
+    return result;
+  for (auto& queue : life->options.queues) {
+    if (!is_own(life->options, queue.str()))
+      continue;
+    auto way = binding_of(life->options, queue.str());
+    child_spec one;
+    one.id = "broadcast receiver " + way.exchange;
+    one.start = [life, from = broadcast_route{way.exchange, queue.str()}](
+                  caf::local_actor* parent, const siblings& started) {
+      return parent->spawn<caf::detached>(broadcast_receiver, life, from,
+                                          started.get("writer"));
+    };
+    result.push_back(std::move(one));
+  }
+  return result;
+}
+
 std::vector<child_spec> connection_specs(const worker_config& config,
                                          std::shared_ptr<incarnation> life,
                                          control_colleagues colleagues,
@@ -348,6 +372,8 @@ std::vector<child_spec> connection_specs(const worker_config& config,
     result.push_back(watchdog_spec(deaf, consumer));
   result.insert(result.end(), {std::move(write), std::move(read),
                                std::move(forward), std::move(call)});
+  for (auto& spec : broadcast_receiver_specs(life))
+    result.push_back(std::move(spec));
   if (config.heartbeat)
     result.push_back(heartbeat_spec(config, colleagues));
   auto remote = config.settings.worker_enable_remote_control;

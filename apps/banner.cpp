@@ -2,6 +2,7 @@
 
 #include "apps/version.hpp"
 #include "protocol/broker/amqp/address.hpp"
+#include "protocol/broker/queue_binding.hpp"
 #include "protocol/broker/redis/address.hpp"
 #include "protocol/broker/url.hpp"
 #include "protocol/task/builtin_tasks.hpp"
@@ -82,9 +83,12 @@ std::string banner(const worker_config& config,
   };
   auto queues = config.broker.queues;
   std::ranges::sort(queues);
-  for (auto& queue : queues)
-    lines.push_back(
-        fmt::format(".> {0:<16} exchange={0}(direct) key={0}", queue.str()));
+  for (auto& queue : queues) {
+    auto way = binding_of(config.broker, queue.str());
+    lines.push_back(fmt::format(".> {:<16} exchange={}({}) key={}", queue.str(),
+                                way.exchange, way.exchange_type,
+                                way.routing_key));
+  }
   std::string result = "\n";
   for (size_t i = 0; i < lines.size(); ++i) {
     auto left = i < std::size(art) ? art[i] : std::string_view{};

@@ -6,6 +6,7 @@
 #include "protocol/backend/file/result_folder.hpp"
 #include "protocol/broker/amqp/address.hpp"
 #include "protocol/broker/filesystem/folders.hpp"
+#include "protocol/broker/queue_binding.hpp"
 #include "protocol/broker/redis/address.hpp"
 #include "protocol/broker/sqlite/address.hpp"
 #include "protocol/broker/subscription.hpp"
@@ -111,6 +112,15 @@ std::map<std::string, std::string> queue_arguments(const settings& x) {
   return result;
 }
 
+/// Each node has a queue of its own of a fanout exchange, but all have one name for
+/// it. Who has not chosen a key sends with the default one, as Celery's clients do.
+broker_options::binding binding_in(const queue_setting& x,
+                                   const std::string& default_queue) {
+  auto is_fanout = x.exchange_type == "fanout";
+  auto chosen = !is_fanout || x.routing_key != x.name;
+  return {x.exchange, x.exchange_type, chosen ? x.routing_key : default_queue};
+}
+
 } // namespace
 
 broker_options to_broker_options(const settings& from) {
@@ -132,8 +142,7 @@ broker_options to_broker_options(const settings& from) {
   to.tls = {tls.enabled, tls.ca_certs, tls.certfile, tls.keyfile, tls.verify};
   to.queue_arguments = queue_arguments(from);
   for (auto& queue : from.task_queues)
-    to.bindings[queue.name] = {queue.exchange, queue.exchange_type,
-                               queue.routing_key};
+    to.bindings[queue.name] = binding_in(queue, from.task_default_queue);
   to.delay_queue_type = from.broker_native_delayed_delivery_queue_type;
   to.result_url = from.result_backend;
   to.results.result_expires =
@@ -163,6 +172,36 @@ std::vector<queue_name> chosen_queues(const options& given, const settings& x) {
   if (result.empty())
     add(x.task_default_queue);
   return result;
+}
+
+/// What RabbitMQ is to make a node's own queue of a fanout exchange with. When the
+/// node has been away for so long, the queue is gone.
+std::string arguments_of_own(const std::string& arguments) {
+  auto result = json::parse(arguments).as_object();
+  result.emplace("x-expires", 600'000);
+  return json::serialize(result);
+}
+
+/// Turns the queues that were chosen by name into those that are consumed: one of a
+/// fanout exchange becomes this node's own.
+expected<void> bind_queues(broker_options& to, const settings& x) {
+  auto& node = to.node.str();
+  for (auto& queue : x.task_queues) {
+    auto i = std::ranges::find(to.queues, queue_name{queue.name});
+    if (i == to.queues.end())
+      continue;
+    auto fine = check_exchange_type(x.broker_url, queue.exchange_type);
+    if (!fine)
+      return error{errc::invalid_setting, "task_queues: queue '" + queue.name
+                                            + "': " + fine.error().what};
+    if (queue.exchange_type != "fanout")
+      continue;
+    auto own = "bcast." + queue.name + '.' + node;
+    to.bindings[own] = to.bindings[queue.name];
+    to.queue_arguments[own] = arguments_of_own(to.queue_arguments[queue.name]);
+    *i = queue_name{own};
+  }
+  return {};
 }
 
 expected<std::vector<queue_name>>
@@ -387,6 +426,8 @@ expected<worker_config> configure_worker(const options& given,
   if (!queues)
     return queues.error();
   config.broker.queues = std::move(*queues);
+  if (auto done = bind_queues(config.broker, x); !done)
+    return done.error();
   auto pool = parse_pool(x.worker_pool);
   if (!pool)
     return pool.error();

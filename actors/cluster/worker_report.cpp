@@ -1,6 +1,7 @@
 #include "actors/cluster/worker_report.hpp"
 
 #include "actors/pool/memory_gauge.hpp"
+#include "protocol/broker/queue_binding.hpp"
 #include "protocol/broker/url.hpp"
 #include "protocol/client/shown_settings.hpp"
 
@@ -159,16 +160,10 @@ json::array queue_documents(const worker_config& config,
                             std::span<const queue_name> queues) {
   json::array result;
   for (auto& name : queues) {
-    queue_setting x;
-    x.name = name.str();
-    for (auto& declared : config.settings.task_queues)
-      if (declared.name == name.str())
-        x = declared;
-    auto exchange = x.exchange.empty() ? x.name : x.exchange;
-    auto key = x.routing_key.empty() ? x.name : x.routing_key;
+    auto x = binding_of(config.broker, name.str());
     result.push_back(json::object{
-      {"name", x.name},
-      {"exchange", json::object{{"name", exchange},
+      {"name", name.str()},
+      {"exchange", json::object{{"name", x.exchange},
                                 {"type", x.exchange_type},
                                 {"arguments", nullptr},
                                 {"durable", true},
@@ -176,13 +171,13 @@ json::array queue_documents(const worker_config& config,
                                 {"auto_delete", false},
                                 {"delivery_mode", nullptr},
                                 {"no_declare", false}}},
-      {"routing_key", key},
+      {"routing_key", x.routing_key},
       {"queue_arguments", nullptr},
       {"binding_arguments", nullptr},
       {"consumer_arguments", nullptr},
       {"durable", true},
       {"exclusive", false},
-      {"auto_delete", false},
+      {"auto_delete", x.exchange == direct_exchange},
       {"no_ack", false},
       {"alias", nullptr},
       {"bindings", json::array{}},

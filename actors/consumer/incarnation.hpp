@@ -13,6 +13,7 @@
 #include <charconv>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -84,17 +85,22 @@ struct incarnation {
     reader_ = x;
   }
 
-  void set_listener(subscription* x) {
+  void add_listener(subscription* x) {
     std::unique_lock guard{mutex_};
-    listener_ = x;
+    listeners_.insert(x);
   }
 
-  /// Ends the listener's wait for commands, so that it can end. From any thread.
+  void remove_listener(subscription* x) {
+    std::unique_lock guard{mutex_};
+    listeners_.erase(x);
+  }
+
+  /// Ends the waits for broadcasts, so that those who wait can end. From any thread.
   void end_listening() {
     ended_ = true;
     std::unique_lock guard{mutex_};
-    if (listener_)
-      listener_->close();
+    for (auto x : listeners_)
+      x->close();
   }
 
   bool listening_ended() const noexcept {
@@ -111,7 +117,7 @@ struct incarnation {
 private:
   std::mutex mutex_;
   broker* reader_ = nullptr;
-  subscription* listener_ = nullptr;
+  std::set<subscription*> listeners_;
   std::atomic<bool> ended_ = false;
 };
 

@@ -21,7 +21,7 @@ using listen_atom = caf::atom_constant<caf::atom("listen")>;
 
 listener_state::~listener_state() {
   if (life)
-    life->set_listener(nullptr);
+    life->remove_listener(broadcasts.get());
 }
 
 void listener_state::connect() {
@@ -32,9 +32,10 @@ void listener_state::connect() {
     if (auto more = (*opened)->add(event_exchange, worker_events); !more)
       return fail(more.error());
   broadcasts = std::move(*opened);
-  life->set_listener(broadcasts.get());
-  if (broadcasts)
-    self->send(self, listen_atom::value);
+  if (!broadcasts)
+    return;
+  life->add_listener(broadcasts.get());
+  self->send(self, listen_atom::value);
 }
 
 void listener_state::listen() {

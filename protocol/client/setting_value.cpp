@@ -397,14 +397,6 @@ expected<void> setting_value<std::vector<queue_setting>>::set(
     auto done = setting_value<queue_setting>::set(added, item, here, limits);
     if (!done)
       return done;
-    if (origin.warnings
-        && (added.exchange != added.name || added.routing_key != added.name
-            || added.exchange_type != "direct"))
-      origin.warnings->push_back(
-          "setting '" + here.name + "' " + origin.where + ": queue '"
-          + added.name
-          + "' is bound to the direct exchange of its own name; other bindings "
-            "are not supported yet");
   }
   x = std::move(result);
   return {};

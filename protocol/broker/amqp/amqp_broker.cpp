@@ -2,6 +2,7 @@
 
 #include "protocol/broker/amqp/dead_letters.hpp"
 #include "protocol/broker/dead_letter.hpp"
+#include "protocol/broker/queue_binding.hpp"
 
 #include <algorithm>
 
@@ -96,6 +97,14 @@ expected<void> amqp_broker::renew(std::span<const delivery_tag>) {
 
 expected<void> amqp_broker::release() {
   feed_->close();
+  for (auto& queue : options_.queues) {
+    if (!is_own(options_, queue.str()))
+      continue;
+    if (auto link = own_.link(); !link)
+      return link.error();
+    if (auto done = own_.queues().remove(queue.str()); !done)
+      return done;
+  }
   return {};
 }
 

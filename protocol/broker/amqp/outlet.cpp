@@ -61,7 +61,7 @@ expected<void> outlet::send(std::span<const parcel> parcels) {
     return routed.error();
   std::vector<parcel> returned;
   for (size_t i = 0; i < parcels.size(); ++i)
-    if (!(*routed)[i])
+    if (!(*routed)[i] && !parcels[i].broadcast)
       returned.push_back(parcels[i]);
   if (returned.empty())
     return {};

@@ -28,6 +28,7 @@ struct parcel {
   std::optional<int> priority; ///< none: the envelope's
   bool delayed = false;    ///< without expiration
   std::string dead_reason; ///< put into the header `dead_header`, if any
+  bool broadcast = false;  ///< may reach nobody
 };
 
 /// Why a message is in a queue of dead letters.

@@ -5,6 +5,7 @@
 #include "protocol/broker/amqp/amqp_broker.hpp"
 #include "protocol/broker/amqp/dead_letters.hpp"
 #include "protocol/broker/amqp/delay.hpp"
+#include "protocol/broker/queue_binding.hpp"
 
 #include <algorithm>
 
@@ -131,7 +132,11 @@ expected<void> amqp_broker::add_delay(plan& to, const settlement& x,
 expected<void> amqp_broker::add_to_queue(plan& to, const outgoing_message& x) {
   if (auto done = own_.queues().declare(x.queue.str()); !done)
     return done;
-  to.parcels.push_back({"", x.queue.str(), x.payload, x.priority, false, {}});
+  if (auto way = broadcast_address(options_, x.queue.str()))
+    to.parcels.push_back({way->exchange, way->routing_key, x.payload, x.priority,
+                          false, {}, true});
+  else
+    to.parcels.push_back({"", x.queue.str(), x.payload, x.priority, false, {}});
   return {};
 }
 

@@ -4,6 +4,7 @@
 #include "protocol/broker/amqp/delay.hpp"
 #include "protocol/broker/amqp/table.hpp"
 #include "protocol/broker/fanout.hpp"
+#include "protocol/broker/queue_binding.hpp"
 
 #include <vector>
 
@@ -46,15 +47,19 @@ private:
 expected<void> topology::declare(const std::string& queue) {
   if (known_.count(queue) > 0)
     return {};
+  auto to = binding_of(*options_, queue);
+  if (broadcast_address(*options_, queue)) {
+    auto done = make_exchange(to.exchange, to.exchange_type);
+    if (done)
+      known_.insert(queue);
+    return done;
+  }
   auto waiting = size(queue);
   if (!waiting)
     return waiting.error();
   if (!*waiting)
-    if (auto done = make_task_queue(queue); !done)
+    if (auto done = make_task_queue(queue, to.exchange == direct_exchange); !done)
       return done;
-  auto to = broker_options::binding{queue, "direct", queue};
-  if (auto i = options_->bindings.find(queue); i != options_->bindings.end())
-    to = i->second;
   // If there is such an exchange, of whatever type, it is the one.
   auto done = make_exchange(to.exchange, to.exchange_type);
   if (done)
@@ -62,6 +67,16 @@ expected<void> topology::declare(const std::string& queue) {
   if (done)
     known_.insert(queue);
   return done;
+}
+
+expected<void> topology::remove(const std::string& queue) {
+  forget(queue);
+  if (auto done = connection_->open_side_channel(); !done)
+    return done;
+  auto handle = connection_->handle();
+  amqp_queue_delete(handle, side_channel, bytes(queue), false, false);
+  return connection_->check_side(amqp_get_rpc_reply(handle),
+                                 "delete queue " + queue);
 }
 
 expected<void> topology::declare_dead(const std::string& queue) {
@@ -151,7 +166,8 @@ expected<void> topology::declare_levels() {
   return {};
 }
 
-expected<void> topology::make_task_queue(const std::string& name) {
+expected<void> topology::make_task_queue(const std::string& name,
+                                         bool auto_delete) {
   auto& known = options_->queue_arguments;
   auto i = known.find(name);
   if (i == known.end())
@@ -161,16 +177,17 @@ expected<void> topology::make_task_queue(const std::string& name) {
   if (!given || !given->is_object())
     return error{errc::invalid_setting,
                  "the arguments of queue " + name + " are not an object"};
-  return make_queue(name, to_table(given->get_object(), memory));
+  return make_queue(name, to_table(given->get_object(), memory), auto_delete);
 }
 
 expected<void> topology::make_queue(const std::string& name,
-                                    const amqp_table_t& args) {
+                                    const amqp_table_t& args,
+                                    bool auto_delete) {
   if (auto done = connection_->open_side_channel(); !done)
     return done;
   auto handle = connection_->handle();
   amqp_queue_declare(handle, side_channel, bytes(name), false, true, false,
-                     false, args);
+                     auto_delete, args);
   return connection_->check_side(amqp_get_rpc_reply(handle),
                                  "declare queue " + name);
 }

@@ -28,6 +28,9 @@ public:
   /// exchange of its name. Done once for each queue.
   expected<void> declare(const std::string& queue);
 
+  /// Ends a queue, with all that is in it. One that is not there has ended.
+  expected<void> remove(const std::string& queue);
+
   /// A queue for dead letters, of bounded length.
   expected<void> declare_dead(const std::string& queue);
 
@@ -47,8 +50,9 @@ public:
 
 private:
   expected<void> declare_levels();
-  expected<void> make_task_queue(const std::string& name);
-  expected<void> make_queue(const std::string& name, const amqp_table_t& args);
+  expected<void> make_task_queue(const std::string& name, bool auto_delete);
+  expected<void> make_queue(const std::string& name, const amqp_table_t& args,
+                            bool auto_delete = false);
   expected<void> look_at_exchange(const std::string& name, const std::string& type);
   expected<void> make_exchange(const std::string& name, const std::string& type,
                                bool durable = true);

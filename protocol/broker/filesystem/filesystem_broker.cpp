@@ -2,7 +2,9 @@
 
 #include "protocol/broker/fanout.hpp"
 #include "protocol/broker/filesystem/exchange.hpp"
+#include "protocol/broker/memory/binding.hpp"
 #include "protocol/broker/priority.hpp"
+#include "protocol/broker/queue_binding.hpp"
 #include "protocol/message/envelope.hpp"
 #include "protocol/message/json.hpp"
 
@@ -252,11 +254,16 @@ void filesystem_broker::put(transaction& change,
 }
 
 expected<void> filesystem_broker::declare(std::span<const queue_name> queues) {
-  for (auto& queue : queues)
-    if (auto done = filesystem::bind(where_.control, queue.str(), queue.str(),
-                                     "", queue);
+  for (auto& queue : queues) {
+    auto way = binding_of(options_, queue.str());
+    auto pattern = way.exchange_type == "topic"
+                     ? topic_regex(way.routing_key)
+                     : std::string{};
+    if (auto done = filesystem::bind(where_.control, way.exchange,
+                                     way.routing_key, pattern, queue);
         !done)
       return done;
+  }
   return {};
 }
 

@@ -1,6 +1,7 @@
 #include "protocol/broker/memory/binding.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <utility>
 #include <vector>
 
@@ -42,6 +43,29 @@ bool topic_matches(std::string_view pattern, std::string_view routing_key) {
     if (dot == std::string_view::npos)
       return ends[size];
     text(".");
+    pattern.remove_prefix(dot + 1);
+  }
+}
+
+std::string topic_regex(std::string_view pattern) {
+  std::string result{"^"};
+  for (;;) {
+    auto dot = pattern.find('.');
+    auto word = pattern.substr(0, dot);
+    if (word == "*")
+      result += R"(.*?[^\.])";
+    else if (word == "#")
+      result += ".*?";
+    else
+      for (auto c : word) {
+        auto as_it_is = std::isalnum(static_cast<unsigned char>(c))
+                        || static_cast<unsigned char>(c) > 127 || c == '#'
+                        || c == '*';
+        (result += as_it_is ? "" : "\\") += c;
+      }
+    if (dot == pattern.npos)
+      return result += '$';
+    result += R"(\.)";
     pattern.remove_prefix(dot + 1);
   }
 }

@@ -24,4 +24,7 @@ struct binding {
 /// any text. AMQP's own reading, by words, is stricter.
 bool topic_matches(std::string_view pattern, std::string_view routing_key);
 
+/// The regular expression that kombu keeps beside a topic's pattern.
+std::string topic_regex(std::string_view pattern);
+
 } // namespace umbel

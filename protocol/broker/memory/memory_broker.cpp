@@ -79,7 +79,7 @@ memory_broker::take_turns(std::span<const turn_request> batch) {
 }
 
 expected<void> memory_broker::declare(std::span<const queue_name> queues) {
-  hub_->declare(queues);
+  hub_->declare(self_, queues);
   return {};
 }
 

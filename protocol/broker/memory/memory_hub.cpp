@@ -5,6 +5,7 @@
 #include "protocol/broker/fanout.hpp"
 #include "protocol/broker/memory/memory_subscription.hpp"
 #include "protocol/broker/priority.hpp"
+#include "protocol/broker/queue_binding.hpp"
 #include "protocol/message/envelope.hpp"
 
 #include <algorithm>
@@ -299,14 +300,26 @@ std::vector<turn> memory_hub::take_turns(std::span<const turn_request> batch) {
 // -- producing ----------------------------------------------------------------
 
 void memory_hub::put(const memory_client& who, const outgoing_message& x) {
+  if (auto way = broadcast_address(who.options, x.queue.str())) {
+    for (auto& bound : bindings_[way->exchange])
+      put(who, {bound.queue, x.priority, x.payload});
+    return;
+  }
   queues_[x.queue].push_back(step_of(who.options.priority_steps, x.priority),
                              x.payload);
   arrival_.notify_all();
 }
 
-void memory_hub::declare(std::span<const queue_name> queues) {
-  for (auto& queue : queues)
-    bind(queue.str(), {queue.str(), false, queue});
+void memory_hub::declare(const memory_client& who,
+                         std::span<const queue_name> queues) {
+  for (auto& queue : queues) {
+    if (broadcast_address(who.options, queue.str()))
+      continue;
+    auto way = binding_of(who.options, queue.str());
+    auto any = way.exchange_type == "fanout";
+    bind(way.exchange, {any ? "#" : way.routing_key,
+                        any || way.exchange_type == "topic", queue});
+  }
 }
 
 void memory_hub::bind(const std::string& exchange, const binding& x) {

@@ -65,7 +65,7 @@ public:
   recovery_report recover(const memory_client& who);
   forward_report forward();
   std::vector<turn> take_turns(std::span<const turn_request> batch);
-  void declare(std::span<const queue_name> queues);
+  void declare(const memory_client& who, std::span<const queue_name> queues);
   void publish(const memory_client& who,
                std::span<const outgoing_message> batch);
   size_t publish(const memory_client& who, const std::string& exchange,

@@ -1,5 +1,7 @@
 #include "protocol/broker/redis/binding.hpp"
 
+#include "protocol/broker/memory/binding.hpp"
+
 #include <algorithm>
 
 namespace umbel::redis {
@@ -29,10 +31,19 @@ void advance(std::vector<bool>& reached, std::string_view text,
 
 } // namespace
 
-std::string direct_binding(std::string_view queue, std::string_view sep) {
-  std::string result{queue};
-  ((result += sep) += sep) += queue;
-  return result;
+std::vector<std::string> binding_members(const broker_options::binding& x,
+                                         std::string_view queue,
+                                         std::string_view sep) {
+  auto member = [&](const std::string& key, const std::string& pattern) {
+    auto result = key;
+    (((result += sep) += pattern) += sep) += queue;
+    return result;
+  };
+  if (x.exchange_type == "topic")
+    return {member(x.routing_key, topic_regex(x.routing_key))};
+  if (x.exchange_type == "fanout")
+    return {member("", ""), member(x.routing_key, "")};
+  return {member(x.routing_key, "")};
 }
 
 bool topic_matches(std::string_view pattern, std::string_view routing_key) {

@@ -1,6 +1,8 @@
 // Bindings of named exchanges, as members of kombu's binding sets.
 #pragma once
 
+#include "protocol/broker/broker.hpp"
+
 #include <span>
 #include <string>
 #include <string_view>
@@ -8,9 +10,13 @@
 
 namespace umbel::redis {
 
-/// The member that binds `queue` to the direct exchange of the same name, as
-/// Celery's clients write it: `celery\x06\x16\x06\x16celery`.
-std::string direct_binding(std::string_view queue, std::string_view sep);
+/// The members that bind a queue, as Celery's clients write them:
+/// `celery\x06\x16\x06\x16celery`. Two for a fanout exchange: producers that have not
+/// declared it take it for a direct one, and send with no routing key, or with
+/// their default.
+std::vector<std::string> binding_members(const broker_options::binding& x,
+                                         std::string_view queue,
+                                         std::string_view sep);
 
 /// Whether a topic's `pattern` ("orders.*", "logs.#") takes `routing_key`, by
 /// kombu's reading: `*` is any text that is not empty and does not end in a

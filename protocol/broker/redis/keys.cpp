@@ -70,6 +70,10 @@ std::string keys::rate(std::string_view limit) const {
   return (prefix_ + "umbel.rate.").append(limit);
 }
 
+std::string keys::fanout_queues() const {
+  return prefix_ + "umbel.fanout";
+}
+
 std::string keys::revoked() const {
   return prefix_ + "umbel.revoked";
 }

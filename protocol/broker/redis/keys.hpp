@@ -49,6 +49,9 @@ public:
   /// A rate limit that all nodes share.
   std::string rate(std::string_view limit) const;
 
+  /// Of each node, what its queues of fanout exchanges have left in Redis.
+  std::string fanout_queues() const;
+
   /// Tasks that were revoked, by the time when.
   std::string revoked() const;
 

@@ -109,14 +109,13 @@ expected<void> polled_connection::check_deadlines() {
 
 // -- polled_redis_broker --------------------------------------------------------
 
-polled_redis_broker::polled_redis_broker(polled_connection main,
-                                         std::unique_ptr<listener> announcements,
-                                         const broker_options& options)
+polled_redis_broker::polled_redis_broker(
+    polled_connection main, std::unique_ptr<listener> announcements,
+    const broker_options& options)
     : main_(std::move(main)), listener_(std::move(announcements)),
-      keys_(options), sep_(options.sep),
+      keys_(options), options_(options),
       stores_results_(redis::stores_results(*main_, options)),
-      timeout_(options.socket_timeout), reservation_(options, keys_),
-      words_(options, keys_) {
+      reservation_(options, keys_), words_(options, keys_) {
 }
 
 std::string polled_redis_broker::location() const {
@@ -133,11 +132,7 @@ bool polled_redis_broker::stores_results() const {
 
 expected<void>
 polled_redis_broker::declare(std::span<const queue_name> queues) {
-  auto replies =
-      main_->check(declarations(keys_, sep_, queues), "declare queues");
-  if (!replies)
-    return replies.error();
-  return {};
+  return declare_queues(*main_, keys_, options_, queues);
 }
 
 void polled_redis_broker::consume(std::span<const queue_name> queues) {
@@ -151,8 +146,8 @@ polled_redis_broker::begin_reserve(size_t max) {
   wanted_ = max;
   reserving_.emplace(*main_, reservation_.commands(max), reservation::doing);
   auto limit = std::exchange(sign_wanted_, false)
-                   ? std::min(listener_->patience(), timeout_)
-                   : timeout_;
+                   ? std::min(listener_->patience(), options_.socket_timeout)
+                   : options_.socket_timeout;
   if (auto ok = main_.begin(*reserving_, limit); !ok)
     return ok.error();
   return std::optional<std::vector<delivery>>{};
@@ -162,7 +157,7 @@ expected<void>
 polled_redis_broker::begin_settle(std::vector<settlement> batch) {
   batch_ = std::move(batch);
   settling_.emplace(words_, *main_, batch_);
-  return main_.begin(settling_->under_way(), timeout_);
+  return main_.begin(settling_->under_way(), options_.socket_timeout);
 }
 
 expected<polled_broker::news> polled_redis_broker::advance() {
@@ -200,7 +195,7 @@ expected<void> polled_redis_broker::go_on_settling(news& result) {
   if (!effects)
     return effects.error();
   if (!*effects)
-    return main_.begin(settling_->under_way(), timeout_);
+    return main_.begin(settling_->under_way(), options_.socket_timeout);
   result.settled = std::move(*effects);
   settling_.reset();
   return {};

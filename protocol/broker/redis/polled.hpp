@@ -95,9 +95,8 @@ private:
   polled_connection main_;
   std::unique_ptr<listener> listener_; // on `main_`
   keys keys_;
-  std::string sep_;
+  broker_options options_;
   bool stores_results_;
-  std::chrono::milliseconds timeout_;
   reservation reservation_;
   size_t wanted_ = 0;
   std::optional<exchange> reserving_; // `wanted_`, on `main_`

@@ -50,6 +50,9 @@ expected<recovery_report> redis_broker::recover() {
   if (!report.dead_owners.empty())
     if (auto ok = dead_owners(report.dead_owners); !ok)
       return ok.error();
+  for (size_t i = 0; i < report.dead_owners.size(); ++i)
+    if (auto ok = end_fanout((*owners)[i].second, (*owners)[i].first); !ok)
+      return ok.error();
   return report;
 }
 

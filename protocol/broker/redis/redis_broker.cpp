@@ -2,6 +2,7 @@
 
 #include "protocol/backend/redis/redis_result_store.hpp"
 #include "protocol/broker/fanout.hpp"
+#include "protocol/broker/queue_binding.hpp"
 #include "protocol/broker/redis/binding.hpp"
 #include "protocol/broker/redis/scripts.hpp"
 
@@ -26,16 +27,7 @@ connection_options redis::connection_options_of(const broker_options& x) {
                     &scripts::renew,   &scripts::stale,
                     &scripts::restore, &scripts::dead_owners,
                     &scripts::forward, &scripts::rate,
-                    &scripts::take_dead};
-  return result;
-}
-
-pipeline redis::declarations(const keys& names, const std::string& sep,
-                             std::span<const queue_name> queues) {
-  pipeline result;
-  for (auto& queue : queues)
-    result.add({"SADD", names.binding(queue.str()),
-                direct_binding(queue.str(), sep)});
+                    &scripts::take_dead, &scripts::end_fanout};
   return result;
 }
 
@@ -182,7 +174,7 @@ expected<void> redis_broker::renew(std::span<const delivery_tag> tags) {
   for (auto& x : *replies)
     if (x->integer > 0)
       lease_ = x->integer == 1 ? lease_state::lapsed : lease_state::lost;
-  return {};
+  return keep_fanout();
 }
 
 lease_state redis_broker::lease() const {
@@ -194,22 +186,20 @@ expected<void> redis_broker::release() {
                           "give up the lease");
   if (!x)
     return x.error();
-  return {};
+  return end_fanout(options_.node.str(), options_.incarnation);
 }
 
 // -- producing ----------------------------------------------------------------
 
-expected<void> redis_broker::declare(std::span<const queue_name> queues) {
-  auto replies = main_->check(declarations(keys_, options_.sep, queues),
-                              "declare queues");
-  if (!replies)
-    return replies.error();
-  return {};
-}
-
 expected<void> redis_broker::publish(std::span<const outgoing_message> batch) {
   pipeline commands;
   for (size_t i = 0; i < batch.size();) {
+    if (auto way = broadcast_address(options_, batch[i].queue.str())) {
+      auto channel
+        = keys_.fanout(main_->where().db, way->exchange, way->routing_key);
+      commands.add({"PUBLISH", channel, batch[i++].payload});
+      continue;
+    }
     auto same = [&](const outgoing_message& x) {
       return x.queue == batch[i].queue && x.priority == batch[i].priority;
     };

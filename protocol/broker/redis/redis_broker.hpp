@@ -26,9 +26,10 @@ namespace redis {
 /// For a broker's connections: with all scripts.
 connection_options connection_options_of(const broker_options& x);
 
-/// Makes the queues known that are consumed.
-pipeline declarations(const keys& names, const std::string& sep,
-                      std::span<const queue_name> queues);
+/// Binds queues to their exchanges (queue_bindings.cpp).
+expected<void> declare_queues(connection& where, const keys& names,
+                              const broker_options& options,
+                              std::span<const queue_name> queues);
 
 /// Whether results live where this connection leads to.
 bool stores_results(const connection& where, const broker_options& options);
@@ -115,6 +116,12 @@ private:
   expected<size_t> restore(std::string_view condition, std::string_view value,
                            std::span<const tagged> entries);
   expected<std::vector<step>> steps_for(std::string_view entry);
+
+  // -- exchanges (queue_bindings.cpp) -----------------------------------------
+
+  expected<void> keep_fanout();
+  expected<void> end_fanout(const std::string& node,
+                            const std::string& incarnation);
 
   // -- routing ----------------------------------------------------------------
 

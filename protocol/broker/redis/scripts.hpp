@@ -14,6 +14,7 @@ extern const script restore;     ///< restore.lua
 extern const script dead_owners; ///< dead_owners.lua
 extern const script forward;     ///< forward.lua
 extern const script rate;        ///< rate.lua
+extern const script end_fanout;  ///< end_fanout.lua
 extern const script take_dead;   ///< take_dead.lua
 
 } // namespace umbel::redis::scripts

@@ -83,8 +83,10 @@ size_t purge_some(database& db, const queue_name& queue, size_t max) {
 
 // -- putting ------------------------------------------------------------------
 
-void declare(database& db, const queue_name& queue) {
-  db.run(sql::bind, queue.str(), queue.str(), 0, queue.str());
+void declare(database& db, const queue_name& queue,
+             const broker_options::binding& way) {
+  db.run(sql::bind, way.exchange, way.routing_key,
+         way.exchange_type == "topic" ? 1 : 0, queue.str());
   if (db.where().kombu)
     kombu::declare(db, queue);
 }

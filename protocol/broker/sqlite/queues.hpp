@@ -44,7 +44,8 @@ size_t purge_some(database& db, const queue_name& queue, size_t max);
 // -- putting --------------------------------------------------------------------
 
 /// Makes a queue known to peers that look for it.
-void declare(database& db, const queue_name& queue);
+void declare(database& db, const queue_name& queue,
+             const broker_options::binding& way);
 
 /// Publishes, behind the others of its step.
 void put(database& db, const outgoing_message& x, int step);

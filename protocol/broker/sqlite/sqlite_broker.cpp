@@ -2,6 +2,7 @@
 
 #include "protocol/broker/fanout.hpp"
 #include "protocol/broker/priority.hpp"
+#include "protocol/broker/queue_binding.hpp"
 #include "protocol/broker/sqlite/queues.hpp"
 #include "protocol/broker/sqlite/sqlite_subscription.hpp"
 #include "protocol/broker/sqlite/statements.hpp"
@@ -219,7 +220,7 @@ void sqlite_broker::interrupt() noexcept {
 expected<void> sqlite_broker::declare(std::span<const queue_name> queues) {
   transaction change{*db_};
   for (auto& queue : queues)
-    sqlite::declare(*db_, queue);
+    sqlite::declare(*db_, queue, binding_of(options_, queue.str()));
   return change.commit("declare queues");
 }
 

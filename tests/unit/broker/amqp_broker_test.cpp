@@ -259,6 +259,38 @@ CAF_TEST(dead_letters_are_taken_replayed_and_discarded) {
     x->take_dead(queue_name{"unknown"}, one, dead_fate::discard).value(), 0u);
 }
 
+CAF_TEST(queues_are_bound_as_the_options_say) {
+  auto options = w.options("a@h", {"q", "bcast.r"});
+  options.bindings = {{"q", {"other", "topic", "animal.#"}},
+                      {"bcast.r", {"next", "fanout", ""}},
+                      {"r", {"next", "fanout", ""}}};
+  auto x = w.connect(options);
+  for (int twice = 0; twice < 2; ++twice)
+    CAF_CHECK(x->declare(options.queues).has_value());
+  CAF_CHECK_EQUAL(x->publish("other", "animal.cat", message("1"), 0).value(),
+                  1u);
+  CAF_CHECK_EQUAL(x->publish("other", "plant", message("2"), 0).value(), 0u);
+  CAF_CHECK_EQUAL(x->publish("next", "any", message("3"), 0).value(), 1u);
+  auto sent = to("r", "4");
+  x->publish({&sent, 1}).value();
+  auto got = ids_of(take(*x, 3));
+  std::ranges::sort(got);
+  CAF_CHECK_EQUAL(got, (strings{"1", "3", "4"}));
+  CAF_MESSAGE("what is this node's alone ends with it, and nobody is told twice");
+  x->release().value();
+  auto y = w.connect("b@h");
+  CAF_CHECK_EQUAL(y->publish("next", "any", message("5"), 0).value(), 0u);
+}
+
+CAF_TEST(what_is_broadcast_to_nobody_is_no_error) {
+  auto options = w.options("a@h", {});
+  options.bindings = {{"r", {"empty", "fanout", ""}}};
+  auto x = w.connect(options);
+  auto sent = to("r", "1");
+  x->publish({&sent, 1}).value();
+  CAF_CHECK_EQUAL(x->size(queue_name{"r"}).value(), 0u);
+}
+
 CAF_TEST(a_delayed_message_waits_in_the_broker_and_comes_back_by_itself) {
   auto x = w.connect("a@h");
   publish(*x, {"1"});

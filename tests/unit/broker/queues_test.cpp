@@ -313,3 +313,22 @@ UMBEL_SCENARIO(ten_thousand_messages_pass_in_batches_of_64) {
   CAF_CHECK_EQUAL(w.unacknowledged(), 0u);
   CAF_CHECK(w.results()->fetch(task_id{"9999"}).value().has_value());
 }
+
+UMBEL_SCENARIO(a_queue_is_bound_as_the_options_say) {
+  auto options = w.options("a@h", {"cats", "all", "a@h.dq2"});
+  options.bindings = {{"cats", {"zoo", "topic", "animal.cat.#"}},
+                      {"all", {"zoo", "topic", "animal.#"}},
+                      {"a@h.dq2", {"C.dq2", "direct", "a@h"}}};
+  auto x = w.connect(options);
+  for (int i = 0; i < 2; ++i)
+    CAF_CHECK(x->declare(options.queues).has_value());
+  CAF_CHECK_EQUAL(x->publish("zoo", "animal.cat.big", message("1"), 0).value(),
+                  2u);
+  CAF_CHECK_EQUAL(x->publish("zoo", "animal.dog", message("2"), 0).value(), 1u);
+  CAF_CHECK_EQUAL(x->publish("zoo", "plant", message("3"), 0).value(), 0u);
+  CAF_CHECK_EQUAL(x->publish("C.dq2", "a@h", message("4"), 0).value(), 1u);
+  CAF_CHECK_EQUAL(x->publish("C.dq2", "b@h", message("5"), 0).value(), 0u);
+  CAF_CHECK_EQUAL(drain(w, "cats"), (strings{"1"}));
+  CAF_CHECK_EQUAL(drain(w, "all"), (strings{"1", "2"}));
+  CAF_CHECK_EQUAL(drain(w, "a@h.dq2"), (strings{"4"}));
+}

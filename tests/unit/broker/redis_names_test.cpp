@@ -76,8 +76,6 @@ CAF_TEST(topics_match_as_kombus_expressions_do) {
 }
 
 CAF_TEST(members_of_a_binding_set_lead_to_queues) {
-  CAF_CHECK_EQUAL(direct_binding("celery", "\x06\x16"), "celery\x06\x16\x06\x16"
-                                                        "celery");
   const std::vector<std::string_view> members{
       "red||q", "blue||r", "re.*|^re\\..*?[^\\.]$|s", "red||q", "broken",
       "x|y",    "red||"};
@@ -133,6 +131,23 @@ CAF_TEST(the_priority_is_read_from_the_properties) {
   CAF_CHECK_EQUAL(of("\"4\""), 0);
   CAF_CHECK_EQUAL(priority_of("no json"), 0);
   CAF_CHECK_EQUAL(priority_of("[]"), 0);
+}
+
+CAF_TEST(bindings_are_what_kombu_writes) {
+  using strings = std::vector<std::string>;
+  auto members = [](const std::string& type, const std::string& key) {
+    return redis::binding_members({"e", type, key}, "q", "|");
+  };
+  CAF_CHECK_EQUAL(members("direct", "k"), (strings{"k||q"}));
+  CAF_CHECK_EQUAL(redis::binding_members({"celery", "direct", "celery"},
+                                         "celery", "\x06\x16"),
+                  (strings{"celery\x06\x16\x06\x16" "celery"}));
+  CAF_CHECK_EQUAL(members("topic", "animal.#"),
+                  (strings{R"(animal.#|^animal\..*?$|q)"}));
+  CAF_CHECK_EQUAL(members("topic", "*.b_c"),
+                  (strings{R"(*.b_c|^.*?[^\.]\.b\_c$|q)"}));
+  CAF_CHECK_EQUAL(members("fanout", "celery"),
+                  (strings{"||q", "celery||q"}));
 }
 
 // -- dead letters -------------------------------------------------------------

@@ -1,5 +1,5 @@
-// renew.lua, stale.lua, restore.lua, dead_owners.lua, and the recovery that is
-// made of them.
+// renew.lua, stale.lua, restore.lua, dead_owners.lua, end_fanout.lua, and the
+// recovery that is made of them.
 #define CAF_SUITE redis_recovery
 
 #include "tests/unit/dsl.hpp"
@@ -329,6 +329,32 @@ CAF_TEST(whoever_recovers_does_not_count_itself_as_dead) {
   CAF_CHECK_EQUAL(report.restored, 0u);
   CAF_CHECK(report.dead_owners.empty());
   CAF_CHECK_EQUAL(ask({"HLEN", "unacked"}), "1");
+}
+
+// -- end_fanout.lua -----------------------------------------------------------
+
+CAF_TEST(what_was_a_nodes_alone_ends_with_its_last_life) {
+  ask({"HSET", "umbel.fanout", "n",
+       R"({"members": [["b", "||q"], ["b", "k||q"]], "lists": ["q", "q3"]})"});
+  ask({"SADD", "b", "||q", "k||q", "||other"});
+  ask({"LPUSH", "q", "m"});
+  ask({"HSET", "umbel.incarnations", "i", "n", "j", "n", "k", "m"});
+  auto before = keyspace();
+  auto end = [&](const std::string& node, const std::string& incarnation) {
+    return run(redis::scripts::end_fanout,
+               {"umbel.fanout", "umbel.incarnations"}, {node, incarnation});
+  };
+  CAF_MESSAGE("it has another life, or has left nothing");
+  CAF_CHECK_EQUAL(end("n", "i"), "0");
+  CAF_CHECK_EQUAL(end("m", "k"), "0");
+  CAF_CHECK_EQUAL(keyspace(), before);
+  ask({"HDEL", "umbel.incarnations", "j"});
+  CAF_CHECK_EQUAL(end("n", "i"), "2");
+  CAF_CHECK_EQUAL(keyspace(), (strings{"b: set ||other",
+                                       "umbel.incarnations: hash i=n k=m"}));
+  CAF_MESSAGE("what is no list of ours harms nobody");
+  ask({"HSET", "umbel.fanout", "n", "rubbish"});
+  CAF_CHECK_EQUAL(end("n", "i"), "0");
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()

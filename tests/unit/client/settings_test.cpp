@@ -314,7 +314,7 @@ CAF_TEST(a broken file is reported with its place) {
 }
 
 CAF_TEST(settings of Celery without effect are a warning) {
-  file(R"({"task_routes": {"a": {}}, "worker_direct": true,
+  file(R"({"task_routes": {"a": {}}, "worker_agent": "x",
            "broker_pool_limit": 10.0, "task_protocol": 2,
            "security_key": null,
            "broker_transport_options": {"fanout_prefix": true}})");
@@ -323,7 +323,7 @@ CAF_TEST(settings of Celery without effect are a warning) {
                   (std::vector<std::string>{
                       "setting 'task_routes' in conf.json is not supported "
                       "yet: it has no effect",
-                      "setting 'worker_direct' in conf.json is not supported "
+                      "setting 'worker_agent' in conf.json is not supported "
                       "yet: it has no effect",
                       "setting 'broker_transport_options.fanout_prefix' in "
                       "conf.json is not supported yet: it has no effect"}));
@@ -338,7 +338,7 @@ CAF_TEST(queues are names or objects or a map) {
   CAF_CHECK_EQUAL(x.task_queues[0].routing_key, "a");
   CAF_CHECK_EQUAL(x.task_queues[1].name, "b");
   CAF_CHECK_EQUAL(x.task_queues[1].exchange, "x");
-  CAF_CHECK_EQUAL(warnings.size(), 1u);
+  CAF_CHECK(warnings.empty());
   file(R"({"task_queues": {"a": {}, "b": {"routing_key": "b"}}})");
   CAF_CHECK_EQUAL(load().task_queues.size(), 2u);
   CAF_CHECK_EQUAL(fault_in_file(R"({"task_queues": [{}]})"),
