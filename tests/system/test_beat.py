@@ -17,12 +17,13 @@ TICK = {"task": "tasks.add", "schedule": 0.2, "args": [4, 4]}
 
 
 @pytest.fixture
-def beat(redis_server, tmp_path):
+def beat(broker, tmp_path):
+    url = broker.url
     started = []
 
     def start(entries, *args, broker="", schedule="", **settings):
         log = tmp_path / f"beat{len(started)}.log"
-        broker = broker or redis_server.url()
+        broker = broker or url
         schedule = schedule or str(tmp_path / "schedule.db")
         process = Beat(
             *args, log=log, broker=broker, schedule=schedule, entries=entries, **settings
@@ -39,7 +40,7 @@ def waiting(redis_client, queue="celery"):
     return redis_client.llen(queue)
 
 
-def test_a_python_worker_runs_what_beat_sends(beat, python_worker, redis_client):
+def test_a_python_worker_runs_what_beat_sends(beat, python_worker):
     worker = python_worker()
     running = beat({"tick": TICK}).wait_ready()
     worker.wait_for_log(r"Task tasks.add\[.+\] succeeded in .+: 8")
