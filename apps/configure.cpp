@@ -183,7 +183,8 @@ std::string arguments_of_own(const std::string& arguments) {
 }
 
 /// Turns the queues that were chosen by name into those that are consumed: one of a
-/// fanout exchange becomes this node's own.
+/// fanout exchange becomes this node's own, and the node may have one that is
+/// reached by its name.
 expected<void> bind_queues(broker_options& to, const settings& x) {
   auto& node = to.node.str();
   for (auto& queue : x.task_queues) {
@@ -200,6 +201,10 @@ expected<void> bind_queues(broker_options& to, const settings& x) {
     to.bindings[own] = to.bindings[queue.name];
     to.queue_arguments[own] = arguments_of_own(to.queue_arguments[queue.name]);
     *i = queue_name{own};
+  }
+  if (x.worker_direct) {
+    to.queues.emplace_back(node + ".dq2");
+    to.bindings[node + ".dq2"] = {std::string{direct_exchange}, "direct", node};
   }
   return {};
 }

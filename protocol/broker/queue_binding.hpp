@@ -27,8 +27,7 @@ bool is_own(const broker_options& x, const std::string& queue);
 const broker_options::binding* broadcast_address(const broker_options& x,
                                                  const std::string& queue);
 
-/// Celery's exchange of queues of one worker alone (`worker_direct`). Its clients
-/// declare those as auto_delete: they end with their last consumer.
+/// Celery's exchange of queues of one worker alone (`worker_direct`).
 inline constexpr std::string_view direct_exchange = "C.dq2";
 
 /// Whether queues can be bound to exchanges of this type over the broker at `url`.

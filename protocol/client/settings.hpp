@@ -149,6 +149,7 @@ struct settings {
   /// for itself must not overrule an operator who has chosen.
   std::optional<size_t> worker_prefetch_multiplier;
   bool worker_disable_prefetch = false;
+  bool worker_direct = false;
   size_t worker_max_deliveries = 20; ///< ours
   bool worker_disable_rate_limits = false;
   /// Tasks whose time comes within seconds that a worker keeps; none: 1000. The

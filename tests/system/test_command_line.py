@@ -310,9 +310,9 @@ def test_the_command_line_outranks_the_environment_and_that_the_file(umbel_worke
 
 
 def test_settings_without_effect_are_named(umbel_worker):
-    running = umbel_worker(config={"worker_direct": True, "task_protocol": 2})
+    running = umbel_worker(config={"worker_agent": "x", "task_protocol": 2})
     warnings = re.findall(r"WARNING/MainProcess\] (.*)", running.log)
-    assert any("'worker_direct'" in w and "no effect" in w for w in warnings)
+    assert any("'worker_agent'" in w and "no effect" in w for w in warnings)
     assert not any("task_protocol" in w for w in warnings)
 
 

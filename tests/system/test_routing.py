@@ -7,6 +7,7 @@ import signal
 import subprocess
 
 import pytest
+from celery.utils.nodenames import worker_direct
 from kombu import Exchange
 from kombu.common import Broadcast
 
@@ -92,6 +93,20 @@ def test_what_was_a_nodes_own_ends_with_it(umbel_worker, make_celery, redis_clie
     second.stop()
     assert bound() == set()
     assert not redis_client.keys("bcast*") and not redis_client.exists("umbel.fanout")
+
+
+def test_a_worker_can_be_named(umbel_worker, celery, broker):
+    without_exchanges(broker)
+    config = {"worker_direct": True}
+    workers = [umbel_worker("-n", f"w{i}@x", config=config) for i in range(2)]
+    add = celery.tasks["tasks.add"]
+    for i, worker in enumerate(workers):
+        by_name = add.apply_async((i, 1), exchange="C.dq2", routing_key=f"w{i}@x")
+        by_queue = add.apply_async((i, 2), queue=worker_direct(f"w{i}@x"))
+        assert by_name.get(timeout=10) == i + 1
+        assert by_queue.get(timeout=10) == i + 2
+        assert ran(worker, by_name) and ran(worker, by_queue)
+    assert add.delay(4, 4).get(timeout=10) == 8, "the usual queue is consumed, too"
 
 
 def test_topics(umbel_worker, celery, broker):

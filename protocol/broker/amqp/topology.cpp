@@ -58,7 +58,7 @@ expected<void> topology::declare(const std::string& queue) {
   if (!waiting)
     return waiting.error();
   if (!*waiting)
-    if (auto done = make_task_queue(queue, to.exchange == direct_exchange); !done)
+    if (auto done = make_task_queue(queue); !done)
       return done;
   // If there is such an exchange, of whatever type, it is the one.
   auto done = make_exchange(to.exchange, to.exchange_type);
@@ -166,8 +166,7 @@ expected<void> topology::declare_levels() {
   return {};
 }
 
-expected<void> topology::make_task_queue(const std::string& name,
-                                         bool auto_delete) {
+expected<void> topology::make_task_queue(const std::string& name) {
   auto& known = options_->queue_arguments;
   auto i = known.find(name);
   if (i == known.end())
@@ -177,17 +176,16 @@ expected<void> topology::make_task_queue(const std::string& name,
   if (!given || !given->is_object())
     return error{errc::invalid_setting,
                  "the arguments of queue " + name + " are not an object"};
-  return make_queue(name, to_table(given->get_object(), memory), auto_delete);
+  return make_queue(name, to_table(given->get_object(), memory));
 }
 
 expected<void> topology::make_queue(const std::string& name,
-                                    const amqp_table_t& args,
-                                    bool auto_delete) {
+                                    const amqp_table_t& args) {
   if (auto done = connection_->open_side_channel(); !done)
     return done;
   auto handle = connection_->handle();
   amqp_queue_declare(handle, side_channel, bytes(name), false, true, false,
-                     auto_delete, args);
+                     false, args);
   return connection_->check_side(amqp_get_rpc_reply(handle),
                                  "declare queue " + name);
 }

@@ -50,9 +50,8 @@ public:
 
 private:
   expected<void> declare_levels();
-  expected<void> make_task_queue(const std::string& name, bool auto_delete);
-  expected<void> make_queue(const std::string& name, const amqp_table_t& args,
-                            bool auto_delete = false);
+  expected<void> make_task_queue(const std::string& name);
+  expected<void> make_queue(const std::string& name, const amqp_table_t& args);
   expected<void> look_at_exchange(const std::string& name, const std::string& type);
   expected<void> make_exchange(const std::string& name, const std::string& type,
                                bool durable = true);
