@@ -115,7 +115,8 @@ constexpr const char* control_footer =
     "  umbel control rate_limit tasks.add 10/m\n"
     "  umbel control terminate SIGKILL 6d1c8d8e-2f8f-4a8e-8b5b-1c2b9b1d5d10\n"
     "  umbel control shutdown -d celery@one\n"
-    "  umbel control --custom my_command level=3";
+    "  umbel control -A shop trim_cache 1000       (a command of the library shop)\n"
+    "  umbel control --custom trim_cache keep=1000";
 
 constexpr const char* events_footer =
     "The live view shows workers and tasks; its last line says which keys there are.\n"

@@ -554,13 +554,12 @@ expected<void> find_files(worker_config& config) {
       return library.error();
     config.libraries.push_back(*library);
   }
-  if (config.pool != pool_kind::prefork)
-    return {};
   auto child = find_child_program();
-  if (!child)
+  if (child)
+    config.child_executable = *child;
+  else if (config.pool == pool_kind::prefork)
     return child.error();
-  config.child_executable = *child;
-  return {};
+  return {}; // others need it for commands of the libraries alone
 }
 
 } // namespace umbel

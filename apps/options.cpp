@@ -192,6 +192,7 @@ void add_global_options(CLI::App& command, options& x) {
       ->group(global_group)
       ->expected(1)
       ->take_all()
+      ->allow_extra_args(false) // what follows is a command's word
       ->check(a_list());
   add_setting(command, x, global_group, "-b,--broker", "URL", "broker_url");
   add_setting(command, x, global_group, "--result-backend", "URL",

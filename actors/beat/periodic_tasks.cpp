@@ -1,48 +1,17 @@
 #include "actors/beat/periodic_tasks.hpp"
 
-#include "actors/pool/process.hpp"
+#include "actors/pool/ask_child.hpp"
 
 #include <algorithm>
-#include <cerrno>
-#include <csignal>
-
-#include <fcntl.h>
-#include <poll.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 namespace umbel {
 
 namespace {
 
-using clock = std::chrono::steady_clock;
-
 /// For a library that loops, or waits for something that is not there.
 constexpr std::chrono::seconds patience{10};
 
 constexpr size_t answer_max = 64 << 20;
-
-/// Reads to the end. @returns false after `patience`, or if it is too much
-bool read_all(int fd, std::string& to) {
-  auto deadline = clock::now() + patience;
-  char buffer[65536];
-  for (;;) {
-    auto left =
-        std::chrono::ceil<std::chrono::milliseconds>(deadline - clock::now());
-    pollfd x{fd, POLLIN, 0};
-    if (left.count() <= 0 || to.size() > answer_max)
-      return false;
-    if (poll(&x, 1, static_cast<int>(left.count())) <= 0)
-      continue;
-    auto n = read(fd, buffer, sizeof(buffer));
-    if (n == 0)
-      return true;
-    if (n < 0 && errno != EINTR)
-      return false;
-    if (n > 0)
-      to.append(buffer, static_cast<size_t>(n));
-  }
-}
 
 error broken(const std::string& why) {
   return {errc::unavailable,
@@ -64,32 +33,12 @@ periodic_tasks::ask(const std::vector<std::string>& names) const {
     argv.push_back("--");
     argv.insert(argv.end(), names.begin(), names.end());
   }
-  int fds[2];
-  if (pipe2(fds, O_CLOEXEC) != 0)
-    return broken("no pipe can be made");
-  auto child = start_process(argv, {fds[1]});
-  close(fds[1]);
-  std::string text;
-  auto complete = child && read_all(fds[0], text);
-  close(fds[0]);
-  if (!child)
-    return child.error();
-  if (!complete)
-    kill(*child, SIGKILL);
-  int status = 0;
-  while (waitpid(*child, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (!complete)
-    return broken("no answer for ten seconds");
-  auto answer = parse_json(text);
-  if (!answer || !answer->is_object())
-    return broken(WIFSIGNALED(status) ? "they ended their process by signal "
-                                            + std::to_string(WTERMSIG(status))
-                                      : "they ended their process");
-  if (auto why = answer->get_object().if_contains("error");
-      why && why->is_string())
+  auto answer = ask_child(argv, patience, answer_max);
+  if (!answer)
+    return broken(answer.error().what);
+  if (auto why = answer->if_contains("error"); why && why->is_string())
     return error{errc::invalid_setting, std::string{why->get_string()}};
-  return std::move(answer->get_object());
+  return answer;
 }
 
 expected<void> periodic_tasks::load() {

@@ -1,6 +1,7 @@
 #include "actors/cluster/control.hpp"
 
 #include "actors/cluster/deferred_answer.hpp"
+#include "actors/cluster/library_commands.hpp"
 #include "actors/supervision/description.hpp"
 #include "actors/supervision/supervision_errc.hpp"
 
@@ -12,6 +13,15 @@
 #include <algorithm>
 
 namespace umbel {
+
+namespace {
+
+json::value too_many_open() {
+  return remote::failed(fmt::format("{} commands are not answered yet",
+                                    control_state::open_max));
+}
+
+} // namespace
 
 const control_method* find_control_method(std::string_view name) {
   for (auto methods : {inspect_methods(), change_methods()})
@@ -38,14 +48,18 @@ void control_state::on_command(const control_request& x) {
                                std::move(payload)});
   };
   auto* method = find_control_method(x.method);
-  if (method == nullptr) {
+  if (method == nullptr && may_be_library_command(*this, x.method)) {
+    if (x.reply_to && open > open_max)
+      answer(too_many_open());
+    else
+      run_library_command(*this, x, answer);
+  } else if (method == nullptr) {
     spdlog::error("there is no control command {}",
                   python_repr(json::value(x.method), 40));
     answer(remote::failed(fmt::format(
       "KeyError({})", python_repr(json::value(x.method), 100))));
   } else if (x.reply_to && open > open_max) {
-    answer(remote::failed(fmt::format("{} commands are not answered yet",
-                                       open_max)));
+    answer(too_many_open());
   } else {
     method->run(*this, x.arguments, answer);
   }
@@ -71,6 +85,7 @@ caf::behavior control(caf::stateful_actor<control_state>* self,
   return {
     [self](const control_command& x) { self->state.on_command(x.request); },
     [](deferred_answer& x) { x.answer(std::move(x.value)); },
+    [self](library_answer& x) { on_library_answer(self->state, x); },
     [self](describe_atom) {
       return describe_self(self, fmt::format("{} commands open",
                                              self->state.open));

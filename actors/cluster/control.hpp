@@ -2,7 +2,9 @@
 //
 //  1. gets the commands that are for this node from the listener;
 //  2. asks the actors that know, or tells those that can do it;
-//  3. has the writer send the answer, if one is wanted.
+//  3. has the writer send the answer, if one is wanted;
+//  4. looks for commands that it does not know in the task libraries
+//     (library_commands.hpp).
 //
 // It waits for nobody: an actor that does not answer in time is an error in the
 // answer. So is every argument that cannot be used. It is detached because what
@@ -28,6 +30,8 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -100,6 +104,9 @@ struct control_state {
   control_options options;
   control_colleagues colleagues;
   size_t open = 0; ///< commands without an answer yet
+  size_t library_commands_running = 0; ///< see library_commands.hpp
+  /// Their names; not known before somebody has asked for one that there is not.
+  std::optional<std::set<std::string>> library_commands;
 };
 
 caf::behavior control(caf::stateful_actor<control_state>* self,

@@ -1,7 +1,8 @@
 // child: runs tasks for a worker. Started by the worker with a socket as
 // descriptor 3; protocol/child/README.md says what is spoken there. With
 // `--fork-server` it makes children that are further along, with `--periodic` it
-// answers a beat.
+// answers a beat, with `--command` it runs a command of remote control.
+#include "apps/child/command.hpp"
 #include "apps/child/connection.hpp"
 #include "apps/child/fork_server.hpp"
 #include "apps/child/periodic.hpp"
@@ -105,6 +106,8 @@ int main(int argc, char** argv) {
   }
   if (argc > 1 && std::string_view{argv[1]} == umbel::periodic_argument)
     return umbel::answer_periodic({argv + 2, argv + argc});
+  if (argc > 1 && std::string_view{argv[1]} == umbel::command_argument)
+    return umbel::answer_command({argv + 2, argv + argc});
   auto forks = argc == 2
                && std::string_view{argv[1]} == umbel::fork_server::argument;
   if (forks)

@@ -1,6 +1,6 @@
 #include "apps/child/periodic.hpp"
 
-#include "protocol/message/json.hpp"
+#include "apps/child/answer.hpp"
 #include "protocol/task/library.hpp"
 
 #include <fmt/format.h>
@@ -8,28 +8,9 @@
 #include <algorithm>
 #include <exception>
 
-#include <unistd.h>
-
 namespace umbel {
 
 namespace {
-
-constexpr int answer_fd = 3;
-
-int answer(const json::value& x) {
-  auto text = to_json(x) + '\n';
-  for (std::string_view rest = text; !rest.empty();) {
-    auto n = write(answer_fd, rest.data(), rest.size());
-    if (n <= 0)
-      return 1;
-    rest.remove_prefix(static_cast<size_t>(n));
-  }
-  return 0;
-}
-
-json::object error_of(const std::string& what) {
-  return {{"error", what}};
-}
 
 json::object entries_of(const registry& tasks) {
   json::object entries;

@@ -2,6 +2,7 @@
 
 #include "apps/exit_status.hpp"
 #include "apps/remote/answer_view.hpp"
+#include "apps/remote/library_command.hpp"
 #include "apps/remote/remote_session.hpp"
 #include "apps/remote/text_table.hpp"
 
@@ -149,12 +150,17 @@ int run_control_command(const std::string& name, const options& given,
                   "which command? '" + name + " --help' lists all of them",
                   exit_usage);
   auto what = find_command(kind, words.front());
-  if (what == nullptr && !x.custom)
+  auto in_library = what == nullptr && !x.custom && !given.apps.empty();
+  if (what == nullptr && !x.custom && !in_library)
     return refuse(name, explain_unknown_command(kind, words.front()),
                   exit_usage);
   auto rest = std::span{words}.subspan(1);
-  auto arguments = what == nullptr ? read_assignments(rest)
-                                   : read_arguments(*what, rest);
+  auto arguments = in_library ? read_library_arguments(given, kind, words)
+                   : what == nullptr ? read_assignments(rest)
+                                     : read_arguments(*what, rest);
+  if (!arguments && arguments.error().code == errc::not_found)
+    return refuse(name, explain_unknown_command(kind, words.front()),
+                  exit_usage);
   if (!arguments)
     return refuse(name, words.front() + ": " + arguments.error().what,
                   exit_usage);

@@ -16,6 +16,14 @@ periodic_task& registry::add_periodic_task(periodic_schedule when,
   return periodic_.emplace_back(std::move(when), std::move(task));
 }
 
+remote_command& registry::add_command(remote_command x) {
+  for (auto& known : commands_)
+    if (known.is_called(x.name()))
+      throw std::logic_error(
+        fmt::format("duplicate command of remote control '{}'", x.name()));
+  return commands_.emplace_back(std::move(x));
+}
+
 std::vector<task_options> registry::options() const {
   std::vector<task_options> to;
   for (auto& [name, task] : tasks_)

@@ -4,6 +4,7 @@
 
 #include "protocol/task/definition.hpp"
 #include "protocol/task/periodic.hpp"
+#include "protocol/task/remote_command.hpp"
 
 #include <deque>
 #include <map>
@@ -48,6 +49,30 @@ public:
     return periodic_;
   }
 
+  /// Makes `f` a command of remote control that only asks.
+  /// @returns its description, to add help and an alias; it lives as long as the
+  ///          registry
+  /// @throws std::logic_error as `task`
+  template <class F, class... Args>
+  remote_command& inspect_command(std::string name, F&& f, Args&&... names) {
+    return add_command(make_remote_command(std::move(name), "inspect",
+                                           std::forward<F>(f),
+                                           std::forward<Args>(names)...));
+  }
+
+  /// The same for one that changes something.
+  template <class F, class... Args>
+  remote_command& control_command(std::string name, F&& f, Args&&... names) {
+    return add_command(make_remote_command(std::move(name), "control",
+                                           std::forward<F>(f),
+                                           std::forward<Args>(names)...));
+  }
+
+  /// In the order in which they were added.
+  const std::deque<remote_command>& commands() const noexcept {
+    return commands_;
+  }
+
   /// The task, or null.
   const task_definition* find(std::string_view name) const noexcept;
 
@@ -73,10 +98,12 @@ private:
   static std::string function_name(const std::string& task);
 
   task_definition& add(std::string name, task_function run);
+  remote_command& add_command(remote_command x);
 
   std::map<std::string, std::unique_ptr<task_definition>, std::less<>> tasks_;
   std::deque<periodic_task> periodic_;
   task_signals signals_;
+  std::deque<remote_command> commands_;
 };
 
 } // namespace umbel

@@ -21,6 +21,7 @@
 #include "protocol/task/log.hpp"
 #include "protocol/task/periodic.hpp"
 #include "protocol/task/registry.hpp"
+#include "protocol/task/remote_command.hpp"
 #include "protocol/task/sleep.hpp"
 #include "protocol/task/types.hpp"
 

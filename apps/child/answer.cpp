@@ -1,0 +1,28 @@
+#include "apps/child/answer.hpp"
+
+#include <cerrno>
+
+#include <unistd.h>
+
+namespace umbel {
+
+namespace {
+
+constexpr int answer_fd = 3;
+
+} // namespace
+
+int answer(const json::value& x) {
+  auto text = to_json(x) + '\n';
+  for (std::string_view rest = text; !rest.empty();) {
+    auto n = write(answer_fd, rest.data(), rest.size());
+    if (n < 0 && errno == EINTR)
+      continue;
+    if (n <= 0)
+      return 1;
+    rest.remove_prefix(static_cast<size_t>(n));
+  }
+  return 0;
+}
+
+} // namespace umbel
