@@ -29,6 +29,7 @@
 #include "actors/watch.hpp"
 #include "protocol/broker/queue_binding.hpp"
 #include "protocol/child/frames.hpp"
+#include "protocol/client/broadcast_settings.hpp"
 #include "protocol/message/envelope.hpp"
 #include "protocol/task/settings.hpp"
 
@@ -68,6 +69,8 @@ begin_incarnation(const worker_config& config,
   life->content = {config.settings.accept_content,
                    config.settings.task_body_max};
   life->results = config.settings.result_serializer;
+  life->events = to_event_rules(config.settings);
+  life->broadcasts = to_broadcast_options(config.settings);
   life->options.incarnation = make_uuid().substr(0, 8);
   life->options.shared = std::make_shared<shared_connections>();
   life->options.tell = [](auto& line) { spdlog::warn("{}", line); };
@@ -274,10 +277,13 @@ child_spec mingle_spec(std::shared_ptr<incarnation> life,
   mingle_options options;
   options.node = life->options.node;
   options.content = life->content;
+  options.control_exchange = life->broadcasts.control_exchange;
+  options.reply_exchange = life->broadcasts.reply_exchange;
   options.clock = control.clock;
   options.open = [life](const std::string& address) {
-    return open_mailbox(life->broker_url, life->options, reply_exchange,
-                        address);
+    return open_mailbox(life->broker_url, life->options,
+                        life->broadcasts.reply_exchange, address,
+                        life->broadcasts);
   };
   child_spec result;
   result.id = "mingle";
@@ -422,7 +428,8 @@ child_spec event_dispatcher_spec(const event_options& options) {
 
 event_options options_of_events(const worker_config& config) {
   event_options result;
-  result.source = {config.broker.node, getpid()};
+  result.source = {config.broker.node, getpid(),
+                   config.settings.event_serializer};
   *result.task_events = config.settings.worker_send_task_events;
   return result;
 }

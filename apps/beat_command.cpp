@@ -94,6 +94,7 @@ expected<beat_config> configure_beat(const settings& x) {
   result.broker_url = x.broker_url;
   result.broker = to_broker_options(x);
   result.sent_events = x.task_send_sent_event;
+  result.event_serializer = x.event_serializer;
   result.memory = x.beat_schedule_filename;
   // A URL can be read now, a file is not touched yet.
   if (result.memory.find("://") != std::string::npos)

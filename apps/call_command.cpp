@@ -46,6 +46,7 @@ int run_call_command(const std::string& name, const options& given,
   to.broker = to_broker_options(*loaded);
   to.result_serializer = loaded->result_serializer;
   to.sent_events = loaded->task_send_sent_event;
+  to.event_serializer = loaded->event_serializer;
   if (call.wait)
     to.result_url = loaded->result_backend;
   auto connected = producer::connect(to);

@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <charconv>
 #include <thread>
+#include <tuple>
 
 #include <unistd.h>
 
@@ -399,6 +400,19 @@ expected<settings> configure_settings(const options& given,
                      "amqp", "rpc", "disabled"});
       !done)
     return done.error();
+  // Answers go through reply.<it>.pidbox, and are known by that.
+  if (x.control_exchange.empty() || x.control_exchange.starts_with("reply."))
+    return error{errc::invalid_setting,
+                 "control_exchange: '" + x.control_exchange
+                   + "' is empty or begins with reply."};
+  for (auto [what, exclusive, durable] :
+       {std::tuple{"event", x.event_queue_exclusive, x.event_queue_durable},
+        std::tuple{"control", x.control_queue_exclusive,
+                   x.control_queue_durable}})
+    if (exclusive && durable)
+      return error{errc::invalid_setting,
+                   std::string{what} + "_queue_exclusive and " + what
+                     + "_queue_durable cannot both be true"};
   if (x.broker_url.starts_with("filesystem://")) {
     // They are made by the user that the program becomes.
     auto folders

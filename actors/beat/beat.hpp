@@ -48,6 +48,7 @@ struct beat_options {
   std::function<void()> on_running = [] {}; ///< it is connected
   periodic_tasks libraries; ///< for arguments that are computed when they are sent
   bool sent_events = false; ///< tell monitors of each task: `task_send_sent_event`
+  serializer event_serializer = serializer::json; ///< of what they are told
 };
 
 struct beat_state {

@@ -64,6 +64,7 @@ beat_options options_of(const beat_config& config) {
   result.batch_max = config.batch_max;
   result.libraries = config.libraries;
   result.sent_events = config.sent_events;
+  result.event_serializer = config.event_serializer;
   result.on_running = config.on_running;
   auto options = config.broker;
   options.node = node_name{own_name()};

@@ -25,6 +25,7 @@ struct beat_config {
   beat_plan_options plan;
   periodic_tasks libraries;
   bool sent_events = false; ///< `task_send_sent_event`
+  serializer event_serializer = serializer::json;
   std::string memory; ///< -s: a path, or redis://...
   std::chrono::microseconds max_interval = std::chrono::minutes{5};
   size_t batch_max = 500; ///< tasks sent before they are noted

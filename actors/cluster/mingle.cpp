@@ -32,6 +32,7 @@ json::object revoked_document(const revoked_list& x) {
 }
 
 void mingle_state::connect() {
+  address.exchange = options.reply_exchange;
   address.routing_key = make_uuid();
   address.ticket = make_uuid();
   auto opened = options.open(address.routing_key);
@@ -54,8 +55,9 @@ void mingle_state::say_hello(const revoked_list& ours) {
   hello.reply_to = address;
   hello.clock = options.clock->forward();
   self->send(writer,
-             publish_message{control_exchange, "",
-                             make_control_request(hello, {}, now() + patience)});
+             publish_message{options.control_exchange, "",
+                             make_control_request(hello, {}, now() + patience,
+                                                  options.control_exchange)});
   deadline = actor_now(self) + patience;
   self->send(self, listen_atom::value);
 }

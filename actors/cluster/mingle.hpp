@@ -33,6 +33,8 @@ namespace umbel {
 struct mingle_options {
   node_name node;
   content_rules content;
+  std::string control_exchange{umbel::control_exchange};
+  std::string reply_exchange{umbel::reply_exchange};
   std::shared_ptr<logical_clock> clock = std::make_shared<logical_clock>();
   /// Opens the mailbox of an address, for the answers; tests pass their own.
   std::function<expected<std::unique_ptr<subscription>>(const std::string&)>
@@ -60,7 +62,7 @@ struct mingle_state {
   caf::actor consumer;
   caf::actor writer;
   std::unique_ptr<subscription> mailbox; ///< null before and after
-  reply_address address{reply_exchange, {}, {}};
+  reply_address address;
   std::chrono::steady_clock::time_point deadline{};
   size_t nodes = 0; ///< have answered
 };

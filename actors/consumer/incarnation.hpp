@@ -34,6 +34,8 @@ struct incarnation {
   std::shared_ptr<consumed_queues> queues
     = std::make_shared<consumed_queues>(); ///< those of now
   content_rules content;  ///< of messages and commands
+  content_rules events;   ///< of what workers say of themselves
+  broadcast_options broadcasts; ///< how commands and events come
   serializer results = serializer::json; ///< what results are written in
   std::atomic<uint64_t> next_sequence{1};
   /// The log says that shared rate limits are not shared. Writers', one at a time.

@@ -25,7 +25,9 @@ listener_state::~listener_state() {
 }
 
 void listener_state::connect() {
-  auto opened = subscribe(life->broker_url, life->options, control_exchange);
+  auto& how = life->broadcasts;
+  auto opened = subscribe(life->broker_url, life->options,
+                          how.control_exchange, {}, how);
   if (!opened)
     return fail(opened.error());
   if (gossip && *opened)
@@ -74,7 +76,7 @@ void listener_state::on_command(const std::string& payload) {
 void listener_state::on_event(const envelope& x) {
   if (!gossip)
     return;
-  auto event = parse_worker_event(x, life->content);
+  auto event = parse_worker_event(x, life->events);
   if (!event)
     spdlog::error("{}", event.error().what);
   else if (event->what != worker_event::kind::other)

@@ -19,19 +19,21 @@ constexpr auto pause_max = 10'000ms;
 expected<std::unique_ptr<event_listener>>
 event_listener::start(const std::string& url,
                            const broker_options& options,
-                           const content_rules& rules) {
-  auto feed = event_feed::connect(url, options, rules);
+                           const content_rules& rules,
+                           const broadcast_options& how) {
+  auto feed = event_feed::connect(url, options, rules, how);
   if (!feed)
     return feed.error();
   return std::unique_ptr<event_listener>{
-    new event_listener{url, options, rules, std::move(*feed)}};
+    new event_listener{url, options, rules, how, std::move(*feed)}};
 }
 
 event_listener::event_listener(std::string url,
                                          broker_options options,
-                                         content_rules rules, event_feed first)
+                                         content_rules rules,
+                                         broadcast_options how, event_feed first)
     : url_(std::move(url)), options_(std::move(options)),
-      rules_(std::move(rules)) {
+      rules_(std::move(rules)), how_(std::move(how)) {
   thread_ = std::thread{
     [this, feed = std::move(first)]() mutable { run(std::move(feed)); }};
 }
@@ -85,7 +87,7 @@ std::optional<event_feed> event_listener::connect_again() {
       if (ending_.wait_for(guard, pause, [this] { return ended_; }))
         return std::nullopt;
     }
-    auto feed = event_feed::connect(url_, options_, rules_);
+    auto feed = event_feed::connect(url_, options_, rules_, how_);
     if (feed)
       return std::move(*feed);
     tell(feed.error().what);

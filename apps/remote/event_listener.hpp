@@ -34,7 +34,7 @@ public:
   /// Connects.
   static expected<std::unique_ptr<event_listener>>
   start(const std::string& url, const broker_options& options,
-        const content_rules& rules);
+        const content_rules& rules, const broadcast_options& how);
 
   ~event_listener();
 
@@ -43,7 +43,7 @@ public:
 
 private:
   event_listener(std::string url, broker_options options,
-                      content_rules rules, event_feed first);
+                 content_rules rules, broadcast_options how, event_feed first);
 
   void run(event_feed feed);
   std::optional<event_feed> connect_again();
@@ -53,6 +53,7 @@ private:
   const std::string url_;
   const broker_options options_;
   const content_rules rules_;
+  const broadcast_options how_;
   std::mutex mutex_;
   std::condition_variable ending_;
   std::deque<heard> waiting_;

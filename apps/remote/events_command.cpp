@@ -4,6 +4,7 @@
 #include "apps/remote/event_dump.hpp"
 #include "apps/remote/event_screen.hpp"
 #include "apps/remote/remote_session.hpp"
+#include "protocol/client/broadcast_settings.hpp"
 
 #include <csignal>
 #include <cstdio>
@@ -84,7 +85,8 @@ int run_events_command(const std::string& name, const options& given,
   if (!loaded)
     return refuse(name, loaded.error().what, exit_usage);
   auto how = to_control_client_options(*loaded);
-  auto events = event_listener::start(how.broker_url, how.broker, how.rules);
+  auto events = event_listener::start(how.broker_url, how.broker,
+                                      to_event_rules(*loaded), how.broadcasts);
   if (!events)
     return refuse(name, events.error().what, status_of(events.error()));
   if (x.dump)

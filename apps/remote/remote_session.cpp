@@ -2,6 +2,7 @@
 
 #include "apps/configure.hpp"
 #include "apps/exit_status.hpp"
+#include "protocol/client/broadcast_settings.hpp"
 
 #include <cerrno>
 #include <cstdio>
@@ -49,6 +50,7 @@ control_client_options to_control_client_options(const settings& from) {
   control_client_options result;
   result.broker_url = from.broker_url;
   result.broker = to_broker_options(from);
+  result.broadcasts = to_broadcast_options(from);
   result.form = {from.task_serializer, compression::none};
   result.rules = {from.accept_content, from.task_body_max};
   return result;

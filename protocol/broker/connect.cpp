@@ -78,16 +78,18 @@ bool changes_queues(const std::string& url) {
 
 expected<std::unique_ptr<subscription>>
 subscribe(const std::string& url, const broker_options& options,
-          const std::string& exchange, const std::string& pattern) {
+          const std::string& exchange, const std::string& pattern,
+          const broadcast_options& how) {
   auto scheme = scheme_of(url);
   if (is_redis(scheme))
     return subscribe_redis(url, options, exchange, pattern);
   if (amqp::is_amqp(scheme))
-    return subscribe_amqp(url, options, exchange, pattern);
+    return subscribe_amqp(url, options, exchange, pattern, how);
   if (sqlite::is_sqlite(scheme))
     return subscribe_sqlite(url, options, exchange, pattern);
   if (scheme == "filesystem")
-    return subscribe_filesystem(url, options, exchange, pattern);
+    return subscribe_filesystem(url, options, exchange, pattern,
+                                how.event_queue_prefix);
   if (scheme == "memory")
     return subscribe_memory(url, options, exchange, pattern);
   return std::unique_ptr<subscription>{};
@@ -95,12 +97,13 @@ subscribe(const std::string& url, const broker_options& options,
 
 expected<std::unique_ptr<subscription>>
 open_mailbox(const std::string& url, const broker_options& options,
-             const std::string& exchange, const std::string& key) {
+             const std::string& exchange, const std::string& key,
+             const broadcast_options& how) {
   auto scheme = scheme_of(url);
   if (is_redis(scheme))
     return open_redis_mailbox(url, options, exchange, key);
   if (amqp::is_amqp(scheme))
-    return open_amqp_mailbox(url, options, exchange, key);
+    return open_amqp_mailbox(url, options, exchange, key, how);
   if (sqlite::is_sqlite(scheme))
     return subscribe_sqlite(url, options, mailbox_name(exchange, key), {});
   if (scheme == "memory")

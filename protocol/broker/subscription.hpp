@@ -11,6 +11,23 @@
 
 namespace umbel {
 
+/// The queue by which somebody listens, where it is one (RabbitMQ). None: for ever.
+struct listener_queue {
+  std::optional<std::chrono::milliseconds> expires; ///< after its connection's end
+  std::optional<std::chrono::milliseconds> ttl;     ///< of a message in it
+  bool exclusive = false;
+  bool durable = false;
+};
+
+/// How nodes speak to all. Defaults are Celery's.
+struct broadcast_options {
+  std::string control_exchange{"celery.pidbox"};
+  std::string reply_exchange{"reply.celery.pidbox"};
+  listener_queue control{std::chrono::seconds{10}, std::chrono::seconds{300}};
+  listener_queue events{std::chrono::seconds{60}, std::chrono::seconds{5}};
+  std::string event_queue_prefix{"celeryev"};
+};
+
 /// One connection that listens. What is broadcast while there is none is missed.
 class subscription {
 public:
@@ -46,7 +63,8 @@ bool carries_gossip(const std::string& url);
 /// @returns null where nothing is broadcast; errors as `connect_broker`
 expected<std::unique_ptr<subscription>>
 subscribe(const std::string& url, const broker_options& options,
-          const std::string& exchange, const std::string& pattern = {});
+          const std::string& exchange, const std::string& pattern = {},
+          const broadcast_options& how = {});
 
 /// Opens a mailbox: receives what is published through the direct exchange
 /// `exchange` with the routing key `key`, from now on until the object goes.
@@ -55,6 +73,7 @@ subscribe(const std::string& url, const broker_options& options,
 /// @returns null where nothing is broadcast; errors as `connect_broker`
 expected<std::unique_ptr<subscription>>
 open_mailbox(const std::string& url, const broker_options& options,
-             const std::string& exchange, const std::string& key);
+             const std::string& exchange, const std::string& key,
+             const broadcast_options& how = {});
 
 } // namespace umbel

@@ -28,8 +28,10 @@ control_client::connect(const control_client_options& options) {
   if (!connected)
     return connected.error();
   result.broker_ = std::move(*connected);
-  auto mailbox = open_mailbox(options.broker_url, how, reply_exchange,
-                              result.address_);
+  auto& broadcasts = options.broadcasts;
+  auto mailbox = open_mailbox(options.broker_url, how,
+                              broadcasts.reply_exchange, result.address_,
+                              broadcasts);
   if (!mailbox)
     return mailbox.error();
   if (!*mailbox)
@@ -43,8 +45,9 @@ control_client::connect(const control_client_options& options) {
 expected<size_t> control_client::say(control_request x,
                                      std::optional<timestamp> expires) {
   x.clock = clock_->forward();
-  return broker_->publish(control_exchange, "",
-                          make_control_request(x, options_.form, expires), 0);
+  auto& exchange = options_.broadcasts.control_exchange;
+  return broker_->publish(
+    exchange, "", make_control_request(x, options_.form, expires, exchange), 0);
 }
 
 expected<void> control_client::tell(control_request x) {
@@ -59,7 +62,8 @@ control_client::ask(control_request x, std::chrono::milliseconds timeout) {
   auto ticket = make_uuid();
   auto wanted = x.destination ? x.destination->size()
                               : std::numeric_limits<size_t>::max();
-  x.reply_to = reply_address{reply_exchange, address_, ticket};
+  x.reply_to = reply_address{options_.broadcasts.reply_exchange, address_,
+                             ticket};
   auto begin = clock::now();
   auto heard = say(std::move(x), now() + timeout);
   if (!heard)

@@ -18,6 +18,7 @@ namespace umbel {
 struct control_client_options {
   std::string broker_url;
   broker_options broker; ///< timeouts, transport options
+  broadcast_options broadcasts;
   body_form form;        ///< of commands: `task_serializer`
   content_rules rules;   ///< of answers: `accept_content`
 };

@@ -6,10 +6,11 @@ namespace umbel {
 
 expected<event_feed> event_feed::connect(const std::string& url,
                                          broker_options options,
-                                         content_rules rules) {
+                                         content_rules rules,
+                                         const broadcast_options& how) {
   options.node = node_name{"events" + std::to_string(::getpid())};
   options.queues.clear();
-  auto opened = subscribe(url, options, event_exchange, "#");
+  auto opened = subscribe(url, options, event_exchange, "#", how);
   if (!opened)
     return opened.error();
   if (!*opened)

@@ -18,7 +18,8 @@ public:
   ///          nothing
   static expected<event_feed> connect(const std::string& url,
                                       broker_options options,
-                                      content_rules rules);
+                                      content_rules rules,
+                                      const broadcast_options& how = {});
 
   /// The events that came together, or none when `timeout` has passed. What
   /// cannot be understood is passed over. @returns an error when the connection

@@ -27,7 +27,8 @@ expected<producer> producer::connect(const producer_options& options) {
   producer result;
   result.serializer_ = options.result_serializer;
   if (options.sent_events)
-    result.sent_events_.emplace(event_source{node_name{origin()}, ::getpid()});
+    result.sent_events_.emplace(event_source{node_name{origin()}, ::getpid(),
+                                             options.event_serializer});
   if (!options.result_url.empty()) {
     auto listener
       = connect_result_listener(options.result_url, options.broker.results);

@@ -22,6 +22,7 @@ struct producer_options {
   broker_options broker;  ///< timeouts, transport options
   serializer result_serializer = serializer::json; ///< of results that are read
   bool sent_events = false; ///< tell monitors of each task: `task_send_sent_event`
+  serializer event_serializer = serializer::json; ///< of what they are told
 };
 
 class producer {

@@ -176,6 +176,20 @@ struct settings {
   std::chrono::milliseconds worker_soft_shutdown_timeout{0};
   bool worker_enable_soft_shutdown_on_idle = false;
 
+  // -- events and remote control ----------------------------------------------
+
+  std::optional<std::chrono::milliseconds> event_queue_ttl{5'000};
+  std::optional<std::chrono::milliseconds> event_queue_expires{60'000};
+  std::string event_queue_prefix{"celeryev"};
+  bool event_queue_exclusive = false;
+  bool event_queue_durable = false;
+  serializer event_serializer = serializer::json;
+  std::optional<std::chrono::milliseconds> control_queue_ttl{300'000};
+  std::optional<std::chrono::milliseconds> control_queue_expires{10'000};
+  std::string control_exchange{"celery"};
+  bool control_queue_exclusive = false;
+  bool control_queue_durable = false;
+
   // -- beat -------------------------------------------------------------------
 
   json::object beat_schedule; ///< entries, see protocol/schedule/entry.hpp

@@ -122,7 +122,8 @@ expected<control_request> parse_control_request(std::string_view payload,
 
 std::string make_control_request(const control_request& x,
                                  const body_form& form,
-                                 std::optional<timestamp> expires) {
+                                 std::optional<timestamp> expires,
+                                 const std::string& exchange) {
   auto text_or_null = [](const std::string& text) {
     return text.empty() ? json::value{} : json::value(text);
   };
@@ -151,7 +152,7 @@ std::string make_control_request(const control_request& x,
       = std::chrono::duration<double>(expires->time_since_epoch()).count();
   result.properties["delivery_mode"] = 2;
   result.properties["delivery_info"]
-    = json::object{{"exchange", control_exchange}, {"routing_key", ""}};
+    = json::object{{"exchange", exchange}, {"routing_key", ""}};
   return to_text(result);
 }
 

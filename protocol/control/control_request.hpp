@@ -50,9 +50,12 @@ expected<control_request> parse_control_request(std::string_view payload,
 /// Writes the envelope of a command.
 /// @param form    how its body is written: Celery's `task_serializer`
 /// @param expires nobody waits for answers any longer; workers do not care
+/// @param exchange through which it goes
 std::string make_control_request(const control_request& x,
                                  const body_form& form,
-                                 std::optional<timestamp> expires);
+                                 std::optional<timestamp> expires,
+                                 const std::string& exchange
+                                 = control_exchange);
 
 /// `revoke` and `terminate`.
 struct revoke_request {

@@ -29,12 +29,15 @@ std::string event_routing_key(std::string_view type) {
 }
 
 std::string make_event_message(std::string body, const std::string& routing_key,
-                               const node_name& node) {
+                               const event_source& source) {
   envelope x;
   x.body = std::move(body);
-  x.content_type = "application/json";
-  x.content_encoding = "utf-8";
-  x.headers["hostname"] = node.str();
+  if (source.form != serializer::json)
+    if (auto value = parse_json(x.body))
+      x.body = encode_body({source.form, compression::none}, *value);
+  x.content_type = content_type_of(source.form);
+  x.content_encoding = content_encoding_of(source.form);
+  x.headers["hostname"] = source.node.str();
   x.properties["delivery_mode"] = 1;
   x.properties["delivery_info"] = json::object{{"exchange", event_exchange},
                                                {"routing_key", routing_key}};

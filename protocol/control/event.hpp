@@ -23,6 +23,7 @@ constexpr const char* event_exchange = "celeryev";
 struct event_source {
   node_name node;
   int64_t pid = 0;
+  serializer form = serializer::json; ///< what it writes in: `event_serializer`
 };
 
 /// Appends one event as a JSON object: `fields`, and what all events have.
@@ -38,8 +39,9 @@ std::string event_routing_key(std::string_view type);
 /// The envelope of an event, or of several in a JSON array. Only task events may
 /// go together, by the key "task.multi": Python's workers end at an array of
 /// worker events.
+/// @param body JSON text
 std::string make_event_message(std::string body, const std::string& routing_key,
-                               const node_name& node);
+                               const event_source& source);
 
 /// One event, as it was heard.
 struct event {

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from harness.waiting import eventually
-from harness.workers import PYTHON
+from harness.workers import PYTHON, umbel_binary
 
 TRACK = {"task_track_started": True}
 
@@ -217,6 +217,18 @@ def test_the_tree(umbel_worker, celery):
             yield from names(child)
 
     assert {"root", "consumer", "pool", "control", "listener"} <= set(names(tree))
+
+
+def test_an_exchange_of_its_own(umbel_worker, make_celery, broker, tmp_path):
+    umbel_worker("-n", "one@here", "-c", "1", config={"control_exchange": "shop"})
+    pong = {"one@here": {"ok": "pong"}}
+    assert make_celery(control_exchange="shop").control.ping(timeout=5, limit=1) == [pong]
+    assert make_celery().control.ping(timeout=1) == []
+    settings = tmp_path / "shop.json"
+    settings.write_text(json.dumps({"control_exchange": "shop"}))
+    argv = [umbel_binary(), "inspect", "ping", "-j", "-b", broker.url, "--config", str(settings)]
+    ended = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert json.loads(ended.stdout) == pong, ended
 
 
 def test_answers_take_one_connection(umbel_worker, celery):

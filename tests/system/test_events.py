@@ -192,6 +192,23 @@ def test_who_sends_a_task_says_so(umbel_worker, celery, tasks, monitor, tmp_path
     assert not monitor.of("task-received")
 
 
+def test_events_in_another_serializer(umbel_worker, make_celery):
+    """Among nodes that write JSON."""
+    app = make_celery(event_serializer="yaml")
+    monitor = Monitor(app)
+    try:
+        yaml = {"event_serializer": "yaml"}
+        one = umbel_worker("-E", "-c", "1", "-n", "one@here", config=yaml, loglevel="debug")
+        two = umbel_worker("-c", "1", "-n", "two@here", "-Q", "x", config=yaml, loglevel="debug")
+        umbel_worker("-c", "1", "-n", "three@here", "-Q", "x")
+        result = app.tasks["tasks.add"].delay(1, 1)
+        assert monitor.wait("task-succeeded", result.id)["result"] == "2"
+        one.wait_for_log("two@here joined the party")
+        two.wait_for_log("three@here joined the party")
+    finally:
+        monitor.stop()
+
+
 def test_none_without_heartbeat(umbel_worker, tasks, monitor):
     running = umbel_worker("-E", "-c", "1", "--without-heartbeat")
     result = tasks.add.delay(1, 1)

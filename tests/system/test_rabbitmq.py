@@ -6,6 +6,7 @@ import re
 import time
 
 import pytest
+from amqp.exceptions import ResourceLocked
 from kombu import Exchange, Queue
 
 from harness.brokers import AmqpBroker
@@ -300,3 +301,28 @@ def test_python_and_umbel_together(
     umbel.kill()
     for result in results:
         assert result.get(timeout=30) == 1
+
+
+# -- the settings event_* and control_* ---------------------------------------------------
+
+
+def test_queues_of_commands_and_events(umbel_worker, make_celery, broker, rabbitmq_server):
+    config = {
+        "control_exchange": "shop",
+        "control_queue_ttl": 20,
+        "control_queue_expires": 30,
+        "event_queue_prefix": "shopev",
+        "event_queue_ttl": 7,
+        "event_queue_expires": None,
+        "event_queue_exclusive": True,
+    }
+    umbel_worker("-n", "one@here", "-c", "1", config=config)
+    assert make_celery(**config).control.ping(timeout=5, limit=1) == [{"one@here": {"ok": "pong"}}]
+    with rabbitmq_server.connect(broker.virtual_host) as connection:
+        channel = connection.channel()
+        # Declared in any other way it would be refused.
+        arguments = {"x-expires": 30_000, "x-message-ttl": 20_000}
+        channel.queue_declare("one@here.shop.pidbox", durable=False, auto_delete=True, arguments=arguments)
+        (events,) = [x for x in rabbitmq_server.queues(broker.virtual_host) if x.startswith("shopev.")]
+        with pytest.raises(ResourceLocked):
+            channel.queue_declare(events, passive=True)

@@ -22,21 +22,16 @@ constexpr auto doing = "listen to broadcasts";
 
 /// An exchange, and this listener's queue there.
 ///
-/// The queues live and die as kombu and Celery declare them (contract section 4).
+/// The queues live and die as kombu and Celery declare them (contract section 4):
+/// with the last one who listens.
 struct place {
   std::string exchange;
   const char* type;
   bool durable; ///< the exchange
   std::string queue;
-  std::string key;    ///< of the binding
-  int64_t expires_ms; ///< the queue outlives its connection so long
-  int64_t ttl_ms;     ///< a message waits so long at most
+  std::string key; ///< of the binding
+  listener_queue how;
 };
-
-constexpr int64_t mailbox_expires_ms = 10'000;
-constexpr int64_t mailbox_ttl_ms = 300'000;
-constexpr int64_t events_expires_ms = 60'000;
-constexpr int64_t events_ttl_ms = 5'000;
 
 amqp_table_entry_t milliseconds(const char* name, int64_t value) {
   amqp_field_value_t x{};
@@ -45,15 +40,18 @@ amqp_table_entry_t milliseconds(const char* name, int64_t value) {
   return {amqp_cstring_bytes(name), x};
 }
 
-place place_of_events(const std::string& exchange, const std::string& pattern) {
-  return {exchange, "topic", true, exchange + '.' + make_uuid(), pattern,
-          events_expires_ms, events_ttl_ms};
+place place_of_events(const std::string& exchange, const std::string& pattern,
+                      const broadcast_options& how) {
+  return {exchange, "topic", true, how.event_queue_prefix + '.' + make_uuid(),
+          pattern, how.events};
 }
 
 class amqp_subscription : public subscription {
 public:
-  amqp_subscription(std::unique_ptr<connection> x, wake_event closed)
-      : connection_(std::move(x)), closed_(std::move(closed)) {
+  amqp_subscription(std::unique_ptr<connection> x, wake_event closed,
+                    broadcast_options how)
+      : connection_(std::move(x)), closed_(std::move(closed)),
+        how_(std::move(how)) {
   }
 
   void close() override {
@@ -67,10 +65,14 @@ public:
                           false, amqp_empty_table);
     if (auto done = answer("declare exchange " + x.exchange); !done)
       return done;
-    std::array arguments{milliseconds("x-expires", x.expires_ms),
-                         milliseconds("x-message-ttl", x.ttl_ms)};
+    std::vector<amqp_table_entry_t> arguments;
+    if (x.how.expires)
+      arguments.push_back(milliseconds("x-expires", x.how.expires->count()));
+    if (x.how.ttl)
+      arguments.push_back(milliseconds("x-message-ttl", x.how.ttl->count()));
     auto queue = bytes(x.queue);
-    amqp_queue_declare(handle, main_channel, queue, false, false, false, true,
+    amqp_queue_declare(handle, main_channel, queue, false, x.how.durable,
+                       x.how.exclusive, true,
                        {static_cast<int>(arguments.size()), arguments.data()});
     if (auto done = answer("declare queue " + x.queue); !done)
       return done;
@@ -85,7 +87,7 @@ public:
 
   expected<void> add(const std::string& exchange,
                      const std::string& pattern) override {
-    return begin(place_of_events(exchange, pattern));
+    return begin(place_of_events(exchange, pattern, how_));
   }
 
   expected<std::optional<std::string>>
@@ -142,18 +144,20 @@ private:
 
   std::unique_ptr<connection> connection_;
   wake_event closed_; ///< is never cleared
+  broadcast_options how_;
 };
 
 expected<std::unique_ptr<subscription>>
-listen(const std::string& url, const broker_options& options, const place& x) {
+listen(const std::string& url, const broker_options& options, const place& x,
+       const broadcast_options& how) {
   auto opened = connection::open(url, options, options.node.str() + " listen");
   if (!opened)
     return opened.error();
   auto closed = wake_event::make();
   if (!closed)
     return closed.error();
-  auto result = std::make_unique<amqp_subscription>(std::move(*opened),
-                                                    std::move(*closed));
+  auto result = std::make_unique<amqp_subscription>(
+    std::move(*opened), std::move(*closed), how);
   if (auto done = result->begin(x); !done)
     return done.error();
   return std::unique_ptr<subscription>{std::move(result)};
@@ -163,21 +167,23 @@ listen(const std::string& url, const broker_options& options, const place& x) {
 
 expected<std::unique_ptr<subscription>>
 subscribe_amqp(const std::string& url, const broker_options& options,
-               const std::string& exchange, const std::string& pattern) {
+               const std::string& exchange, const std::string& pattern,
+               const broadcast_options& how) {
   if (pattern.empty())
     return listen(url, options,
                   {exchange, "fanout", false,
-                   options.node.str() + '.' + exchange, {}, mailbox_expires_ms,
-                   mailbox_ttl_ms});
-  return listen(url, options, place_of_events(exchange, pattern));
+                   options.node.str() + '.' + exchange, {}, how.control},
+                  how);
+  return listen(url, options, place_of_events(exchange, pattern, how), how);
 }
 
 expected<std::unique_ptr<subscription>>
 open_amqp_mailbox(const std::string& url, const broker_options& options,
-                  const std::string& exchange, const std::string& key) {
-  return listen(url, options,
-                {exchange, "direct", false, key + '.' + exchange, key,
-                 mailbox_expires_ms, mailbox_ttl_ms});
+                  const std::string& exchange, const std::string& key,
+                  const broadcast_options& how) {
+  return listen(
+    url, options,
+    {exchange, "direct", false, key + '.' + exchange, key, how.control}, how);
 }
 
 } // namespace umbel

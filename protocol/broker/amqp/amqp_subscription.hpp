@@ -8,10 +8,12 @@ namespace umbel {
 
 expected<std::unique_ptr<subscription>>
 subscribe_amqp(const std::string& url, const broker_options& options,
-               const std::string& exchange, const std::string& pattern);
+               const std::string& exchange, const std::string& pattern,
+               const broadcast_options& how);
 
 expected<std::unique_ptr<subscription>>
 open_amqp_mailbox(const std::string& url, const broker_options& options,
-                  const std::string& exchange, const std::string& key);
+                  const std::string& exchange, const std::string& key,
+                  const broadcast_options& how);
 
 } // namespace umbel

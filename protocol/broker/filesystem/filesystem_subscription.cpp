@@ -112,7 +112,8 @@ private:
 
 expected<std::unique_ptr<subscription>>
 subscribe_filesystem(const std::string& url, const broker_options& options,
-                     const std::string& exchange, const std::string& pattern) {
+                     const std::string& exchange, const std::string& pattern,
+                     const std::string& prefix) {
   auto where = open_folders(url, options);
   if (!where)
     return where.error();
@@ -124,7 +125,7 @@ subscribe_filesystem(const std::string& url, const broker_options& options,
     return wake.error();
   // As Celery calls a worker's mailbox, and a listener to events.
   queue_name queue{pattern.empty() ? options.node.str() + '.' + exchange
-                                   : exchange + '.' + make_uuid()};
+                                   : prefix + '.' + make_uuid()};
   auto result = std::make_unique<filesystem_subscription>(
     std::move(*where), std::move(*arrivals), std::move(*wake), exchange, pattern,
     std::move(queue));

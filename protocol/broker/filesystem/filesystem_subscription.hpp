@@ -9,9 +9,11 @@
 
 namespace umbel {
 
+/// @param prefix of the name of a queue of events
 /// @returns errors as `connect_broker`
 expected<std::unique_ptr<subscription>>
 subscribe_filesystem(const std::string& url, const broker_options& options,
-                     const std::string& exchange, const std::string& pattern);
+                     const std::string& exchange, const std::string& pattern,
+                     const std::string& prefix);
 
 } // namespace umbel

@@ -22,7 +22,7 @@ std::string one(std::string_view type, const json::object& fields = {}) {
 }
 
 expected<event_batch> parsed(const std::string& body) {
-  return parse_events(make_event_message(body, "task.multi", self.node));
+  return parse_events(make_event_message(body, "task.multi", self));
 }
 
 } // namespace

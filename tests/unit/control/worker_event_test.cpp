@@ -15,7 +15,7 @@ using kind = worker_event::kind;
 
 envelope said(std::string body) {
   return parse_envelope(make_event_message(std::move(body), "worker.heartbeat",
-                                           node_name{"a@h"}))
+                                           event_source{node_name{"a@h"}}))
     .value();
 }
 
