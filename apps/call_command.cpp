@@ -3,6 +3,7 @@
 #include "apps/configure.hpp"
 #include "apps/exit_status.hpp"
 #include "apps/remote/remote_session.hpp"
+#include "protocol/broker/unique_locks.hpp"
 #include "protocol/client/producer.hpp"
 
 #include <cstdio>
@@ -17,6 +18,8 @@ task_call make_call(const call_options& x, const settings& from) {
   result.task = x.task;
   result.args = x.args;
   result.kwargs = x.kwargs;
+  result.id = x.task_id;
+  result.headers = x.headers;
   result.queue = x.queue.empty() ? from.task_default_queue : x.queue;
   result.priority = x.priority.value_or(from.task_default_priority.value_or(0));
   if (x.countdown)
@@ -49,12 +52,19 @@ int run_call_command(const std::string& name, const options& given,
   to.event_serializer = loaded->event_serializer;
   if (call.wait)
     to.result_url = loaded->result_backend;
+  if (!call.headers.empty() && !keeps_unique_keys(to.broker_url))
+    return refuse(name,
+                  "this broker knows neither --unique-key nor --publish-once; "
+                  "Redis and SQLite do",
+                  exit_usage);
   auto connected = producer::connect(to);
   if (!connected)
     return refuse(name, connected.error().what, status_of(connected.error()));
   auto id = connected->send(make_call(call, *loaded));
-  if (!id)
-    return refuse(name, id.error().what, status_of(id.error()));
+  if (!id) // refused: the broker is there, and another task has its key
+    return refuse(name, id.error().what,
+                  id.error().code == errc::refused ? exit_failure
+                                                   : status_of(id.error()));
   if (!call.wait) {
     std::printf("%s\n", id->str().c_str());
     return exit_ok;

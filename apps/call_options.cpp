@@ -1,5 +1,7 @@
 #include "apps/call_options.hpp"
 
+#include "protocol/message/uniqueness.hpp"
+
 #include <charconv>
 #include <cmath>
 
@@ -64,6 +66,12 @@ complaint a_mapping(const std::string& text) {
                                         "{\"x\": 4}";
 }
 
+complaint start_or_done(const std::string& text) {
+  return text == "start" || text == "done"
+           ? ""
+           : '\'' + text + "' is neither start nor done";
+}
+
 complaint a_priority(const std::string& text) {
   return text.size() == 1 && text[0] >= '0' && text[0] <= '9'
            ? ""
@@ -123,6 +131,33 @@ void add_call_options(CLI::App& command, call_options& x) {
         x.expires = *parse_time(text);
     },
     "Do not run it later than that", a_time_or_seconds);
+  add(
+    command, "--task-id", "ID",
+    [&x](const std::string& text) { x.task_id = text; },
+    "Id of the task [default: a new one]");
+  add(
+    command, "--publish-once", "SECONDS",
+    [&x](const std::string& text) {
+      x.headers[publish_once_header] = *seconds(text);
+    },
+    "With --task-id: do nothing if it was published so within this time",
+    some_seconds);
+  add(
+    command, "--unique-key", "KEY",
+    [&x](const std::string& text) { x.headers[unique_key_header] = text; },
+    "Refuse it while another task of this name with this key waits or runs");
+  add(
+    command, "--unique-for", "SECONDS",
+    [&x](const std::string& text) {
+      x.headers[unique_for_header] = *seconds(text);
+    },
+    "With --unique-key: longest time for which it holds the key [default: 3600]",
+    some_seconds);
+  add(
+    command, "--unique-until", "start|done",
+    [&x](const std::string& text) { x.headers[unique_until_header] = text; },
+    "With --unique-key: when the key is free again [default: done]",
+    start_or_done);
   command
     .add_flag_callback(
       "--wait", [&x] { x.wait = true; },

@@ -23,6 +23,8 @@ struct call_options {
   std::optional<timestamp> expires;
   std::string queue; ///< empty: task_default_queue
   std::optional<int> priority;
+  std::string task_id; ///< empty: a new one
+  json::object headers; ///< of the message: what makes it unique
   bool wait = false;
   std::optional<std::chrono::milliseconds> timeout;
 };

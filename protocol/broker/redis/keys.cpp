@@ -78,6 +78,14 @@ std::string keys::revoked() const {
   return prefix_ + "umbel.revoked";
 }
 
+std::string keys::unique(std::string_view key) const {
+  return prefix_ + "umbel.unique." + std::string{key};
+}
+
+std::string keys::published(std::string_view id) const {
+  return prefix_ + "umbel.published." + std::string{id};
+}
+
 std::string keys::forwarder() const {
   return prefix_ + "umbel.forwarder";
 }

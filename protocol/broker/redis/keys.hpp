@@ -55,6 +55,12 @@ public:
   /// Tasks that were revoked, by the time when.
   std::string revoked() const;
 
+  /// The id of the task that has the key of unique tasks.
+  std::string unique(std::string_view key) const;
+
+  /// That a task was published which is to be published once.
+  std::string published(std::string_view id) const;
+
   /// The node that looks when the next of them is due.
   std::string forwarder() const;
 

@@ -5,6 +5,7 @@
 #include "protocol/broker/queue_binding.hpp"
 #include "protocol/broker/redis/binding.hpp"
 #include "protocol/broker/redis/scripts.hpp"
+#include "protocol/broker/redis/uniqueness.hpp"
 
 #include <algorithm>
 
@@ -27,7 +28,8 @@ connection_options redis::connection_options_of(const broker_options& x) {
                     &scripts::renew,   &scripts::stale,
                     &scripts::restore, &scripts::dead_owners,
                     &scripts::forward, &scripts::rate,
-                    &scripts::take_dead, &scripts::end_fanout};
+                    &scripts::take_dead, &scripts::end_fanout,
+                    &scripts::publish_once};
   return result;
 }
 
@@ -193,6 +195,7 @@ expected<void> redis_broker::release() {
 
 expected<void> redis_broker::publish(std::span<const outgoing_message> batch) {
   pipeline commands;
+  std::optional<error> duplicate;
   for (size_t i = 0; i < batch.size();) {
     if (auto way = broadcast_address(options_, batch[i].queue.str())) {
       auto channel
@@ -200,21 +203,32 @@ expected<void> redis_broker::publish(std::span<const outgoing_message> batch) {
       commands.add({"PUBLISH", channel, batch[i++].payload});
       continue;
     }
+    if (auto terms = read_unique_terms(batch[i].payload)) {
+      auto done = publish_checked(*main_, keys_, batch[i++], *terms);
+      if (!done && done.error().code != errc::refused)
+        return done;
+      if (!done && !duplicate)
+        duplicate = done.error();
+      continue;
+    }
     auto same = [&](const outgoing_message& x) {
       return x.queue == batch[i].queue && x.priority == batch[i].priority;
     };
     auto end = i + 1;
     while (end < batch.size() && end - i < messages_per_push
-           && same(batch[end]))
+           && same(batch[end]) && !read_unique_terms(batch[end].payload))
       ++end;
     commands.begin(2 + end - i).arg("LPUSH");
     commands.arg(keys_.list(batch[i].queue.str(), batch[i].priority));
     for (; i < end; ++i)
       commands.arg(batch[i].payload);
   }
-  auto replies = main_->check(std::move(commands), "publish messages");
-  if (!replies)
-    return replies.error();
+  if (commands.size() > 0)
+    if (auto replies = main_->check(std::move(commands), "publish messages");
+        !replies)
+      return replies.error();
+  if (duplicate)
+    return *duplicate;
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include "protocol/broker/sqlite/queues.hpp"
 #include "protocol/broker/sqlite/sqlite_subscription.hpp"
 #include "protocol/broker/sqlite/statements.hpp"
+#include "protocol/broker/sqlite/uniqueness.hpp"
 
 #include <algorithm>
 
@@ -226,16 +227,25 @@ expected<void> sqlite_broker::declare(std::span<const queue_name> queues) {
 
 expected<void>
 sqlite_broker::publish(std::span<const outgoing_message> batch) {
+  std::optional<error> duplicate;
   while (!batch.empty()) {
     auto some = batch.first(std::min(batch.size(), messages_per_publish));
     batch = batch.subspan(some.size());
     transaction change{*db_};
-    for (auto& x : some)
-      put(*db_, x, step_of(options_.priority_steps, x.priority));
+    for (auto& x : some) {
+      auto terms = read_unique_terms(x.payload);
+      auto holder = terms ? check_publishing(*db_, *terms) : std::string{};
+      if (holder.empty())
+        put(*db_, x, step_of(options_.priority_steps, x.priority));
+      else if (holder != terms->id && !duplicate)
+        duplicate = error{errc::refused, describe_duplicate(*terms, holder)};
+    }
     if (auto done = change.commit("publish messages"); !done)
       return done;
     ring(db_->where().path, topic::messages);
   }
+  if (duplicate)
+    return *duplicate;
   return {};
 }
 

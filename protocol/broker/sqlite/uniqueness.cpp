@@ -1,0 +1,121 @@
+#include "protocol/broker/sqlite/uniqueness.hpp"
+
+#include "protocol/message/time.hpp"
+
+#include <utility>
+
+namespace umbel::sqlite {
+
+namespace {
+
+// Times in microseconds since 1970.
+namespace sql {
+
+constexpr auto make_keys
+  = "CREATE TABLE IF NOT EXISTS unique_key ("
+    "  name TEXT PRIMARY KEY, task TEXT NOT NULL, expires INTEGER NOT NULL"
+    ") WITHOUT ROWID";
+
+constexpr auto remove_expired = "DELETE FROM unique_key WHERE expires <= ?1";
+
+constexpr auto holder = "SELECT task FROM unique_key WHERE name = ?1";
+
+constexpr auto take
+  = "INSERT INTO unique_key (name, task, expires) VALUES (?1, ?2, ?3)"
+    " ON CONFLICT (name) DO UPDATE SET expires = excluded.expires";
+
+constexpr auto give_back
+  = "DELETE FROM unique_key WHERE name = ?1 AND task = ?2";
+
+} // namespace sql
+
+/// Keys of tasks and marks of what was published are in one table.
+std::string name_of_key(const std::string& key) {
+  return "key " + key;
+}
+
+std::string name_of_mark(const std::string& id) {
+  return "id " + id;
+}
+
+/// @returns who has it; empty: nobody
+std::string holder_of(database& db, const std::string& name) {
+  auto found = db.select(sql::holder, std::string_view{name});
+  return found.next() ? std::string{found.text(0)} : std::string{};
+}
+
+void take(database& db, const std::string& name, const std::string& id,
+          std::chrono::milliseconds held_for) {
+  db.run(sql::take, std::string_view{name}, std::string_view{id},
+         (now() + held_for).time_since_epoch().count());
+}
+
+void prepare_keys(database& db) {
+  db.run(sql::make_keys);
+  db.run(sql::remove_expired, now().time_since_epoch().count());
+}
+
+class sqlite_unique_locks final : public unique_locks {
+public:
+  explicit sqlite_unique_locks(std::unique_ptr<database> db)
+      : db_(std::move(db)) {
+  }
+
+  expected<std::string> claim(const std::string& key, const std::string& id,
+                              std::chrono::milliseconds held_for) override {
+    transaction change{*db_};
+    prepare_keys(*db_);
+    auto name = name_of_key(key);
+    auto holder = holder_of(*db_, name);
+    if (holder.empty()) {
+      take(*db_, name, id, held_for);
+      holder = id;
+    }
+    if (auto done = change.commit("take the key of a unique task"); !done)
+      return done.error();
+    return holder;
+  }
+
+  expected<void> release(const std::string& key,
+                         const std::string& id) override {
+    transaction change{*db_};
+    prepare_keys(*db_);
+    auto name = name_of_key(key);
+    db_->run(sql::give_back, std::string_view{name}, std::string_view{id});
+    return change.commit("give back the key of a unique task");
+  }
+
+private:
+  std::unique_ptr<database> db_;
+};
+
+} // namespace
+
+std::string check_publishing(database& db, const unique_terms& terms) {
+  prepare_keys(db);
+  auto mark = name_of_mark(terms.id);
+  if (terms.once.count() > 0 && !holder_of(db, mark).empty())
+    return terms.id;
+  if (!terms.key.empty()) {
+    auto name = name_of_key(terms.key);
+    auto holder = holder_of(db, name);
+    if (!holder.empty() && holder != terms.id)
+      return holder;
+    take(db, name, terms.id, terms.held_for);
+  }
+  if (terms.once.count() > 0)
+    take(db, mark, terms.id, terms.once);
+  return {};
+}
+
+expected<std::unique_ptr<unique_locks>>
+connect_unique_locks(const std::string& url) {
+  auto db = open_database(url, "");
+  if (!db)
+    return db.error();
+  std::unique_ptr<unique_locks> result
+      = std::make_unique<sqlite_unique_locks>(std::move(*db));
+  return result;
+}
+
+} // namespace umbel::sqlite
