@@ -32,6 +32,12 @@ void call_table::forget(uint64_t number) {
   wake();
 }
 
+void call_table::ask(question x, answer_handler f) {
+  std::lock_guard guard{mutex_};
+  questions_.emplace(++last_number_, std::pair{std::move(x), std::move(f)});
+  wake();
+}
+
 /// Once for all that is new in a round.
 void call_table::wake() {
   if (std::exchange(woken_, true))
@@ -94,12 +100,17 @@ std::vector<task_id> call_table::take_forgotten() {
 bool call_table::begin_round() {
   std::lock_guard guard{mutex_};
   woken_ = false;
-  return !entries_.empty() || !forgotten_.empty();
+  return !entries_.empty() || !forgotten_.empty() || !questions_.empty();
 }
 
 bool call_table::empty() const {
   std::lock_guard guard{mutex_};
   return entries_.empty();
+}
+
+bool call_table::idle() const {
+  std::lock_guard guard{mutex_};
+  return entries_.empty() && forgotten_.empty();
 }
 
 void call_table::finish(const task_id& id, expected<std::string> document) {
@@ -116,6 +127,26 @@ void call_table::finish(const task_id& id, expected<std::string> document) {
   }
   if (f)
     f(std::move(document));
+}
+
+std::vector<call_table::unanswered> call_table::questions() const {
+  std::lock_guard guard{mutex_};
+  std::vector<unanswered> result;
+  for (auto& [number, x] : questions_)
+    result.push_back({number, x.first});
+  return result;
+}
+
+void call_table::answer(uint64_t number,
+                        expected<std::vector<std::string>> texts) {
+  answer_handler f;
+  {
+    std::lock_guard guard{mutex_};
+    if (auto node = questions_.extract(number))
+      f = std::move(node.mapped().second);
+  }
+  if (f)
+    f(std::move(texts));
 }
 
 void call_table::fail_all(const error& why) {

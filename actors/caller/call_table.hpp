@@ -10,8 +10,10 @@
 
 #include <caf/actor.hpp>
 
+#include <map>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace umbel {
@@ -24,6 +26,8 @@ public:
   uint64_t call(task_id id, outgoing_message message, handler f) override;
 
   void forget(uint64_t number) override;
+
+  void ask(question x, answer_handler f) override;
 
   // -- for the caller -----------------------------------------------------------
 
@@ -56,11 +60,24 @@ public:
   /// Whether nobody waits.
   bool empty() const;
 
+  /// Whether there is nothing to publish, to wait for or to forget.
+  bool idle() const;
+
   /// Hands over the document of an end, if somebody waits for it.
   void finish(const task_id& id, expected<std::string> document);
 
   /// Hands over the same error to all.
   void fail_all(const error& why);
+
+  struct unanswered {
+    uint64_t number;
+    question what;
+  };
+
+  /// Questions without an answer, the oldest first.
+  std::vector<unanswered> questions() const;
+
+  void answer(uint64_t number, expected<std::vector<std::string>> texts);
 
 private:
   struct entry {
@@ -76,6 +93,7 @@ private:
   std::unordered_map<task_id, entry> entries_;
   std::unordered_map<uint64_t, task_id> numbers_;
   std::vector<task_id> forgotten_;
+  std::map<uint64_t, std::pair<question, answer_handler>> questions_;
   uint64_t last_number_ = 0;
   bool woken_ = false; ///< the caller has been told that something is new
   caf::actor caller_;

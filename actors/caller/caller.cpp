@@ -4,8 +4,12 @@
 #include "actors/supervision/supervision_errc.hpp"
 #include "protocol/backend/document.hpp"
 #include "protocol/client/sent_events.hpp"
+#include "protocol/message/uniqueness.hpp"
 
 #include <caf/all.hpp>
+
+#include <algorithm>
+#include <charconv>
 
 namespace umbel {
 
@@ -86,7 +90,11 @@ bool caller_state::connect() {
 
 void caller_state::serve() {
   serving = false;
-  if (!calls->begin_round() || !connect())
+  if (!calls->begin_round())
+    return;
+  if (auto done = answer_questions(); !done)
+    return fail(done.error());
+  if (calls->idle() || !connect())
     return;
   if (auto done = exchange(); !done)
     return fail(done.error());
@@ -94,21 +102,108 @@ void caller_state::serve() {
   self->send(self, serve_atom::value);
 }
 
+expected<void> caller_state::answer_questions() {
+  for (auto& x : calls->questions()) {
+    auto texts = answer(x.what);
+    // Another connection may know more; nothing else will.
+    if (!texts && texts.error().code != errc::unsupported)
+      return texts.error();
+    calls->answer(x.number, std::move(texts));
+  }
+  return {};
+}
+
+expected<std::vector<std::string>> caller_state::answer(const question& x) {
+  return x.kind == question_kind::stored ? look_up(x.words) : see_to_key(x);
+}
+
+/// Takes a unique key or gives it back.
+expected<std::vector<std::string>>
+caller_state::see_to_key(const question& x) {
+  if (!locks) {
+    auto connected = connect_unique_locks(life->broker_url, life->options);
+    if (!connected)
+      return connected.error();
+    locks = std::move(*connected);
+  }
+  if (x.kind == question_kind::claim && x.words.size() == 3) {
+    int64_t time = 0;
+    auto& text = x.words[2];
+    std::from_chars(text.data(), text.data() + text.size(), time);
+    auto holder = locks->claim(x.words[0], x.words[1],
+                               std::chrono::milliseconds{std::max<int64_t>(
+                                 time, 1)});
+    if (!holder)
+      return holder.error();
+    return std::vector{*holder};
+  }
+  if (x.kind == question_kind::release && x.words.size() == 2) {
+    auto done = locks->release(x.words[0], x.words[1]);
+    if (!done)
+      return done.error();
+    return std::vector<std::string>{};
+  }
+  return error{errc::unsupported, "not a question that is answered here"};
+}
+
+expected<std::vector<std::string>>
+caller_state::look_up(const std::vector<std::string>& ids) {
+  if (!looking) {
+    auto store = connect_result_store(life->result_url, life->options.results);
+    if (!store)
+      return store.error();
+    looking = std::move(*store);
+  }
+  std::vector<std::string> found;
+  for (auto& id : ids) {
+    auto document = looking->fetch(task_id{id});
+    if (!document)
+      return document.error();
+    found.push_back(std::move(*document).value_or(""));
+  }
+  return found;
+}
+
+/// Leaves those in the list that were published; who has called another one, a
+/// unique task that is there already, is told so.
+expected<void> caller_state::publish(std::vector<call_table::unsent>& calls) {
+  std::vector<outgoing_message> messages;
+  std::vector<call_table::unsent> checked;
+  for (auto& x : calls)
+    if (read_unique_terms(x.message.payload))
+      checked.push_back(x);
+    else
+      messages.push_back(x.message);
+  if (!messages.empty())
+    if (auto done = publishing->publish(messages); !done)
+      return done;
+  for (auto& x : checked) {
+    auto done = keeps_unique_keys(life->broker_url)
+                  ? publishing->publish({&x.message, 1})
+                  : error{errc::refused, publishing->location()
+                                           + " keeps no keys of unique tasks"};
+    if (done)
+      continue;
+    if (done.error().code != errc::refused)
+      return done;
+    std::erase_if(calls, [&](auto& y) { return y.id == x.id; });
+    this->calls->finish(x.id, done.error());
+  }
+  return {};
+}
+
 expected<void> caller_state::exchange() {
   if (auto fresh = calls->to_publish(); !fresh.empty()) {
     std::vector<task_id> ids;
-    std::vector<outgoing_message> messages;
-    for (auto& x : fresh) {
+    for (auto& x : fresh)
       ids.push_back(x.id);
-      messages.push_back(x.message);
-    }
     if (auto done = listening->subscribe(ids); !done)
       return done;
-    if (auto done = publishing->publish(messages); !done)
+    if (auto done = publish(fresh); !done)
       return done;
     calls->published(fresh);
     if (events)
-      tell_sent(messages);
+      tell_sent(fresh);
   }
   if (auto gone = calls->take_forgotten(); !gone.empty())
     if (auto done = listening->unsubscribe(gone); !done)
@@ -124,9 +219,9 @@ expected<void> caller_state::exchange() {
   return {};
 }
 
-void caller_state::tell_sent(const std::vector<outgoing_message>& messages) {
-  for (auto& x : messages) {
-    emit_event said{"task-sent", sent_event_fields(x), {}};
+void caller_state::tell_sent(const std::vector<call_table::unsent>& published) {
+  for (auto& x : published) {
+    emit_event said{"task-sent", sent_event_fields(x.message), {}};
     said.own = true;
     if (!said.fields.empty())
       self->send(events, std::move(said));

@@ -4,7 +4,8 @@
 //     and has monitors told of them, if `task_send_sent_event` says so;
 //  2. hands each result to whoever waits for it: it never asks for one;
 //  3. after a lost connection subscribes to what is still waited for, and looks
-//     once for what was stored meanwhile.
+//     once for what was stored meanwhile;
+//  4. answers what running tasks ask of the result store and the broker.
 //
 // It connects at the first call: most workers never do. Detached, because its
 // connections block. A lost connection is the end of it; its supervisor, that of
@@ -17,6 +18,7 @@
 #include "actors/supervision/description.hpp"
 #include "protocol/backend/result_listener.hpp"
 #include "protocol/broker/broker.hpp"
+#include "protocol/broker/unique_locks.hpp"
 
 #include <caf/behavior.hpp>
 #include <caf/stateful_actor.hpp>
@@ -38,7 +40,12 @@ struct caller_state {
   void serve();
   bool connect();
   expected<void> exchange();
-  void tell_sent(const std::vector<outgoing_message>& messages);
+  expected<void> answer_questions();
+  expected<std::vector<std::string>> answer(const question& x);
+  expected<std::vector<std::string>> look_up(const std::vector<std::string>& ids);
+  expected<std::vector<std::string>> see_to_key(const question& x);
+  expected<void> publish(std::vector<call_table::unsent>& calls);
+  void tell_sent(const std::vector<call_table::unsent>& published);
   void fail(const error& x);
 
   caf::event_based_actor* self = nullptr;
@@ -47,6 +54,8 @@ struct caller_state {
   caf::actor events; ///< told of what was sent; null: nobody
   std::unique_ptr<broker> publishing;
   std::unique_ptr<result_listener> listening;
+  std::unique_ptr<result_store> looking; ///< null: nobody has asked yet
+  std::unique_ptr<unique_locks> locks;   ///< the same
   bool serving = false; ///< a round is to come
 };
 

@@ -157,6 +157,9 @@ void consumer_state::on_pool_ready(pool_ready& x) {
                    task.name);
     rates.add(task.name, options.rate_of(task));
   }
+  auto settings = std::make_shared<runner_settings>(*options.settings);
+  add_failure_takers(*settings, x.tasks);
+  options.settings = std::move(settings);
   std::sort(names.begin(), names.end());
   if (options.on_ready)
     options.on_ready(names);

@@ -161,6 +161,14 @@ struct forwarder {
       });
   }
 
+  void operator()(frame::ask& x) {
+    self->state.caller->ask(
+      std::move(x.what), [number = x.number, hdl = caf::actor{self}](
+                           expected<std::vector<std::string>> texts) {
+        caf::anon_send(hdl, child_answer{number, std::move(texts)});
+      });
+  }
+
   void operator()(frame::forget& x) {
     auto& st = self->state;
     if (auto node = st.calls.extract(x.call))
@@ -306,6 +314,16 @@ caf::behavior child_worker(child_worker_actor* self, caf::actor pool,
       auto& st = self->state;
       if (st.calls.erase(x.call) > 0)
         send_frame(self, frame::result{x.call, x.failure, std::move(x.text)});
+    },
+    [=](child_answer& x) {
+      frame::answer answer{x.question, std::nullopt, {}, {}};
+      if (x.texts) {
+        answer.texts = std::move(*x.texts);
+      } else {
+        answer.failure = x.texts.error().code;
+        answer.reason = x.texts.error().what;
+      }
+      send_frame(self, answer);
     },
     [=](const caf::io::new_data_msg& msg) { on_bytes(self, msg); },
     [=](const caf::io::data_transferred_msg& msg) {

@@ -218,6 +218,12 @@ struct child_result {
   std::string text; ///< the document, or what the failure is
 };
 
+/// The answer to what the child's task has asked.
+struct child_answer {
+  uint64_t question = 0; ///< the child's number
+  expected<std::vector<std::string>> texts = {};
+};
+
 // -- child worker to pool supervisor ------------------------------------------
 
 struct child_hello {
@@ -303,6 +309,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_stop)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_kill)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_sample)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_result)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_answer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_hello)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_failed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::child_outcomes)

@@ -123,6 +123,12 @@ void connection::forget(uint64_t number) {
     send_locked(frame::forget{number});
 }
 
+void connection::ask(question x, answer_handler f) {
+  std::lock_guard guard{mutex_};
+  questions_.emplace(++last_question_, std::move(f));
+  send_locked(frame::ask{last_question_, std::move(x)});
+}
+
 // -- output -------------------------------------------------------------------
 
 void connection::send(const frame::from_child& x) {
@@ -232,6 +238,16 @@ void connection::handle(frame::result x) {
     call.mapped()(error{*x.failure, std::move(x.text)});
   else
     call.mapped()(std::move(x.text));
+}
+
+void connection::handle(frame::answer x) {
+  auto question = questions_.extract(x.question);
+  if (!question)
+    return;
+  if (x.failure)
+    question.mapped()(error{*x.failure, std::move(x.reason)});
+  else
+    question.mapped()(std::move(x.texts));
 }
 
 // -- the watcher --------------------------------------------------------------

@@ -6,7 +6,8 @@
 //  outcome
 //     for the one that runs, so an outcome must be out before the next job
 //     begins;
-//  4. has other tasks run for the running one, by way of the parent;
+//  4. has other tasks run for the running one, and asks for it, by way of
+//     the parent;
 //  5. ends the process when the parent is gone.
 //
 // Two threads use it, and one of them is nearly always asleep. The main thread
@@ -81,6 +82,8 @@ public:
 
   void forget(uint64_t number) override;
 
+  void ask(question x, answer_handler f) override;
+
 private:
   void send_locked(const frame::from_child& x);
   void write_out(std::string_view rest);
@@ -92,6 +95,7 @@ private:
   void handle(frame::stop);
   void handle(frame::interrupt x);
   void handle(frame::result x);
+  void handle(frame::answer x);
   void wait_for_input();
   void set_timer(std::chrono::nanoseconds delay);
   void watch();
@@ -111,6 +115,8 @@ private:
   bool stopping_ = false;
   std::unordered_map<uint64_t, handler> calls_; ///< that wait for a result
   uint64_t last_call_ = 0;
+  std::unordered_map<uint64_t, answer_handler> questions_; ///< not answered yet
+  uint64_t last_question_ = 0;
   uint64_t running_ = 0;      ///< the job that runs, 0: none
   uint64_t seen_running_ = 0; ///< the one that ran at the last tick
   bool timer_set_ = false;

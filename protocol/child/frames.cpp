@@ -18,6 +18,7 @@ enum class type : uint8_t {
   stop = 4,
   interrupt = 5,
   result = 6,
+  answer = 7,
   hello = 16,
   failed = 17,
   outcome = 18,
@@ -27,6 +28,7 @@ enum class type : uint8_t {
   call = 22,
   forget = 23,
   event = 24,
+  ask = 25,
 };
 
 constexpr size_t length_bytes = sizeof(uint32_t);
@@ -295,6 +297,25 @@ void append(std::string& out, const forget& x) {
   writer{out, type::forget}.integer(x.call);
 }
 
+void append(std::string& out, const answer& x) {
+  writer to{out, type::answer};
+  to.integer(x.question)
+      .integer(x.failure ? static_cast<uint8_t>(*x.failure) : uint8_t{0})
+      .string(x.reason)
+      .integer(static_cast<uint32_t>(x.texts.size()));
+  for (auto& text : x.texts)
+    to.string(text);
+}
+
+void append(std::string& out, const ask& x) {
+  writer to{out, type::ask};
+  to.integer(x.number)
+      .integer(static_cast<uint8_t>(x.what.kind))
+      .integer(static_cast<uint32_t>(x.what.words.size()));
+  for (auto& word : x.what.words)
+    to.string(word);
+}
+
 // -- decoding -----------------------------------------------------------------
 
 expected<std::string_view> next(std::string_view& buffer) {
@@ -344,6 +365,15 @@ expected<from_parent> decode_from_parent(std::string_view frame) {
       x.text = from.string();
       return finish<from_parent>(from, "result", std::move(x));
     }
+    case type::answer: {
+      answer x;
+      x.question = from.integer<uint64_t>();
+      if (auto code = from.integer<uint8_t>(); code != 0)
+        x.failure = static_cast<errc>(code);
+      x.reason = from.string();
+      x.texts = from.list([&] { return from.string(); });
+      return finish<from_parent>(from, "answer", std::move(x));
+    }
     default:
       return error{errc::malformed,
                    fmt::format("unknown frame type {} from the parent", t)};
@@ -392,6 +422,16 @@ expected<from_child> decode_from_child(std::string_view frame) {
     case type::forget:
       return finish<from_child>(from, "forget",
                                 forget{from.integer<uint64_t>()});
+    case type::ask: {
+      ask x;
+      x.number = from.integer<uint64_t>();
+      auto kind = from.integer<uint8_t>();
+      x.what.kind = static_cast<question_kind>(kind);
+      x.what.words = from.list([&] { return from.string(); });
+      if (kind < 1 || kind > 3)
+        return error{errc::malformed, fmt::format("unknown question {}", kind)};
+      return finish<from_child>(from, "ask", std::move(x));
+    }
     default:
       return error{errc::malformed,
                    fmt::format("unknown frame type {} from a child", t)};

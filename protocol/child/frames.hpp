@@ -9,6 +9,7 @@
 #include "protocol/error.hpp"
 #include "protocol/task/options.hpp"
 #include "protocol/task/outcome.hpp"
+#include "protocol/task/question.hpp"
 
 #include <cstdint>
 #include <string>
@@ -57,6 +58,14 @@ struct result {
   uint64_t call = 0;
   std::optional<errc> failure;
   std::string text; ///< the document, or what the failure is
+};
+
+/// The answer to a question of the child, or why there is none.
+struct answer {
+  uint64_t question = 0;
+  std::optional<errc> failure;
+  std::string reason; ///< of a failure
+  std::vector<std::string> texts;
 };
 
 // -- child to parent ------------------------------------------------------------
@@ -110,9 +119,17 @@ struct forget {
   uint64_t call = 0;
 };
 
-using from_parent = std::variant<configure, job, recall, stop, interrupt, result>;
+/// The running task wants to know something of the result store or the broker:
+/// the answer is `answer`.
+struct ask {
+  uint64_t number = 0; ///< the child's, used once
+  question what;
+};
+
+using from_parent = std::variant<configure, job, recall, stop, interrupt, result,
+                                 answer>;
 using from_child = std::variant<hello, failed, outcome, state, event, returned, log,
-                                call, forget>;
+                                call, forget, ask>;
 
 // -- encoding: each appends one whole frame to `out` ------------------------------
 
@@ -131,6 +148,8 @@ void append(std::string& out, const log& x);
 void append(std::string& out, const result& x);
 void append(std::string& out, const call& x);
 void append(std::string& out, const forget& x);
+void append(std::string& out, const answer& x);
+void append(std::string& out, const ask& x);
 
 // -- decoding ---------------------------------------------------------------------
 

@@ -168,7 +168,8 @@ std::string to_child_settings(const settings& x) {
     if (for_webhooks || name.starts_with("task_") || name == "result_extended"
         || name == "result_serializer" || name == "result_accept_content"
         || name == "accept_content" || name == "timezone"
-        || name == "enable_utc")
+        || name == "enable_utc" || name == "result_chord_retry_interval"
+        || name == "worker_deduplicate_successful_tasks")
       result.emplace(name, row.get(x));
   }
   return json::serialize(result);

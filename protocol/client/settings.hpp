@@ -102,6 +102,7 @@ struct settings {
   std::optional<std::chrono::seconds> result_expires{
       86'400}; ///< none, 0: never
   bool result_extended = false;
+  std::chrono::milliseconds result_chord_retry_interval{1'000};
   serializer result_serializer = serializer::json;
   std::optional<std::vector<serializer>> result_accept_content;
   result_transport_options result_backend_transport_options;
@@ -116,6 +117,8 @@ struct settings {
   bool task_ignore_result = false;
   bool task_store_errors_even_if_ignored = false;
   bool task_track_started = false;
+  bool task_always_eager = false;
+  bool task_store_eager_result = false;
   std::optional<std::chrono::milliseconds> task_time_limit;
   std::optional<std::chrono::milliseconds> task_soft_time_limit;
   std::optional<rate_setting> task_default_rate_limit;
@@ -150,6 +153,7 @@ struct settings {
   std::optional<size_t> worker_prefetch_multiplier;
   bool worker_disable_prefetch = false;
   bool worker_direct = false;
+  bool worker_deduplicate_successful_tasks = false;
   size_t worker_max_deliveries = 20; ///< ours
   bool worker_disable_rate_limits = false;
   /// Tasks whose time comes within seconds that a worker keeps; none: 1000. The
@@ -232,7 +236,8 @@ expected<settings> load_settings(const settings_sources& sources,
                                  std::vector<std::string>& warnings);
 
 /// What a child process must know, as a JSON object under Celery's names: every
-/// `task_*` and `webhook_*` setting, `result_extended`, `result_serializer`, both
+/// `task_*` and `webhook_*` setting, `result_extended`, `result_serializer`,
+/// `result_chord_retry_interval`, `worker_deduplicate_successful_tasks`, both
 /// `*accept_content`, `timezone` and `enable_utc`. Of secrets it holds those of
 /// webhooks, no other one: not to be shown.
 std::string to_child_settings(const settings& x);

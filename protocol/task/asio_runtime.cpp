@@ -7,6 +7,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <future>
 #include <utility>
 
 namespace umbel {
@@ -94,7 +95,16 @@ public:
   void forget(uint64_t) override {
     // nop
   }
+
+  void ask(question, answer_handler f) override {
+    f(error{errc::unsupported, "there is nobody here to ask"});
+  }
 };
+
+/// How long an answer may take. There may be a connection to be made again.
+constexpr auto answer_max = std::chrono::seconds{10};
+
+no_caller nobody;
 
 } // namespace
 
@@ -135,7 +145,6 @@ asio_runtime::send(http_request request,
 std::unique_ptr<runtime::operation>
 asio_runtime::call(task_id id, outgoing_message message,
                    std::function<void(expected<std::string>)> f) {
-  static no_caller nobody;
   auto result = std::make_unique<call_operation>(std::move(f));
   result->begin(caller_ ? *caller_ : nobody, std::move(id), std::move(message),
                 // The answer may come when this object is gone.
@@ -144,6 +153,24 @@ asio_runtime::call(task_id id, outgoing_message message,
                     asio::post(impl->context, std::move(g));
                 });
   return result;
+}
+
+expected<std::vector<std::string>>
+asio_runtime::ask(question x) {
+  using texts = expected<std::vector<std::string>>;
+  // Shared: the answer may come when nobody waits any more.
+  auto answer = std::make_shared<std::promise<texts>>();
+  auto arrives = answer->get_future();
+  (caller_ ? *caller_ : nobody).ask(std::move(x), [answer](texts x) {
+    answer->set_value(std::move(x));
+  });
+  if (arrives.wait_for(answer_max) != std::future_status::ready)
+    return error{errc::timeout, "no answer in time"};
+  return arrives.get();
+}
+
+void asio_runtime::tell(question x) {
+  (caller_ ? *caller_ : nobody).ask(std::move(x), [](auto&&) {});
 }
 
 } // namespace umbel

@@ -36,6 +36,8 @@ public:
   std::unique_ptr<operation>
   call(task_id id, outgoing_message message,
        std::function<void(expected<std::string>)> f) override;
+  expected<std::vector<std::string>> ask(question x) override;
+  void tell(question x) override;
 
 private:
   struct implementation;

@@ -1,6 +1,7 @@
 #include "protocol/task/builtin_tasks.hpp"
 
 #include "protocol/canvas/signature.hpp"
+#include "protocol/task/unlock_chord.hpp"
 
 namespace umbel {
 
@@ -108,6 +109,11 @@ void add_builtin_tasks(registry& to) {
   to.task("celery.chord", chord, "header", "body",
           "partial_args"_a = json::array{});
   to.task("celery.accumulate", accumulate);
+  to.task("celery.chord_unlock", unlock_chord, "group_id", "callback",
+          "interval"_a = json::value{}, "max_retries"_a = json::value{},
+          "result"_a = json::array{})
+      .unlimited_retries()
+      .ignore_result();
   to.task("celery.backend_cleanup", [] {});
   to.task("celery.ping", [] { return "pong"; });
 }

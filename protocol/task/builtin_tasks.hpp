@@ -5,6 +5,9 @@
 //   celery.chunks                starts a group of starmaps
 //   celery.group, celery.chord   start what they are given, as old clients ask for
 //   celery.accumulate            its arguments as a list, or one of them
+//   celery.chord_unlock          waits until all of a chord's header has ended,
+//                                where results are not counted, and then starts
+//                                its body
 //   celery.backend_cleanup       nothing: result stores forget by themselves
 //   celery.ping                  "pong"
 #pragma once

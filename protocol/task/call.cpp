@@ -3,6 +3,7 @@
 #include "protocol/backend/document.hpp"
 #include "protocol/broker/broker.hpp"
 #include "protocol/task/context.hpp"
+#include "protocol/task/eager.hpp"
 
 #include <algorithm>
 
@@ -11,6 +12,8 @@ namespace umbel::detail {
 namespace {
 
 exception no_result(const error& x) {
+  if (x.code == errc::refused)
+    return exception("TaskRevokedError", {x.what}, "celery.exceptions");
   if (x.code == errc::timeout)
     return exception("TimeoutError", {x.what}, "celery.exceptions");
   return exception("OperationalError", {x.what}, "kombu.exceptions");
@@ -47,6 +50,7 @@ std::unique_ptr<runtime::operation> call_wait_base::begin(runtime& where) {
   message.args = std::move(what_.args);
   message.kwargs = std::move(what_.kwargs);
   message.priority = std::clamp(what_.priority, 0, 9);
+  message.headers = std::move(what_.headers);
   self().adopt(message);
   if (what_.queue)
     message.queue = *what_.queue;
@@ -56,10 +60,12 @@ std::unique_ptr<runtime::operation> call_wait_base::begin(runtime& where) {
     clock_ = where.at(where.now() + *what_.timeout, [this] {
       end(error{errc::timeout, "no result of " + what_.task + " in time"});
     });
-  return where.call(
-      std::move(id),
-      {std::move(queue), message.priority, make_task_message(message)},
-      [this](expected<std::string> x) { end(std::move(x)); });
+  outgoing_message out{std::move(queue), message.priority,
+                       make_task_message(message)};
+  auto told = [this](expected<std::string> x) { end(std::move(x)); };
+  if (self().settings().task_always_eager)
+    return run_eagerly(self(), where, std::move(id), std::move(out), told);
+  return where.call(std::move(id), std::move(out), told);
 }
 
 void call_wait_base::end(expected<std::string> document) {

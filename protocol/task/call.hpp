@@ -4,6 +4,7 @@
 //   auto sum = co_await umbel::call<int>("tasks.add", 4, 4);
 #pragma once
 
+#include "protocol/message/uniqueness.hpp"
 #include "protocol/task/bounded_sleep.hpp"
 #include "protocol/task/coroutine.hpp"
 #include "protocol/task/exceptions.hpp"
@@ -24,6 +25,7 @@ struct call_parts {
   std::string task;
   json::array args;
   json::object kwargs = {};
+  json::object headers = {};
   std::optional<std::string> queue = {};
   int priority = 0;
   std::optional<std::chrono::steady_clock::duration> timeout = {};
@@ -97,6 +99,34 @@ public:
   /// 0 to 9; 0 is the most urgent on Redis.
   call_request&& priority(int x) && {
     what_.priority = x;
+    return std::move(*this);
+  }
+
+  /// Of the message, for the task's `header()`.
+  call_request&& headers(json::object x) && {
+    for (auto& [name, value] : x)
+      what_.headers[name] = std::move(value);
+    return std::move(*this);
+  }
+
+  /// While another task of this name with this key waits or runs, the call is
+  /// refused: TaskRevokedError. See protocol/task/README.md, Unique tasks.
+  call_request&& unique_key(const std::string& x) && {
+    what_.headers[unique_key_header] = x;
+    return std::move(*this);
+  }
+
+  /// Longest time for which it holds its key. Default: an hour.
+  template <class Rep, class Period>
+  call_request&& unique_for(std::chrono::duration<Rep, Period> x) && {
+    what_.headers[unique_for_header]
+        = std::chrono::duration<double>(x).count();
+    return std::move(*this);
+  }
+
+  /// Holds its key only until it begins.
+  call_request&& unique_until_start() && {
+    what_.headers[unique_until_header] = "start";
     return std::move(*this);
   }
 

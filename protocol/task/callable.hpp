@@ -77,6 +77,12 @@ template <class... Ps>
 constexpr size_t named_parameters<type_list<Ps...>> = (size_t{is_named<Ps>}
                                                        + ... + 0);
 
+template <class List>
+constexpr bool has_varargs = false;
+
+template <class... Ps>
+constexpr bool has_varargs<type_list<Ps...>> = (is_varargs<Ps> || ...);
+
 /// Whether a task can have such a parameter.
 template <class P>
 constexpr bool is_possible =

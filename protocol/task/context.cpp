@@ -1,5 +1,6 @@
 #include "protocol/task/context.hpp"
 
+#include "protocol/backend/document.hpp"
 #include "protocol/task/chord_parts.hpp"
 #include "protocol/task/outcome.hpp"
 #include "protocol/task/task_meta.hpp"
@@ -22,9 +23,10 @@ thread_local context* current_context = nullptr;
 
 context::context(uint64_t job, const task_message& message,
                  const task_options& options, const runner_settings& settings,
-                 state_sink& sink, interruption& stop)
+                 state_sink& sink, interruption& stop, runtime& where,
+                 const registry& tasks)
     : job_(job), message_(message), options_(options), settings_(settings),
-      sink_(sink), stop_(stop) {
+      sink_(sink), stop_(stop), where_(where), tasks_(tasks) {
 }
 
 json::object context::delivery_info() const {
@@ -65,6 +67,37 @@ void context::send_event(std::string_view type, json::object fields) {
         fmt::format("an event of {} bytes; at most {} are possible", text.size(),
                     outcome_bytes_max));
   sink_.event(job_, std::string{type}, std::move(text));
+}
+
+bool context::is_aborted() {
+  auto found = fetch({message_.header.id}).front();
+  auto* document = found.if_object();
+  auto* status = document ? document->if_contains("status") : nullptr;
+  return status && *status == "ABORTED";
+}
+
+std::vector<json::value> context::fetch(const std::vector<task_id>& ids) {
+  auto unreadable = [](const error& x) {
+    return exception("OperationalError", {x.what}, "kombu.exceptions");
+  };
+  question ids_wanted{question_kind::stored, {}};
+  for (auto& id : ids)
+    ids_wanted.words.push_back(id.str());
+  auto texts = where_.ask(std::move(ids_wanted));
+  if (!texts)
+    throw unreadable(texts.error());
+  std::vector<json::value> found;
+  for (auto& text : *texts) {
+    if (text.empty()) {
+      found.emplace_back(nullptr);
+      continue;
+    }
+    auto document = parse_document(settings_.result_serializer, text);
+    if (!document)
+      throw unreadable(document.error());
+    found.emplace_back(std::move(*document));
+  }
+  return found;
 }
 
 void context::retry(retry_options how) {

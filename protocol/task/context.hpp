@@ -11,6 +11,7 @@
 #include "protocol/task/exceptions.hpp"
 #include "protocol/task/interruption.hpp"
 #include "protocol/task/options.hpp"
+#include "protocol/task/runtime.hpp"
 #include "protocol/task/settings.hpp"
 #include "protocol/task/state_sink.hpp"
 #include "protocol/task/to_json.hpp"
@@ -20,6 +21,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace umbel {
 
@@ -35,13 +37,16 @@ struct retry_options {
   std::optional<json::object> kwargs = {};
 };
 
+class registry;
+
 class context {
 public:
   // -- constructors, destructors (by the runner) ------------------------------
 
   context(uint64_t job, const task_message& message,
           const task_options& options, const runner_settings& settings,
-          state_sink& sink, interruption& stop);
+          state_sink& sink, interruption& stop, runtime& where,
+          const registry& tasks);
 
   context(const context&) = delete;
   context& operator=(const context&) = delete;
@@ -153,6 +158,17 @@ public:
   ///         bytes; std::length_error for fields beyond `outcome_bytes_max`
   void send_event(std::string_view type, json::object fields = {});
 
+  /// Whether somebody has asked for the end of this task: Python's
+  /// `AbortableAsyncResult(id).abort()`. Looks into the result store, so ask
+  /// between pieces of work of some milliseconds, not in a tight loop; it holds up
+  /// the thread meanwhile.
+  /// @throws umbel::exception (OperationalError) if it cannot be read
+  bool is_aborted();
+
+  /// What the result store has of these tasks, in this order; null for those of
+  /// which nothing is stored. @throws as `is_aborted`
+  std::vector<json::value> fetch(const std::vector<task_id>& ids);
+
   /// Ends this run; the task runs again after the countdown, or after
   /// `default_retry_delay`. @throws umbel::retry; if retries are used up, the
   /// cause, or max_retries_exceeded
@@ -180,8 +196,28 @@ public:
     return started_;
   }
 
+  /// What else is to be stored with the task's success. (Built-in tasks use it.)
+  workflow_steps& steps() noexcept {
+    return steps_;
+  }
+
   const runner_settings& settings() const noexcept {
     return settings_;
+  }
+
+  /// The tasks of this process.
+  const registry& tasks() const noexcept {
+    return tasks_;
+  }
+
+  /// The parent's number for this run.
+  uint64_t job() const noexcept {
+    return job_;
+  }
+
+  /// Where its states, events and lines go.
+  state_sink& sink() const noexcept {
+    return sink_;
   }
 
   /// Throws soft_time_limit_exceeded when that limit is over, once.
@@ -215,7 +251,10 @@ private:
   const runner_settings& settings_;
   state_sink& sink_;
   interruption& stop_;
+  runtime& where_;
+  const registry& tasks_;
   canvas::application started_;
+  workflow_steps steps_;
 };
 
 // -- for tasks that take no context; outside of a task they do the plain thing

@@ -24,9 +24,11 @@ milliseconds checked(const std::string& task, const char* option,
 
 } // namespace
 
-task_definition::task_definition(std::string name, task_function run)
+task_definition::task_definition(std::string name, task_function run,
+                                 bool takes_failure)
     : run_(std::move(run)) {
   options_.name = std::move(name);
+  options_.takes_failure = takes_failure;
 }
 
 bool task_definition::retries_on(const std::exception_ptr& x) const {

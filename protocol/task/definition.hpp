@@ -20,7 +20,9 @@ class task_definition {
 public:
   using duration = std::chrono::duration<double>;
 
-  task_definition(std::string name, task_function run);
+  /// @param takes_failure see `task_options`
+  task_definition(std::string name, task_function run,
+                  bool takes_failure = false);
 
   const std::string& name() const noexcept {
     return options_.name;

@@ -47,16 +47,57 @@ void apply_all(canvas::applier& out, const std::vector<json::value>& all,
     out.apply(canvas::make_group(plain), {first});
 }
 
+/// What an errback is told that takes it all: Celery's `(request, exc,
+/// traceback)`, as JSON has them.
+json::array failure_of(const task_message& done, const exception_info& why) {
+  auto& header = done.header;
+  auto text_or_null = [](const std::string& x) {
+    return x.empty() ? json::value{} : json::value(x);
+  };
+  json::object request{{"id", header.id.str()},
+                       {"task", header.task},
+                       {"args", done.args},
+                       {"kwargs", done.kwargs},
+                       {"retries", header.retries},
+                       {"root_id", text_or_null(header.root_id)},
+                       {"parent_id", text_or_null(header.parent_id)},
+                       {"group", text_or_null(header.group)},
+                       {"headers", done.headers}};
+  return {std::move(request), to_json_object(why), text_or_null(why.traceback)};
+}
+
+errback_rules rules_of(const runner_settings& settings) {
+  return {[&](const std::string& task) {
+            return settings.failure_takers.contains(task);
+          },
+          {}};
+}
+
 void add_errbacks(follow_ups& to, const task_message& done,
-                  const runner_settings& settings) {
+                  const exception_info& why, const runner_settings& settings,
+                  const errback_rules& rules) {
   auto errbacks = signatures(done.embed, "errbacks");
   if (errbacks.empty())
     return;
   canvas::application made;
   auto from = origin_of(done, settings);
   canvas::applier out{made, from};
-  std::erase_if(errbacks, [](auto& x) { return !canvas::parse_signature(x); });
-  apply_all(out, errbacks, json::value(done.header.id.str()));
+  std::vector<json::value> others;
+  for (auto& x : errbacks) {
+    auto errback = canvas::parse_signature(x);
+    if (!errback)
+      continue;
+    if (errback->kind != canvas::kind::task
+        || !rules.takes_failure(errback->task)) {
+      others.push_back(std::move(x));
+      continue;
+    }
+    auto failure = failure_of(done, why);
+    if (!rules.call || !rules.call(*errback, failure))
+      out.apply(std::move(*errback), failure);
+  }
+  if (!others.empty())
+    apply_all(out, others, json::value(done.header.id.str()));
   to.publish = std::move(made.publish);
   to.workflow.groups = std::move(made.groups);
 }
@@ -88,15 +129,40 @@ follow_ups after_success(const task_message& done, const json::value& result,
 }
 
 follow_ups after_failure(const task_message& done, const exception_info& why,
-                         const runner_settings& settings) {
+                         const runner_settings& settings,
+                         const errback_rules& rules) {
   follow_ups to;
-  add_errbacks(to, done, settings);
+  add_errbacks(to, done, why, settings, rules);
   json::value result = to_json_object(why);
   if (auto part = part_of(done, "FAILURE", result, settings))
     to.workflow.parts.push_back(std::move(*part));
   for (auto& x : signatures(done.embed, "chain"))
     if (auto step = canvas::parse_signature(x))
       give_up(to.workflow, *step, done, why, settings);
+  return to;
+}
+
+follow_ups after_failure(const task_message& done, const exception_info& why,
+                         const runner_settings& settings) {
+  return after_failure(done, why, settings, rules_of(settings));
+}
+
+follow_ups after_failed_header(const task_message& polled,
+                               const canvas::signature& body,
+                               const exception_info& why,
+                               const runner_settings& settings) {
+  follow_ups to;
+  give_up(to.workflow, body, polled, why, settings);
+  task_message failed;
+  failed.header.id = task_id{body.option("task_id")};
+  failed.header.task = body.task;
+  failed.header.root_id = polled.header.root_id;
+  failed.form = polled.form;
+  failed.args = body.args;
+  failed.kwargs = body.kwargs;
+  auto errbacks = body.option_list("link_error");
+  failed.embed["errbacks"] = json::array(errbacks.begin(), errbacks.end());
+  add_errbacks(to, failed, why, settings, rules_of(settings));
   return to;
 }
 

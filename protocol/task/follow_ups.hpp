@@ -14,6 +14,7 @@
 #include "protocol/message/task_message.hpp"
 #include "protocol/task/settings.hpp"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -32,9 +33,31 @@ follow_ups after_success(const task_message& done, const json::value& result,
                          const runner_settings& settings,
                          canvas::application started = {});
 
-/// Errbacks, each with the id of the failed task as its first argument.
+/// Who knows the tasks that are errbacks.
+struct errback_rules {
+  /// Whether this one takes the failed request, the exception and the traceback.
+  std::function<bool(const std::string& task)> takes_failure;
+  /// Calls it here and now. @returns whether it has
+  std::function<bool(const canvas::signature&, const json::array& failure)> call;
+};
+
+/// Errbacks. Those that take several arguments get the failed request, the
+/// exception and the traceback, and are called if they can be; all others are
+/// sent the id of the failed task.
+follow_ups after_failure(const task_message& done, const exception_info& why,
+                         const runner_settings& settings,
+                         const errback_rules& rules);
+
+/// Where none can be called: `failure_takers` of the settings says what they take.
 follow_ups after_failure(const task_message& done, const exception_info& why,
                          const runner_settings& settings);
+
+/// The body of a chord will not run, because a task of its header has failed.
+/// @param polled what has found out: its message
+follow_ups after_failed_header(const task_message& polled,
+                               const canvas::signature& body,
+                               const exception_info& why,
+                               const runner_settings& settings);
 
 /// The task was revoked: its chord has to know.
 follow_ups after_revocation(const task_message& done, const exception_info& why,

@@ -35,6 +35,9 @@ struct task_options {
   rate_scope rate_limit_scope = rate_scope::worker;
   std::string rate_limit_key; ///< a message header: each value has a limit of its
                               ///< own; empty: one limit for the task
+  /// Its function takes more than one argument: as an errback it gets the failed
+  /// request, the exception and the traceback, not the task's id alone.
+  bool takes_failure = false;
   // -- autoretry --------------------------------------------------------------
   bool retry_backoff = false;
   std::chrono::seconds retry_backoff_factor{1}; ///< retry_backoff=N in Celery

@@ -33,10 +33,13 @@ public:
                   "name every parameter of the task or none (a context, "
                   "varargs and kwargs have no names)");
     auto function = function_name(name);
+    auto several = detail::named_parameters<parameters> > 1
+                   || detail::has_varargs<parameters>;
     return add(std::move(name),
                make_task_function(
                    std::forward<F>(f), std::move(function),
-                   std::vector<arg>{arg(std::forward<Args>(names))...}));
+                   std::vector<arg>{arg(std::forward<Args>(names))...}),
+               several);
   }
 
   /// Has `task`, of this library or another one, sent by whoever is the beat.
@@ -97,7 +100,7 @@ private:
   /// "shop.orders.charge" is the function charge().
   static std::string function_name(const std::string& task);
 
-  task_definition& add(std::string name, task_function run);
+  task_definition& add(std::string name, task_function run, bool takes_failure);
   remote_command& add_command(remote_command x);
 
   std::map<std::string, std::unique_ptr<task_definition>, std::less<>> tasks_;

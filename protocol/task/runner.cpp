@@ -4,7 +4,11 @@
 #include "protocol/task/chord_parts.hpp"
 #include "protocol/task/coroutine.hpp"
 #include "protocol/task/describe_exception.hpp"
+#include "protocol/task/earlier_result.hpp"
 #include "protocol/task/follow_ups.hpp"
+#include "protocol/task/held_key.hpp"
+#include "protocol/task/inline_errback.hpp"
+#include "protocol/task/next_run.hpp"
 #include "protocol/task/task_meta.hpp"
 
 #include <fmt/format.h>
@@ -13,6 +17,7 @@
 #include <iterator>
 #include <random>
 #include <stdexcept>
+#include <utility>
 
 #include <unistd.h>
 
@@ -22,11 +27,12 @@ using clock = std::chrono::steady_clock;
 
 struct task_runner::call {
   call(uint64_t job, task_message&& received, const task_definition& task,
-       const task_signals& signals, state_sink& sink,
-       const runner_settings& settings, interruption& stop)
+       const registry& tasks, state_sink& sink,
+       const runner_settings& settings, interruption& stop, runtime& where)
       : job(job), message(std::move(received)), task(task), sink(sink),
-        self(job, message, task.options(), settings, sink, stop),
-        hooks(task.hooks(), signals, self) {
+        self(job, message, task.options(), settings, sink, stop, where,
+             tasks),
+        hooks(task.hooks(), tasks.signals(), self), key(message, sink, job, where) {
   }
 
   const uint64_t job;
@@ -37,6 +43,7 @@ struct task_runner::call {
   context self;
   run_hooks hooks;
   run_end how_ended; ///< for the hooks
+  held_key key;
   std::optional<coroutine> body; ///< unless it is a plain function
 
   /// How log lines and tracebacks name the run.
@@ -47,13 +54,9 @@ struct task_runner::call {
 
 namespace {
 
-/// Where a retry goes: back to its queue. Empty if only the parent knows that,
-/// because the message came through an exchange with a name.
-queue_name queue_of(const task_message& x) {
-  if (!delivery_info(x, "exchange").empty())
-    return queue_name{};
-  return queue_name{delivery_info(x, "routing_key")};
-}
+// Levels of the log.
+constexpr uint8_t info_level = 2;
+constexpr uint8_t error_level = 4;
 
 size_t bytes_of(const outcome& x) {
   auto to = x.document.size();
@@ -64,16 +67,6 @@ size_t bytes_of(const outcome& x) {
       for (auto& piece : message.payload)
         to += piece.size();
   return to;
-}
-
-/// "Retry in 180s: ValueError('text')", as Celery's log has it.
-std::string humanize(const umbel::retry& how, const exception_info* cause) {
-  std::string to;
-  if (how.eta)
-    to = "Retry at " + format_time(*how.eta);
-  else
-    to = fmt::format("Retry in {:g}s", how.countdown.count() / 1000.0);
-  return cause ? to + ": " + cause->repr() : to;
 }
 
 } // namespace
@@ -125,13 +118,21 @@ std::optional<outcome> task_runner::start(uint64_t job,
   auto* found = tasks_.find(message->header.task);
   current_ =
       std::make_unique<call>(job, std::move(*message), found ? *found : nothing,
-                             tasks_.signals(), sink, settings_, stop_);
+                             tasks_, sink, settings_, stop_, where_);
   auto& x = *current_;
   if (!found)
     return end(failed_with(x, not_registered(x.message.header.task)));
   // Checked when it was received; since then it may have waited for long.
   if (auto& expires = x.message.header.expires; expires && *expires <= now())
-    return end(expired(x));
+    return end(revoked(x, "expired"));
+  if (auto result = earlier_result(x.message, x.task.options(), settings_, where_)) {
+    x.sink.log(job, info_level,
+               fmt::format("Task {} has succeeded before: it is not run again",
+                           x.name()));
+    return end(succeeded(x, std::move(*result)));
+  }
+  if (auto why = x.key.refusal(); !why.empty())
+    return end(revoked(x, why));
   auto result = begin(x, std::move(on_end));
   if (result)
     result = end(std::move(*result));
@@ -170,9 +171,8 @@ std::optional<outcome> task_runner::begin(call& x, end_handler on_end) {
   }
 }
 
-/// What is started now is no longer the task's, but its hooks'.
+/// What is started from now on goes out whatever the outcome: it is its hooks'.
 void task_runner::tell_end(call& x, outcome& to) {
-  x.self.started() = {};
   x.hooks.end(x.how_ended);
   auto& started = x.self.started();
   std::ranges::move(started.publish, std::back_inserter(to.publish));
@@ -181,6 +181,7 @@ void task_runner::tell_end(call& x, outcome& to) {
 
 outcome task_runner::end(outcome x) {
   tell_end(*current_, x);
+  current_->key.ended(x.kind);
   x.job = current_->job;
   x.runtime = std::chrono::duration_cast<std::chrono::microseconds>(
       clock::now() - current_->since);
@@ -222,15 +223,14 @@ void task_runner::cancel() {
   current_.reset();
 }
 
-outcome task_runner::expired(const call& x) {
+outcome task_runner::revoked(const call& x, const std::string& why) {
   outcome to;
   to.kind = outcome_kind::revoked;
-  to.summary = "expired";
-  to.workflow =
-      after_revocation(x.message, task_revoked("expired"), settings_).workflow;
+  to.summary = why;
+  to.workflow = after_revocation(x.message, task_revoked(why), settings_).workflow;
   if (stores_errors(x)) {
     auto document = make_meta(x.message, settings_, "REVOKED");
-    document.result = to_json_object(task_revoked("expired"));
+    document.result = to_json_object(task_revoked(why));
     to.document = to_document(document, settings_.result_serializer);
   }
   return to;
@@ -252,11 +252,14 @@ outcome task_runner::succeeded(call& x, json::value result) {
   to.kind = outcome_kind::success;
   to.summary = python_repr(result);
   auto next = after_success(x.message, result, settings_,
-                            std::move(x.self.started()));
+                            std::exchange(x.self.started(), {}));
   to.publish = std::move(next.publish);
   to.workflow = std::move(next.workflow);
+  auto& steps = x.self.steps();
+  std::ranges::move(steps.results, std::back_inserter(to.workflow.results));
+  std::ranges::move(steps.parts, std::back_inserter(to.workflow.parts));
   if (auto gap = uncounted_chord(x.message, settings_); !gap.empty())
-    x.sink.log(x.job, 4, fmt::format("Task {}: {}", x.name(), gap));
+    x.sink.log(x.job, error_level, fmt::format("Task {}: {}", x.name(), gap));
   if (!ignores_result(x)) {
     auto document = make_meta(x.message, settings_, "SUCCESS");
     document.result = std::move(result);
@@ -285,7 +288,15 @@ outcome task_runner::failed_with(call& x, const exception_info& info) {
   to.kind = outcome_kind::failure;
   to.summary = info.repr();
   to.traceback = info.traceback;
-  auto next = after_failure(x.message, info, settings_);
+  const errback_rules rules{
+      [this](const std::string& name) {
+        auto* task = tasks_.find(name);
+        return task && task->options().takes_failure;
+      },
+      [&](auto& errback, auto& failure) {
+        return call_errback(x.self, errback, failure);
+      }};
+  auto next = after_failure(x.message, info, settings_, rules);
   to.publish = std::move(next.publish);
   to.workflow = std::move(next.workflow);
   if (!stores_errors(x)) {
@@ -301,50 +312,16 @@ outcome task_runner::failed_with(call& x, const exception_info& info) {
 }
 
 outcome task_runner::again(call& x, const umbel::retry& how) {
-  outcome to;
-  to.kind = outcome_kind::retry;
-  std::optional<exception_info> cause;
-  if (how.cause)
-    cause = describe_exception(how.cause, x.name());
-  to.summary = humanize(how, cause ? &*cause : nullptr);
-  to.traceback = cause ? cause->traceback
-                       : fmt::format("  In task {}\n{}", x.name(), to.summary);
-  x.how_ended = {"RETRY", {}, {}};
-  x.how_ended.why = cause.value_or(
-      exception_info{"Retry", {to.summary}, "celery.exceptions", ""});
-  auto eta = how.eta;
-  if (!eta && how.countdown.count() > 0)
-    eta = now() + how.countdown;
-  std::string payload;
-  if (how.args || how.kwargs) {
-    auto changed = x.message;
-    if (how.args)
-      changed.args = *how.args;
-    if (how.kwargs)
-      changed.kwargs = *how.kwargs;
-    changed.headers.erase("argsrepr"); // written anew when missing
-    changed.headers.erase("kwargsrepr");
-    payload = make_retry_message(changed, eta);
-  } else {
-    payload = make_retry_message(x.message, eta);
-  }
-  to.publish.push_back(
-      {queue_of(x.message), x.message.header.priority, std::move(payload)});
-  if (stores_errors(x)) {
-    auto document = make_meta(x.message, settings_, "RETRY");
-    if (cause)
-      document.result = to_json_object(*cause);
-    document.traceback = to.traceback;
-    // Its own id: the retry is a child of the run. A result tuple is
-    // [[id, parent], children].
-    document.children = json::array{
-        json::array{json::array{x.message.header.id.str(), nullptr}, nullptr}};
-    to.document = to_document(document, settings_.result_serializer);
-  }
-  return to;
+  auto next = retry_of(x.message, how, x.name());
+  x.how_ended = {"RETRY", {}, next.why};
+  if (stores_errors(x))
+    next.end.document = document_of_retry(x.message, next, settings_);
+  return std::move(next.end);
 }
 
 outcome task_runner::threw(call& x, const std::exception_ptr& cause) {
+  x.self.started() = {};
+  x.self.steps() = {};
   try {
     std::rethrow_exception(cause);
   } catch (const umbel::retry& how) {

@@ -78,7 +78,7 @@ private:
   void tell_end(call& x, outcome& to);
   std::exception_ptr interruption_of_task();
   void interrupt_wait();
-  outcome expired(const call& x);
+  outcome revoked(const call& x, const std::string& why);
   void started(const call& x);
   outcome succeeded(call& x, json::value result);
   outcome failed(call& x, const std::exception_ptr& cause);

@@ -6,11 +6,13 @@
 
 #include "protocol/error.hpp"
 #include "protocol/names.hpp"
+#include "protocol/task/question.hpp"
 
 #include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace umbel {
 
@@ -53,6 +55,13 @@ public:
   virtual std::unique_ptr<operation>
   call(task_id id, outgoing_message message,
        std::function<void(expected<std::string>)> f) = 0;
+
+  /// Asks the result store or the broker. Holds up the thread until the answer
+  /// has come, for some seconds at most.
+  virtual expected<std::vector<std::string>> ask(question x) = 0;
+
+  /// The same for what needs no answer.
+  virtual void tell(question x) = 0;
 };
 
 } // namespace umbel

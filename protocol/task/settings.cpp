@@ -85,6 +85,13 @@ expected<void> read_content(runner_settings& to, const json::object& from) {
 
 } // namespace
 
+void add_failure_takers(runner_settings& to,
+                        const std::vector<task_options>& tasks) {
+  for (auto& x : tasks)
+    if (x.takes_failure)
+      to.failure_takers.insert(x.name);
+}
+
 expected<runner_settings> parse_runner_settings(std::string node,
                                                 std::string_view text) {
   auto parsed = parse_json(text.empty() ? "{}" : text);
@@ -101,6 +108,11 @@ expected<runner_settings> parse_runner_settings(std::string node,
        &to.task_store_errors_even_if_ignored},
       {"task_track_started", &to.task_track_started},
       {"result_extended", &to.result_extended},
+      {"task_acks_late", &to.task_acks_late},
+      {"worker_deduplicate_successful_tasks",
+       &to.worker_deduplicate_successful_tasks},
+      {"task_always_eager", &to.task_always_eager},
+      {"task_store_eager_result", &to.task_store_eager_result},
   };
   for (auto& [name, flag] : flags) {
     auto* value = object->if_contains(name);
@@ -110,6 +122,14 @@ expected<runner_settings> parse_runner_settings(std::string node,
       return error{errc::invalid_setting,
                    std::string{"setting "} + name + " must be true or false"};
     *flag = value->get_bool();
+  }
+  if (auto* x = object->if_contains("result_chord_retry_interval");
+      x && !x->is_null()) {
+    if (!x->is_number() || !(x->to_number<double>() >= 0))
+      return error{errc::invalid_setting,
+                   "setting result_chord_retry_interval must be a number of "
+                   "seconds"};
+    to.result_chord_retry_interval = x->to_number<double>();
   }
   if (auto* queue = object->if_contains("task_default_queue");
       queue && !queue->is_null()) {

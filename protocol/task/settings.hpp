@@ -4,10 +4,14 @@
 #include "protocol/error.hpp"
 #include "protocol/message/content.hpp"
 #include "protocol/message/json.hpp"
+#include "protocol/task/options.hpp"
 
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace umbel {
 
@@ -17,6 +21,14 @@ struct runner_settings {
   bool task_store_errors_even_if_ignored = false;
   bool task_track_started = false;
   bool result_extended = false;
+  bool task_acks_late = false;
+  bool worker_deduplicate_successful_tasks = false;
+  bool task_always_eager = false;
+  bool task_store_eager_result = false;
+  double result_chord_retry_interval = 1.0; ///< seconds
+  /// Names of tasks that take more than the id of a task as errbacks. For those
+  /// who have no registry.
+  std::set<std::string, std::less<>> failure_takers;
   std::string task_default_queue{"celery"}; ///< of callbacks without a queue
   content_rules content; ///< accept_content, task_body_max
   /// task_serializer, task_compression: of messages that belong to no other one.
@@ -28,6 +40,10 @@ struct runner_settings {
   std::shared_ptr<const json::object> webhooks =
       std::make_shared<const json::object>();
 };
+
+/// Remembers which of these take a failure.
+void add_failure_takers(runner_settings& to,
+                        const std::vector<task_options>& tasks);
 
 /// Reads the settings from JSON text, an object. Other names are ignored.
 /// @returns `malformed` if it is no object, `invalid_setting` for a value of

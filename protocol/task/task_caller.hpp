@@ -3,10 +3,12 @@
 
 #include "protocol/broker/broker.hpp"
 #include "protocol/error.hpp"
+#include "protocol/task/question.hpp"
 
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace umbel {
 
@@ -15,6 +17,10 @@ class task_caller {
 public:
   /// Gets the document of the task's end, or why there will be none.
   using handler = std::function<void(expected<std::string>)>;
+
+  /// Gets the answer to a question.
+  using answer_handler
+      = std::function<void(expected<std::vector<std::string>>)>;
 
   virtual ~task_caller() = default;
 
@@ -26,6 +32,10 @@ public:
 
   /// Calls the handler no more. The task runs nevertheless.
   virtual void forget(uint64_t number) = 0;
+
+  /// Asks the result store or the broker.
+  /// @param f called once, from any thread, maybe before this has returned
+  virtual void ask(question x, answer_handler f) = 0;
 };
 
 } // namespace umbel

@@ -2,7 +2,10 @@
 // test_task_features.py. What they say is seen in the worker's log.
 #include <umbel/task.hpp>
 
+#include <chrono>
+#include <csignal>
 #include <cstdio>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -23,6 +26,28 @@ std::string order(umbel::context& self, int count) {
     throw out_of_stock("only 10");
   return self.header("tenant").is_null() ? "nobody"
                                          : self.header("tenant").as_string().c_str();
+}
+
+/// Works until somebody asks it to stop. @returns how far it has come
+int count(umbel::context& self) {
+  int n = 0;
+  while (!self.is_aborted()) {
+    ++n;
+    umbel::this_thread::sleep_for(std::chrono::milliseconds{20});
+  }
+  return n;
+}
+
+/// An errback that wants to know all.
+void note_failure(const umbel::json::object& request, const umbel::json::object& exc,
+           const std::optional<std::string>&) {
+  umbel::log_info("alarm: {} {}", request.at("task").as_string().c_str(),
+                  exc.at("exc_type").as_string().c_str());
+}
+
+umbel::awaitable<int> doubled_twice(int x) {
+  auto y = co_await umbel::call<int>("features.doubled", x);
+  co_return co_await umbel::call<int>("features.doubled", y);
 }
 
 } // namespace
@@ -46,6 +71,12 @@ UMBEL_TASKS(app) {
       "features.note",
       [](const std::string& x) { umbel::log_info("noted {}", x); }, "x");
   app.task("features.pid", [] { return getpid(); });
+  app.task("features.count", count);
+  app.task("features.alarm", note_failure, "request", "exc", "traceback");
+  app.task("features.crash", [] { raise(SIGKILL); });
+  app.task(
+      "features.doubled", [](int x) { return 2 * x; }, "x").acks_late();
+  app.task("features.doubled_twice", doubled_twice, "x");
   auto& told = app.signals();
   told.worker_init.connect([] { say("worker_init"); });
   told.worker_process_init.connect([] { say("worker_process_init"); });

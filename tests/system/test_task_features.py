@@ -1,10 +1,15 @@
 """What a task's author has called around the runs: hooks, signals, options."""
 
 import re
+import subprocess
 
 import pytest
+from celery import chord, signature
+from celery.contrib.abortable import AbortableAsyncResult
+from celery.exceptions import ChordError, TaskRevokedError
 
-from harness.workers import build_dir
+from harness.waiting import eventually
+from harness.workers import build_dir, umbel_binary
 
 LIBRARY = str(build_dir() / "tests/system/libfeatures.so")
 
@@ -44,3 +49,115 @@ def test_processes_are_told_of_their_life(umbel_worker, celery, pool):
         assert said(log, "worker_init") == [pid] == [running.pid]
     running.stop()
     assert said(running.log, "worker_process_shutdown") == [pid]
+
+
+def test_a_task_ends_when_it_is_aborted(umbel_worker, celery):
+    umbel_worker("-c", "1", app=LIBRARY)
+    sent = celery.send_task("features.count")
+    result = AbortableAsyncResult(sent.id, app=celery)
+    result.abort()
+    assert result.get(timeout=10) >= 0
+    assert result.state == "SUCCESS"
+
+
+def test_an_errback_is_called_where_the_task_failed(umbel_worker, celery):
+    running = umbel_worker("-c", "1", app=LIBRARY)
+    errbacks = [signature("features.alarm", app=celery),
+                signature("features.note", app=celery)]
+    bad = celery.send_task("features.order", (11,), link_error=errbacks)
+    bad.get(timeout=10, propagate=False)
+    running.wait_for_log(f"noted {bad.id}$")
+    assert "alarm: features.order out_of_stock" in running.log
+    assert "Task features.alarm" not in running.log  # it was no task of its own
+    # One whose process is gone has nobody to call it.
+    celery.send_task("features.crash", link_error=errbacks[:1])
+    running.wait_for_log("alarm: features.crash WorkerLostError$")
+
+
+def test_what_has_succeeded_is_not_run_again(umbel_worker, celery):
+    running = umbel_worker("-c", "1", app=LIBRARY,
+                           config={"worker_deduplicate_successful_tasks": True})
+    celery.backend.store_result("done-before", 41, "SUCCESS")
+    again = {"redelivered": True}
+    celery.send_task("features.doubled", (1,), task_id="done-before", headers=again,
+                     link=signature("features.note", kwargs={}, app=celery))
+    running.wait_for_log(r"Task features.doubled\[done-before\] has succeeded before")
+    running.wait_for_log(r"Task features.doubled\[done-before\] succeeded in \S+ 41$")
+    assert celery.send_task("features.doubled", (1,), headers=again).get(timeout=10) == 2
+
+
+def test_called_tasks_run_where_they_stand(umbel_worker, celery):
+    running = umbel_worker("-c", "1", app=LIBRARY, config={"task_always_eager": True})
+    assert celery.send_task("features.doubled_twice", (3,)).get(timeout=10) == 12
+    assert "Task features.doubled[" not in running.log
+
+
+def test_a_chord_whose_parts_nobody_counts(umbel_worker, make_celery, tmp_path):
+    results = tmp_path / "results"
+    results.mkdir()
+    umbel_worker(backend=f"file://{results}", config={"result_chord_retry_interval": 0.1})
+    celery = make_celery(backend=f"file://{results}")
+    add, xsum = celery.tasks["tasks.add"], celery.tasks["tasks.xsum"]
+    parts = [add.s(i, i) for i in range(3)]
+    good = chord([*parts, celery.tasks["tasks.sleep"].s(1.2)])(xsum.s())
+    bad = chord([*parts, celery.tasks["tasks.fail"].s("no")])(xsum.s())
+    assert good.get(timeout=20) == pytest.approx(7.2)
+    eventually(bad.ready)
+    assert isinstance(bad.result, ChordError) and "ValueError" in str(bad.result)
+
+
+@pytest.fixture(params=["redis", "sqlite"])
+def url(request, redis_server, tmp_path) -> str:
+    if request.param == "redis":
+        return redis_server.url()
+    return f"sqlite://{tmp_path}/broker.db"
+
+
+def runs_now(celery) -> int:
+    tasks = (celery.control.inspect(timeout=0.5).active() or {}).values()
+    return sum(map(len, tasks))
+
+
+def call(url: str, *args: str) -> subprocess.CompletedProcess:
+    return subprocess.run([umbel_binary(), "call", "-b", url, *args],
+                          capture_output=True, text=True, timeout=30)
+
+
+def test_unique_tasks_from_the_command_line(umbel_worker, url):
+    key = ["--unique-key", "k"]
+    first = call(url, "features.order", "-a", "[1]", *key)
+    assert first.returncode == 0
+    second = call(url, "features.order", "-a", "[2]", *key)
+    assert (second.returncode, second.stdout) == (1, "")
+    assert second.stderr == (f"umbel call: task {first.stdout.strip()} has the unique "
+                             "key 'features.order/k' already\n")
+    assert call(url, "features.pid", *key).returncode == 0  # another task
+    once = ["features.order", "-a", "[3]", "--task-id", "mine", "--publish-once", "60"]
+    assert [call(url, *once).stdout for _ in range(2)] == ["mine\n"] * 2
+    running = umbel_worker("-c", "1", app=LIBRARY, broker=url)
+    running.wait_for_log(r"order\[mine\] succeeded")
+    assert call(url, "features.order", "-a", "[4]", *key, "--wait").returncode == 0
+    assert running.log.count("order[mine] received") == 1
+
+
+def test_unique_tasks_of_foreign_producers(umbel_worker, celery):
+    running = umbel_worker("-c", "2", app=LIBRARY)
+    key = {"unique_key": "k", "unique_for": 60}
+    first = celery.send_task("features.count", headers=key)
+    running.wait_for_log(rf"features.count\[{first.id}\] received")
+    eventually(lambda: celery.backend.client.keys("umbel.unique.features.count/k"))
+    second = celery.send_task("features.count", headers=key)
+    with pytest.raises(TaskRevokedError, match=f"task {first.id} has the unique key"):
+        second.get(timeout=10)
+    AbortableAsyncResult(first.id, app=celery).abort()
+    first.get(timeout=10)
+    eventually(lambda: not celery.backend.client.keys("umbel.unique.*"))
+    # Held until it begins only.
+    until_start = {**key, "unique_until": "start"}
+    both = [celery.send_task("features.count", headers=until_start)]
+    running.wait_for_log(rf"features.count\[{both[0].id}\] received")
+    eventually(lambda: runs_now(celery) == 1)
+    both.append(celery.send_task("features.count", headers=until_start))
+    for result in both:
+        AbortableAsyncResult(result.id, app=celery).abort()
+        assert result.get(timeout=10) >= 0

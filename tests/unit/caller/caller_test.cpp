@@ -101,6 +101,31 @@ CAF_TEST(a call is published and its result handed over) {
   CAF_CHECK_EQUAL(published(), list{"c"});
 }
 
+CAF_TEST(what is stored is told to those who ask) {
+  end("a", "ABORTED");
+  list found;
+  calls->ask({question_kind::stored, {"a", "b"}},
+             [&](expected<list> x) { found = *x; });
+  round();
+  CAF_CHECK_EQUAL(found, (list{R"({"status": "ABORTED"})", ""}));
+  consume_messages();
+  CAF_CHECK(!sched.has_job()); // nobody waits: it sleeps
+}
+
+CAF_TEST(who calls a unique task where nobody keeps keys is told so) {
+  task_call x{.task = "t", .id = "a"};
+  x.headers = {{"unique_key", "k"}};
+  std::string answer;
+  calls->call(task_id{"a"}, {queue_name{"q"}, 0, make_task_message(x)},
+              [&](expected<std::string> y) { answer = y.error().what; });
+  call("b");
+  round();
+  CAF_CHECK_EQUAL(answer, life->broker_url + " keeps no keys of unique tasks");
+  CAF_CHECK_EQUAL(published(), list{"b"});
+  end("b", "SUCCESS");
+  round();
+}
+
 CAF_TEST(a forgotten call runs and nobody is told) {
   calls->forget(call("a"));
   auto number = call("b");

@@ -143,6 +143,27 @@ CAF_TEST(outcomes) {
   CAF_CHECK_EQUAL(back.publish[0].payload, "payload");
 }
 
+CAF_TEST(questions and answers) {
+  auto asked = to_parent<frame::ask>(
+      encoded(frame::ask{9, {question_kind::claim, {"key", "id", "1000"}}}));
+  CAF_CHECK_EQUAL(asked.number, 9u);
+  CAF_CHECK(asked.what.kind == question_kind::claim);
+  CAF_CHECK_EQUAL(asked.what.words,
+                  (std::vector<std::string>{"key", "id", "1000"}));
+  auto bytes = std::string{content(encoded(frame::ask{9, {}}))};
+  bytes[9] = '\x63'; // kind, after type and number
+  CAF_CHECK(!frame::decode_from_child(bytes).has_value());
+  auto told = to_child<frame::answer>(
+      encoded(frame::answer{9, std::nullopt, "", {"a", ""}}));
+  CAF_CHECK_EQUAL(told.question, 9u);
+  CAF_CHECK(!told.failure);
+  CAF_CHECK_EQUAL(told.texts, (std::vector<std::string>{"a", ""}));
+  told = to_child<frame::answer>(
+      encoded(frame::answer{9, errc::timeout, "too slow", {}}));
+  CAF_CHECK(told.failure == errc::timeout);
+  CAF_CHECK_EQUAL(told.reason, "too slow");
+}
+
 CAF_TEST(frames are cut from a stream as they become whole) {
   std::string stream = encoded(frame::recall{}) + encoded(frame::job{1, "abc"});
   size_t whole = 0;
