@@ -2,6 +2,7 @@
 
 #include "apps/beat_command.hpp"
 #include "apps/call_command.hpp"
+#include "apps/client/client_commands.hpp"
 #include "apps/dead_command.hpp"
 #include "apps/help.hpp"
 #include "apps/multi/multi_command.hpp"
@@ -25,8 +26,7 @@ namespace {
 
 /// Celery's commands that are not there yet.
 constexpr std::string_view commands_of_celery[] = {
-    "amqp",  "graph",  "list",   "logtool", "migrate",
-    "purge", "report", "result", "shell",   "upgrade",
+    "logtool", "shell", "upgrade",
 };
 
 constexpr const char* worker_footer =
@@ -160,6 +160,7 @@ struct parser {
   CLI::App* dead = nullptr;     ///< null if only_worker
   call_options called;
   dead_options buried;
+  client_commands clients;
 };
 
 parser::parser(std::string program_name, bool only_worker)
@@ -233,6 +234,7 @@ parser::parser(std::string program_name, bool only_worker)
   add_global_options(*events, given);
   add_events_options(*events, listened);
   events->footer(events_footer);
+  clients.add(root, program, given);
   // Only for the help: it has a parser of its own.
   root.add_subcommand("multi", "Start, stop and show several workers.");
   settings =
@@ -324,9 +326,10 @@ std::string parser::complaint() const {
              + (is_option(arg) ? explain_option(*this, root, arg)
                                : explain_command(*this, arg));
   }
-  for (auto command :
-       {worker, beat, call, dead, settings, status, inspect, control,
-        events}) {
+  std::vector<CLI::App*> commands{worker, beat, call, dead, settings,
+                                  status, inspect, control, events};
+  commands.insert(commands.end(), clients.all().begin(), clients.all().end());
+  for (auto command : commands) {
     if (command == nullptr)
       continue;
     for (auto& arg : command->remaining()) {
@@ -441,6 +444,8 @@ int run_command_line(const std::string& program, std::vector<std::string> argv,
                                     : command_kind::control,
                                words);
   }
+  if (auto status = x.clients.run(x.program, x.given))
+    return *status;
   auto sends = x.beat != nullptr && x.beat->parsed();
   if (!only_worker && !x.worker->parsed() && !sends) {
     std::fputs(x.root.help().c_str(), stdout);

@@ -4,6 +4,7 @@
 #include "actors/worker_config.hpp"
 #include "apps/daemon/process_config.hpp"
 #include "apps/options.hpp"
+#include "protocol/client/broker_settings.hpp"
 #include "protocol/error.hpp"
 
 #include <map>
@@ -24,9 +25,6 @@ environment current_environment();
 expected<settings> configure_settings(const options& given,
                                       const environment& variables,
                                       std::vector<std::string>& warnings);
-
-/// What a connection to the broker has to know, but for who it is.
-broker_options to_broker_options(const settings& from);
 
 /// Reads the settings and decides everything that needs no file but --config.
 /// @param warnings lines for the log

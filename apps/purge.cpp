@@ -52,7 +52,7 @@ expected<bool> confirm_purge(const worker_config& config,
   if (waiting->messages == 0)
     return true;
   std::fprintf(stderr,
-               "%s: --purge deletes %s for good.\nDelete them? [y/N] ",
+               "%s deletes %s for good.\nDelete them? [y/N] ",
                name.c_str(), waiting->str().c_str());
   std::string answer;
   std::getline(std::cin, answer);

@@ -1,4 +1,4 @@
-// --purge: deletes what waits in the queues before the worker starts.
+// `umbel purge`, and `worker --purge` before it starts: deletes what waits in queues.
 //
 // Celery's worker deletes without a word; `celery purge` asks. Here it is the
 // careful way for both: on a terminal it says how many messages of which queue
@@ -13,7 +13,7 @@ namespace umbel {
 
 /// Asks on the terminal whether to delete what waits in the worker's queues.
 /// Does not ask if nothing waits.
-/// @param name put before the question
+/// @param name what deletes: "umbel worker: --purge"
 /// @returns whether to go on; `unavailable` and others when the broker cannot
 ///          be asked
 expected<bool> confirm_purge(const worker_config& config,

@@ -137,7 +137,7 @@ worker_command::step worker_command::ask() {
     return refuse("option --purge: there is no terminal to ask on; add --force "
                   "to delete without asking",
                   exit_usage);
-  auto yes = confirm_purge(config_, name_);
+  auto yes = confirm_purge(config_, name_ + ": --purge");
   if (!yes)
     return refuse("--purge: " + yes.error().what, exit_failure);
   if (!*yes)

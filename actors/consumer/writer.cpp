@@ -3,6 +3,7 @@
 #include "actors/supervision/supervision_errc.hpp"
 #include "protocol/backend/amqp/amqp_result_store.hpp"
 #include "protocol/backend/rpc/rpc_result_store.hpp"
+#include "protocol/backend/workflow_store.hpp"
 #include "protocol/broker/polled.hpp"
 #include "protocol/message/envelope.hpp"
 
@@ -157,39 +158,52 @@ bool writer_state::store_results(std::vector<settlement>& batch) {
 }
 
 bool writer_state::count_chords(std::vector<settlement>& batch,
-                                std::vector<chord_part>& ended) {
+                                std::vector<last_part>& ended) {
   std::vector<group_record> groups;
   std::vector<chord_part> parts;
-  std::vector<settlement*> of;
-  for (auto& x : batch) {
-    std::ranges::move(x.workflow.groups, std::back_inserter(groups));
-    for (auto& part : x.workflow.parts) {
+  std::vector<size_t> of;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    auto& x = batch[i].workflow;
+    std::ranges::move(x.groups, std::back_inserter(groups));
+    for (auto& part : x.parts) {
       parts.push_back(std::move(part));
-      of.push_back(&x);
+      of.push_back(i);
     }
-    x.workflow = {};
+    x = {};
   }
   if (groups.empty() && parts.empty())
     return true;
-  if (!results || !results->counts_chords()) {
+  auto* counter = workflows_of(results.get());
+  if (!counter) {
     if (!std::exchange(life->told_of_chords, true))
       spdlog::warn("chords are counted only if results are in Redis; here, only "
                    "those work that clients poll with celery.chord_unlock");
     return true;
   }
-  auto follows = results->count(groups, parts);
+  auto follows = counter->count(groups, parts);
   if (!follows) {
     fail(follows.error());
     return false;
   }
   for (size_t i = 0; i < parts.size(); ++i) {
     for (auto& message : (*follows)[i])
-      of[i]->publish.push_back({std::move(message.queue), message.priority,
-                                std::move(message.payload.front())});
+      batch[of[i]].publish.push_back({std::move(message.queue),
+                                      message.priority,
+                                      std::move(message.payload.front())});
     if (!(*follows)[i].empty())
-      ended.push_back(std::move(parts[i]));
+      ended.push_back({of[i], std::move(parts[i])});
   }
   return true;
+}
+
+/// What was lost meanwhile is not published: whoever has it counts it again.
+bool writer_state::finish_chords(std::vector<last_part>& ended,
+                                 const std::vector<bool>& settled) {
+  std::vector<chord_part> published;
+  for (auto& x : ended)
+    if (settled[x.settlement])
+      published.push_back(std::move(x.part));
+  return published.empty() || check(workflows_of(results.get())->finish(published));
 }
 
 void writer_state::flush() {
@@ -198,7 +212,7 @@ void writer_state::flush() {
     return;
   auto due = pending.due();
   auto batch = pending.take();
-  std::vector<chord_part> ended;
+  std::vector<last_part> ended;
   if (results && (!drop_lost(batch) || !store_results(batch)))
     return;
   if (!connection->counts_chords() && !count_chords(batch, ended))
@@ -206,7 +220,7 @@ void writer_state::flush() {
   auto settled = connection->settle(batch);
   if (!settled)
     return fail(settled.error());
-  if (!ended.empty() && !check(results->finish(ended)))
+  if (!finish_chords(ended, *settled))
     return;
   if (due)
     on_delayed(*due);

@@ -41,6 +41,12 @@
 
 namespace umbel {
 
+/// A part of a chord from which something follows.
+struct last_part {
+  size_t settlement; ///< that publishes it: its place in the batch
+  chord_part part;
+};
+
 struct writer_state {
   static inline const char* name = "writer";
 
@@ -55,7 +61,9 @@ struct writer_state {
   bool store_results(std::vector<settlement>& batch);
   /// @param ended gets the last parts, to be told when their bodies are published
   bool count_chords(std::vector<settlement>& batch,
-                    std::vector<chord_part>& ended);
+                    std::vector<last_part>& ended);
+  bool finish_chords(std::vector<last_part>& ended,
+                     const std::vector<bool>& settled);
 
   bool publish(const publish_message& x);
   void publish(const publish_events& x, const caf::actor& whom);

@@ -31,6 +31,10 @@ int status_of(const error& x) {
   }
 }
 
+int refuse(const std::string& name, const error& x) {
+  return refuse(name, x.what, status_of(x));
+}
+
 expected<settings> read_settings(const std::string& name,
                                  const options& given,
                                  warnings_of_settings what) {

@@ -1,5 +1,5 @@
-// What all commands that talk to workers begin with: settings, and connections to
-// their broker.
+// What all commands that talk to workers or to brokers begin with: settings,
+// connections to the broker, and one line for an error.
 #pragma once
 
 #include "apps/options.hpp"
@@ -15,6 +15,9 @@ int refuse(const std::string& name, const std::string& what, int status);
 
 /// The exit status that tells of an error.
 int status_of(const error& x);
+
+/// With the exit status that belongs to the error.
+int refuse(const std::string& name, const error& x);
 
 /// Whether warnings about settings go to standard error. Those who only talk to
 /// workers need no result store, and no line that says so.

@@ -104,6 +104,11 @@ int64_t flaky(umbel::context& self, int times) {
   return self.retries();
 }
 
+/// Has another task or workflow take its place.
+void replace(umbel::context& self, const umbel::json::value& by) {
+  self.replace(umbel::canvas::parse_signature(by).value());
+}
+
 /// Uses memory for the length of one run.
 size_t allocate(size_t mib) {
   std::vector<char> memory(mib << 20, 1); // written, so that it is resident
@@ -152,6 +157,7 @@ UMBEL_TASKS(app) {
   app.task("tasks.forward", forward, "task", "x");
   app.task("tasks.fail", fail, "message");
   app.task("tasks.flaky", flaky, "times");
+  app.task("tasks.replace", replace, "by");
   app.task("tasks.allocate", allocate, "mib");
   app.task("tasks.leak", leak, "mib");
   app.task("tasks.crash", crash, "signal"_a = SIGKILL);

@@ -5,7 +5,6 @@
 #pragma once
 
 #include "protocol/backend/result_record.hpp"
-#include "protocol/backend/workflow.hpp"
 #include "protocol/error.hpp"
 
 #include <chrono>
@@ -39,23 +38,6 @@ public:
   virtual expected<std::optional<std::string>> fetch(const task_id& id) = 0;
 
   virtual expected<void> forget(const task_id& id) = 0;
-
-  // -- chords, where this is not the broker's own server ------------------------
-
-  virtual bool counts_chords() const {
-    return false;
-  }
-
-  /// Keeps what is known of groups, then counts parts of chords.
-  /// @returns for each part the messages that follow from it, without gaps. When
-  ///          they are published, `finish` has to be told; until then they follow
-  ///          again if the same part is counted again, and from no other one.
-  virtual expected<std::vector<std::vector<gapped_message>>>
-  count(std::span<const group_record> groups,
-        std::span<const chord_part> parts);
-
-  /// What followed from these parts is published.
-  virtual expected<void> finish(std::span<const chord_part> parts);
 };
 
 /// Opens `url` ("redis://...", "memory://name", "disabled://"). An empty url is

@@ -1,5 +1,7 @@
 #include "protocol/canvas/applier.hpp"
 
+#include "protocol/canvas/stamping.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <utility>
@@ -47,15 +49,8 @@ json::object headers_of(const signature& x) {
   for (auto& [from, header] : names)
     if (auto* value = x.find_option(from))
       to[header] = *value;
-  if (auto* stamped = x.find_option("stamped_headers");
-      stamped && stamped->is_array()) {
-    json::object stamps;
-    for (auto& name : stamped->get_array())
-      if (name.is_string())
-        if (auto* value = x.find_option(name.get_string()))
-          stamps[name.get_string()] = *value;
+  if (auto stamps = stamps_of(x); !stamps.empty())
     to["stamps"] = std::move(stamps);
-  }
   if (auto* more = x.find_option("headers"); more && more->is_object())
     for (auto& [key, value] : more->get_object())
       to[key] = value;
@@ -139,6 +134,11 @@ void applier::apply_task(const signature& x, const json::array& first,
     call.eta = countdown;
   call.expires = moment(x, "expires");
   call.queue = from_.queue;
+  if (auto found = from_.routes ? from_.routes->find(x.task) : std::nullopt) {
+    if (!found->queue.empty())
+      call.queue = found->queue;
+    call.priority = found->priority.value_or(0);
+  }
   for (auto key : {"queue", "routing_key"})
     if (auto queue = x.option(key); !queue.empty()) {
       call.queue = queue;
@@ -188,7 +188,7 @@ void applier::apply_group(const signature& x, const json::array& first,
 
 void applier::apply_chord(signature x, const json::array& first,
                           const json::array* chain) {
-  auto id = x.option("header_id");
+  auto id = header_id(x);
   auto body = x.body();
   if (chain) {
     // What follows a chord follows its body.

@@ -13,6 +13,7 @@
 
 #include "protocol/backend/workflow.hpp"
 #include "protocol/broker/broker.hpp"
+#include "protocol/canvas/router.hpp"
 #include "protocol/canvas/signature.hpp"
 #include "protocol/message/task_message.hpp"
 
@@ -27,7 +28,8 @@ struct origin {
   std::string root_id;   ///< empty: each task is the root of what follows it
   std::string node;      ///< "celery@host"; empty: a client
   std::string reply_to;  ///< empty: what the signature says
-  std::string queue{"celery"};
+  std::string queue{"celery"}; ///< where neither signature nor route says one
+  const router* routes = nullptr;
   body_form form;
   bool plain = false; ///< bodies as plain JSON text (`task_call::plain`)
 };
@@ -52,6 +54,12 @@ public:
   ///          of its last step
   json::value apply(signature x, const json::array& first = {},
                     const json::array* chain = nullptr);
+
+  /// The same, frozen already.
+  void apply_frozen(signature x, const json::array& first = {},
+                    const json::array* chain = nullptr) {
+    carry_out(std::move(x), first, chain);
+  }
 
 private:
   void carry_out(signature x, const json::array& first,
@@ -82,6 +90,19 @@ struct membership {
 /// spliced into it, and a group with something after it becomes a chord.
 /// @returns Celery's result tuple
 json::value freeze(signature& x, const membership& in = {});
+
+/// What a signature takes over from a task that it takes the place of.
+struct succession {
+  std::string id; ///< of its result
+  canvas::membership part_of;
+  json::array link;
+  json::array link_error;
+  int64_t nesting = 1; ///< how often the task was replaced
+};
+
+/// Gives it all of that: to the task whose end is the signature's, and errbacks to
+/// each task. @pre it is no group
+void succeed(signature& x, const succession& of);
 
 /// How many parts of a chord this counts for.
 size_t count_parts(const signature& x);

@@ -1,5 +1,6 @@
 // Freezing signatures: everything gets its id before anything is published.
 #include "protocol/canvas/applier.hpp"
+#include "protocol/canvas/stamping.hpp"
 #include "protocol/message/envelope.hpp"
 
 #include <algorithm>
@@ -32,7 +33,8 @@ void join(signature& x, const membership& in) {
     x.options["group_index"] = *in.index;
 }
 
-void extend(signature& x, const char* list, const std::vector<json::value>& by) {
+template <class List>
+void extend(signature& x, const char* list, const List& by) {
   if (by.empty())
     return;
   auto all = x.option_list(list);
@@ -52,6 +54,7 @@ signature expand_chunks(const signature& x) {
         json::array(it.begin() + i, it.begin() + std::min(i + n, it.size()))));
   auto to = make_group(tasks);
   to.options = x.options;
+  stamp(to, stamps_of(x));
   return to;
 }
 
@@ -141,30 +144,32 @@ json::value freeze_chain(signature& x, const membership& given) {
   return result;
 }
 
-/// The header's id, if it has one: of the header's group, or where Celery's
-/// chords keep it.
-std::string header_id(const signature& chord) {
-  if (auto* group = chord.kwargs.at("header").if_object())
-    if (auto* options = group->if_contains("options");
-        options && options->is_object())
-      if (auto* id = options->get_object().if_contains("task_id");
-          id && id->is_string())
-        return std::string{id->get_string()};
-  return chord.option("header_id");
-}
-
 json::value freeze_chord(signature& x, const membership& in) {
   auto body = x.body();
   // What is said of a chord is said of its body.
   for (auto& [key, value] : x.options)
-    if (key != "task_id" && key != "header_id")
+    if (key != "task_id")
       body.options[key] = value;
   auto id = header_id(x);
+  if (id.empty())
+    id = make_uuid();
   auto result = freeze(body, in);
   auto frozen = to_json_value(body);
+  // As Celery has it: the header is a group, and its id that of the chord.
+  auto header = make_group(x.tasks());
+  header.options["task_id"] = id;
+  x.kwargs["header"] = to_json_value(header);
   x.kwargs["body"] = frozen;
-  x.options = {{"header_id", id.empty() ? make_uuid() : id}};
-  freeze_tasks(x, x.option("header_id"), frozen);
+  x.options = {{"task_id", id}};
+  // Its tasks get their group when it is applied: Celery's workers choose another.
+  freeze_tasks(x, id, frozen);
+  auto tasks = x.tasks();
+  for (auto& task : tasks)
+    for_each_task(task, [&](signature& one) {
+      if (one.option("group_id") == id)
+        one.options.erase("group_id");
+    });
+  set_tasks(x, tasks);
   return result;
 }
 
@@ -193,6 +198,35 @@ json::value freeze(signature& x, const membership& in) {
       join(x, in);
       return result_tuple(ensure_id(x));
   }
+}
+
+void succeed(signature& x, const succession& of) {
+  extend(x, "link_error", of.link_error);
+  x.options["replaced_task_nesting"] = of.nesting;
+  if (x.kind == kind::chain) {
+    auto steps = steps_of(x);
+    if (steps.empty())
+      return;
+    for (auto& step : steps)
+      step.options["replaced_task_nesting"] = of.nesting;
+    // A group at its end is one result as well.
+    if (steps.back().kind == kind::group)
+      steps.push_back({.task = "celery.accumulate", .kwargs = {{"index", 0}}});
+    succeed(steps.back(), of);
+    set_tasks(x, steps);
+    return;
+  }
+  if (x.kind == kind::chord) {
+    auto body = x.body();
+    succeed(body, of);
+    x.kwargs["body"] = to_json_value(body);
+    x.options.erase("link_error");
+    return;
+  }
+  x.options["task_id"] = of.id;
+  extend(x, "link", of.link);
+  x.options.erase("group_id");
+  join(x, of.part_of);
 }
 
 size_t count_parts(const signature& x) {

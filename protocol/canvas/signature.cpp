@@ -139,9 +139,12 @@ expected<signature> parse_signature(const json::value& x) {
 
 json::value to_json_value(const signature& x) {
   json::value type;
-  for (auto& [kind, name] : kinds)
-    if (x.kind == kind)
-      type = json::string{name};
+  // Maps are plain tasks, as Python writes them: its own class for them loses
+  // their options.
+  if (x.kind == kind::chain || x.kind == kind::group || x.kind == kind::chord)
+    for (auto& [kind, name] : kinds)
+      if (x.kind == kind)
+        type = json::string{name};
   return json::object{{"task", json::string{x.task}}, {"args", x.args},
                       {"kwargs", x.kwargs},           {"options", x.options},
                       {"subtask_type", type},         {"immutable", x.immutable}};
@@ -179,11 +182,50 @@ std::vector<json::value> signature::option_list(std::string_view key) const {
   return to;
 }
 
+std::string header_id(const signature& chord) {
+  auto* group = chord.kwargs.at("header").if_object();
+  auto* options = group ? find(*group, "options") : nullptr;
+  auto* id = options && options->is_object()
+                 ? find(options->get_object(), "task_id")
+                 : nullptr;
+  return id && id->is_string() ? std::string{id->get_string()} : std::string{};
+}
+
 void set_tasks(signature& x, const std::vector<signature>& sigs) {
   json::array all;
   for (auto& sig : sigs)
     all.push_back(to_json_value(sig));
-  x.kwargs[x.kind == kind::chord ? "header" : "tasks"] = std::move(all);
+  if (x.kind != kind::chord)
+    x.kwargs["tasks"] = std::move(all);
+  else if (auto* group = x.kwargs["header"].if_object())
+    (*group)["kwargs"] = json::object{{"tasks", std::move(all)}};
+  else
+    x.kwargs["header"] = std::move(all);
+}
+
+void for_each_task(signature& x, const std::function<void(signature&)>& f) {
+  auto changed = [&](const json::value& from) {
+    auto to = parse_shallow(from);
+    if (!to)
+      return from; // it is refused when it is applied
+    for_each_task(*to, f);
+    return to_json_value(*to);
+  };
+  for (auto list : {"link", "link_error"})
+    if (auto all = x.option_list(list); !all.empty()) {
+      json::array to;
+      for (auto& one : all)
+        to.push_back(changed(one));
+      x.options[list] = std::move(to);
+    }
+  if (x.kind != kind::chain && x.kind != kind::group && x.kind != kind::chord)
+    return f(x);
+  auto tasks = x.tasks();
+  for (auto& task : tasks)
+    for_each_task(task, f);
+  set_tasks(x, tasks);
+  if (x.kind == kind::chord)
+    x.kwargs["body"] = changed(x.kwargs["body"]);
 }
 
 signature make_chain(const std::vector<signature>& steps) {
@@ -200,8 +242,11 @@ signature make_group(const std::vector<signature>& tasks) {
 
 signature make_chord(const signature& header, const signature& body) {
   signature to{.task = "celery.chord", .kind = kind::chord};
+  // A group of which nothing is said is the list of its tasks.
   to.kwargs = {{"kwargs", json::object{}},
-               {"header", to_json_value(header)},
+               {"header", header.kind == kind::group && header.options.empty()
+                              ? header.kwargs.at("tasks")
+                              : to_json_value(header)},
                {"body", to_json_value(body)}};
   return to;
 }
@@ -210,6 +255,47 @@ signature make_xstarmap(const json::value& task, json::array it) {
   signature to{.task = "celery.starmap", .kind = kind::xstarmap};
   to.kwargs = {{"task", task}, {"it", std::move(it)}};
   to.immutable = true;
+  return to;
+}
+
+signature make_xmap(const signature& task, json::array it) {
+  signature to{.task = "celery.map", .kind = kind::xmap};
+  to.kwargs = {{"task", to_json_value(task)}, {"it", std::move(it)}};
+  to.immutable = true;
+  return to;
+}
+
+signature make_chunks(const signature& task, json::array it, size_t n) {
+  signature to{.task = "celery.chunks", .kind = kind::chunks};
+  to.kwargs = {{"task", to_json_value(task)}, {"it", std::move(it)},
+               {"n", static_cast<int64_t>(n)}};
+  to.immutable = true;
+  return to;
+}
+
+signature operator|(const signature& x, const signature& y) {
+  auto several = y.kind == kind::group || y.kind == kind::chain;
+  if (x.kind == kind::group)
+    return make_chord(x, y);
+  if (x.kind == kind::chord && !several) {
+    auto to = x;
+    to.kwargs["body"] = to_json_value(x.body() | y);
+    return to;
+  }
+  auto steps = x.kind == kind::chain ? x.tasks() : std::vector<signature>{x};
+  if (y.kind == kind::chain) {
+    auto more = y.tasks();
+    steps.insert(steps.end(), more.begin(), more.end());
+  } else if (x.kind == kind::chain && !steps.empty() && !several
+             && (steps.back().kind == kind::group
+                 || steps.back().kind == kind::chord)) {
+    steps.back() = steps.back() | y;
+  } else {
+    steps.push_back(y);
+  }
+  auto to = make_chain(steps);
+  if (x.kind == kind::chain)
+    to.options = x.options;
   return to;
 }
 

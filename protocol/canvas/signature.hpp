@@ -6,6 +6,7 @@
 #include "protocol/message/json.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -52,14 +53,28 @@ expected<signature> parse_signature(const json::value& x);
 /// As Python writes it: six keys, in its order.
 json::value to_json_value(const signature& x);
 
+/// The id of a chord's header, if it is a group that has one. @pre parsed as one
+std::string header_id(const signature& chord);
+
 /// Puts `sigs` into the place of a chain's or group's tasks or a chord's header.
 void set_tasks(signature& x, const std::vector<signature>& sigs);
+
+/// Changes each task that it is made of, callbacks and errbacks among them; of
+/// chains, groups and chords only what they are made of. @pre parsed
+void for_each_task(signature& x, const std::function<void(signature&)>& f);
 
 // -- making them ------------------------------------------------------------------
 
 signature make_chain(const std::vector<signature>& steps);
 signature make_group(const std::vector<signature>& tasks);
 signature make_chord(const signature& header, const signature& body);
+signature make_xmap(const signature& task, json::array it);
 signature make_xstarmap(const json::value& task, json::array it);
+/// A group of starmaps with `n` items each. @pre n > 0
+signature make_chunks(const signature& task, json::array it, size_t n);
+
+/// Celery's `|`: one after the other. What stands after a group gets the list of
+/// its results.
+signature operator|(const signature& x, const signature& y);
 
 } // namespace umbel::canvas

@@ -42,6 +42,10 @@ expected<task_result> parse_task_result(serializer how,
   result.status = status->get_string();
   if (auto* value = object->if_contains("result"))
     result.result = *value;
+  if (auto* text = object->if_contains("traceback"); text && text->is_string())
+    result.traceback = text->get_string();
+  if (auto* list = object->if_contains("children"); list && list->is_array())
+    result.children = list->get_array();
   return result;
 }
 

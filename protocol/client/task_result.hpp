@@ -11,6 +11,8 @@ namespace umbel {
 struct task_result {
   std::string status; ///< "SUCCESS", "FAILURE", "REVOKED", "STARTED" ...
   json::value result; ///< what the task returned, or the exception's document
+  std::string traceback = {};
+  json::array children = {}; ///< result tuples of what it has started
 
   /// Whether no other state will follow.
   bool ended() const {

@@ -4,6 +4,7 @@
 #include "protocol/broker/broker.hpp"
 #include "protocol/task/context.hpp"
 #include "protocol/task/eager.hpp"
+#include "protocol/task/remote_exception.hpp"
 
 #include <algorithm>
 
@@ -11,34 +12,10 @@ namespace umbel::detail {
 
 namespace {
 
-exception no_result(const error& x) {
-  if (x.code == errc::refused)
-    return exception("TaskRevokedError", {x.what}, "celery.exceptions");
-  if (x.code == errc::timeout)
-    return exception("TimeoutError", {x.what}, "celery.exceptions");
-  return exception("OperationalError", {x.what}, "kombu.exceptions");
-}
-
 /// A text member, or what is said instead.
 std::string text(const json::object& in, const char* key, const char* instead) {
   auto* x = in.if_contains(key);
   return x && x->is_string() ? x->get_string().c_str() : instead;
-}
-
-/// From Celery's document of an exception.
-exception exception_of(const json::value* result) {
-  auto* x = result ? result->if_object() : nullptr;
-  if (!x)
-    return exception("Exception");
-  json::array args;
-  if (auto* message = x->if_contains("exc_message")) {
-    if (message->is_array())
-      args = message->get_array();
-    else
-      args.push_back(*message);
-  }
-  return exception(text(*x, "exc_type", "Exception"), std::move(args),
-                   text(*x, "exc_module", "builtins"));
 }
 
 } // namespace
@@ -92,7 +69,7 @@ json::value call_wait_base::take() {
                      what_.task + ": " + document.error().what});
   auto* result = document->if_contains("result");
   if (text(*document, "status", "") != "SUCCESS")
-    throw exception_of(result);
+    throw remote_exception(result);
   return result ? *result : json::value{};
 }
 

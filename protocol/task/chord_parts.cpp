@@ -198,6 +198,7 @@ canvas::origin origin_of(const task_message& done,
   to.parent_id = header.id.str();
   to.root_id = header.root_id.empty() ? header.id.str() : header.root_id;
   to.node = settings.node;
+  to.reply_to = header.reply_to;
   to.queue = settings.task_default_queue;
   // As the message that ended, so that its sender can read it.
   to.form = done.form;

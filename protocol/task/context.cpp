@@ -1,6 +1,7 @@
 #include "protocol/task/context.hpp"
 
 #include "protocol/backend/document.hpp"
+#include "protocol/canvas/stamping.hpp"
 #include "protocol/task/chord_parts.hpp"
 #include "protocol/task/outcome.hpp"
 #include "protocol/task/task_meta.hpp"
@@ -18,6 +19,11 @@ namespace {
 constexpr std::chrono::duration<double> countdown_max{1e9};
 
 thread_local context* current_context = nullptr;
+
+void check_signature(const canvas::signature& x) {
+  if (auto good = canvas::parse_signature(canvas::to_json_value(x)); !good)
+    throw exception("ValueError", {json::string{good.error().what}});
+}
 
 } // namespace
 
@@ -140,10 +146,44 @@ void context::adopt(task_call& call) const {
 }
 
 json::value context::start(canvas::signature x, const json::array& first) {
-  if (auto good = canvas::parse_signature(canvas::to_json_value(x)); !good)
-    throw exception("ValueError", {json::string{good.error().what}});
+  check_signature(x);
   auto from = origin_of(message_, settings_);
   return canvas::applier{started_, from}.apply(std::move(x), first);
+}
+
+void context::replace(canvas::signature x) {
+  check_signature(x);
+  auto& embed = message_.embed;
+  auto member = [&](const char* key) -> const json::value* {
+    auto* found = embed.if_contains(key);
+    return found && !found->is_null() ? found : nullptr;
+  };
+  if (x.kind == canvas::kind::group || x.kind == canvas::kind::chunks)
+    x = canvas::make_chain({x, {.task = "celery.accumulate",
+                                .kwargs = {{"index", 0}}}});
+  canvas::succession in;
+  in.id = id();
+  in.part_of.group = message_.header.group;
+  if (auto* chord = member("chord"))
+    in.part_of.chord = *chord;
+  if (auto* index = message_.headers.if_contains("group_index");
+      index && index->is_int64())
+    in.part_of.index = index->get_int64();
+  for (auto [key, list] : {std::pair{"callbacks", &in.link},
+                           std::pair{"errbacks", &in.link_error}})
+    if (auto* all = member(key))
+      *list = all->is_array() ? all->get_array() : json::array{*all};
+  auto* nesting = message_.headers.if_contains("replaced_task_nesting");
+  in.nesting = nesting && nesting->is_int64() ? nesting->get_int64() + 1 : 1;
+  if (auto* stamps = message_.headers.if_contains("stamps");
+      stamps && stamps->is_object())
+    canvas::stamp(x, stamps->get_object());
+  canvas::succeed(x, in);
+  auto from = origin_of(message_, settings_);
+  auto* chain = member("chain");
+  canvas::applier{started_, from}.apply(
+      std::move(x), {}, chain ? chain->if_array() : nullptr);
+  throw umbel::ignore{};
 }
 
 void context::checkpoint() {

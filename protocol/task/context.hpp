@@ -185,11 +185,17 @@ public:
   void adopt(task_call& call) const;
 
   /// Has a task or a workflow run, as a child of this task: its messages are
-  /// published in the same step as this task's result, if it succeeds.
+  /// published in the same step as this task's result, if it does not fail.
   /// @param first partial arguments, which come before its own
   /// @returns Celery's result tuple, `[[id, parent], children]`
   /// @throws umbel::exception for one that is not complete
   json::value start(canvas::signature x, const json::array& first = {});
+
+  /// Ends this run and has another task or workflow take its place: under its id,
+  /// with its callbacks, its place in its chain, group and chord. Of a group, the
+  /// list of its results becomes the result.
+  /// @throws umbel::ignore; umbel::exception for a signature that is not complete
+  [[noreturn]] void replace(canvas::signature x);
 
   /// What was started. (The runner asks.)
   canvas::application& started() noexcept {

@@ -336,6 +336,8 @@ outcome task_runner::threw(call& x, const std::exception_ptr& cause) {
     x.how_ended = {"IGNORED", {}, {}};
     outcome to;
     to.kind = outcome_kind::ignore;
+    to.publish = std::move(x.self.started().publish);
+    to.workflow.groups = std::move(x.self.started().groups);
     return to;
   } catch (...) {
     if (!x.task.retries_on(cause))

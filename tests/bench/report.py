@@ -49,6 +49,8 @@ GOALS: dict[str, tuple[str, float]] = {
     "due tasks late, p99, ms": ("<=", 100),
     "memory of the parent while a crowd waits, MiB": ("<=", 30),
     "latency p50 while a crowd waits / before": ("<=", 1.5),
+    "calls sent, umbel's pipeline / celery": (">=", 60),
+    "calls sent, umbel's pipeline / bare LPUSH": (">=", 0.6),
     "rabbitmq, drained, umbel prefork / celery prefork": (">=", 6),
     "sqlite, drained a second, umbel prefork": (">=", 10_000),
     "sqlite, drained, umbel prefork / floor": (">=", 0.5),
@@ -123,6 +125,13 @@ def ratios(found: dict[str, Any]) -> dict[str, float]:
         result["latency p50 while a crowd waits / before"] = (
             crowd["p50"] / crowd["p50 before"]
         )
+    if sent := found.get("sending"):
+        mine = sent["umbel"]["pipelined"]
+        compare("calls sent, umbel's pipeline / celery", mine, sent["celery"]["waiting"])
+        compare("calls sent, umbel's pipeline / bare LPUSH", mine, sent["bare LPUSH"]["pipelined"])
+    if took := found.get("workflows"):
+        for what in ("chord", "chain"):
+            compare(f"{what}, time, celery / umbel", took["celery"][what], took["umbel"][what])
     for broker in ("rabbitmq", "sqlite", "sqla"):
         rows = found.get(broker, {})
         for what in ("drained", "published"):
@@ -238,6 +247,18 @@ def text(found: dict[str, Any]) -> str:
             "p50, ms": "p50",
         },
         ",.1f",
+    )
+    lines += _section(
+        found.get("sending", {}),
+        "calls sent a second",
+        {"pipelined": "pipelined", "each waits": "waiting"},
+        ",.0f",
+    )
+    lines += _section(
+        found.get("workflows", {}),
+        "workflows, s",
+        {"chord": "chord", "chain": "chain"},
+        ".2f",
     )
     for broker in ("rabbitmq", "sqlite", "sqla"):
         lines += _section(

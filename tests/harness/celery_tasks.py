@@ -95,6 +95,10 @@ def make_app(broker: str = "", backend: str = "", **settings) -> Celery:
             raise self.retry(countdown=0.1)
         return self.request.retries
 
+    @app.task(name="tasks.replace", bind=True)
+    def replace(self, by):
+        raise self.replace(app.signature(by))
+
     @app.task(name="tasks.allocate")
     def allocate(mib):
         return len(b"x" * (mib << 20)) >> 20

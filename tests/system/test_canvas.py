@@ -5,118 +5,21 @@ workflows can be made of, and the result is compared with what the same tree giv
 when it is evaluated here. `--worker python` holds the table against Celery.
 """
 
-import itertools
 import json
-from dataclasses import dataclass
-from typing import Any, Callable
 
 import pytest
 from celery import chain, chord, group
 from celery.exceptions import ChordError, NotRegistered
 from celery.result import GroupResult
 
-from harness.celery_tasks import make_app
+from harness.shapes import (
+    ECHO, PLUS, SHAPES, SUM, TIMES, Shape, app, chain_of, chord_of, group_of, start,
+)
 from harness.waiting import eventually
 
-app = make_app("memory://", "cache+memory://")
 add, mul, xsum, echo, fail, crash = (
     app.tasks[f"tasks.{name}"] for name in "add mul xsum echo fail crash".split()
 )
-
-
-@dataclass
-class Shape:
-    """A signature, and the same computed here from what comes before it."""
-
-    name: str
-    make: Callable[[], Any]
-    value: Callable[..., Any]
-
-
-def start(n: int) -> Shape:
-    return Shape(f"{n}+1", lambda: add.s(n, 1), lambda: n + 1)
-
-
-PLUS = Shape("+10", lambda: add.s(10), lambda x: x + 10)
-TIMES = Shape("*3", lambda: mul.s(3), lambda x: x * 3)
-SUM = Shape("sum", lambda: xsum.s(), lambda x: sum(x))
-ECHO = Shape("echo", lambda: echo.s(), lambda x: x)
-
-
-def chain_of(*steps: Shape) -> Shape:
-    def value(*first):
-        for step in steps:
-            first = (step.value(*first),)
-        return first[0]
-
-    name = " | ".join(x.name for x in steps)
-    return Shape(f"({name})", lambda: chain(*(x.make() for x in steps)), value)
-
-
-def group_of(*tasks: Shape) -> Shape:
-    name = ", ".join(x.name for x in tasks)
-    return Shape(
-        f"[{name}]",
-        lambda: group([x.make() for x in tasks]),
-        lambda *first: [x.value(*first) for x in tasks],
-    )
-
-
-def chord_of(header: list[Shape], body: Shape) -> Shape:
-    name = ", ".join(x.name for x in header)
-    return Shape(
-        f"chord([{name}], {body.name})",
-        lambda: chord([x.make() for x in header], body.make()),
-        lambda *first: body.value([x.value(*first) for x in header]),
-    )
-
-
-MAP = Shape("map", lambda: xsum.map([[1, 2], [3]]), lambda *_: [3, 3])
-STARMAP = Shape("starmap", lambda: add.starmap([(1, 2), (3, 4)]), lambda *_: [3, 7])
-CHUNKS = Shape(
-    "chunks",
-    lambda: add.chunks([(1, 2), (3, 4), (5, 6)], 2).group(),
-    lambda *_: [[3, 7], [11]],
-)
-
-#: From a number to a number, of every kind.
-NUMBERS = [
-    PLUS,
-    chain_of(PLUS, TIMES),
-    chord_of([PLUS, TIMES], SUM),
-    chain_of(group_of(PLUS, TIMES), SUM, TIMES),
-    chord_of([chain_of(PLUS, TIMES), TIMES], chain_of(SUM, PLUS)),
-]
-#: From a number to a list.
-LISTS = [
-    group_of(PLUS, TIMES),
-    group_of(chain_of(PLUS, TIMES), TIMES),
-    chain_of(TIMES, group_of(PLUS, PLUS)),
-]
-
-
-def table() -> list[Shape]:
-    shapes = [start(2), MAP, STARMAP, CHUNKS, chain_of(MAP, SUM), chain_of(STARMAP, SUM)]
-    for x, y in itertools.product(NUMBERS, NUMBERS):
-        shapes.append(chain_of(start(1), x, y))
-    for x, y in itertools.combinations_with_replacement(NUMBERS, 2):
-        shapes.append(group_of(chain_of(start(1), x), chain_of(start(2), y)))
-        shapes.append(chord_of([chain_of(start(1), x), chain_of(start(2), y)], SUM))
-    for x in NUMBERS:
-        shapes.append(chord_of([start(1), start(2)], chain_of(SUM, x)))
-        shapes.append(chain_of(start(1), group_of(x, x, PLUS), SUM))
-        shapes.append(chord_of([start(1), MAP, STARMAP, chain_of(start(1), x)], ECHO))
-        shapes.append(group_of(start(1), STARMAP, chain_of(start(1), x)))
-    for x in LISTS:
-        shapes.append(chain_of(start(1), x))
-        shapes.append(chain_of(start(1), x, SUM))
-        shapes.append(chain_of(start(1), x, SUM, x))
-        shapes.append(chord_of([start(1), start(2)], chain_of(SUM, x)))
-        shapes.append(chord_of([start(1), chain_of(start(2), x)], ECHO))
-    return shapes
-
-
-SHAPES = table()
 
 
 def end_of(celery, result):
@@ -272,6 +175,34 @@ def test_python_and_umbel_count_the_same_chord(celery, umbel_worker, python_work
     totals = celery.control.inspect(timeout=5, limit=2).stats()
     ran = [x["total"].get("tasks.sleep", 0) for x in totals.values()]
     assert len(ran) == 2 and min(ran) > 0, ran
+
+
+def replace_by(shape):
+    """A task that `shape` takes the place of."""
+    return Shape(
+        f"replaced by {shape.name}",
+        {"task": "tasks.replace", "args": [json.loads(json.dumps(shape.make()))], "immutable": True},
+        lambda *_: shape.value(),
+    )
+
+
+def test_what_takes_the_place_of_a_task(celery, umbel_worker):
+    """Under its id, with its place in a chain, group and chord."""
+    umbel_worker()
+    shapes = []
+    for x in (
+        start(1),
+        chain_of(start(1), TIMES),
+        chord_of([start(1), start(2)], SUM),
+        chain_of(start(1), group_of(PLUS, TIMES), SUM),
+        group_of(start(1), start(2)),
+        chain_of(start(1), group_of(PLUS, TIMES)),
+        replace_by(start(3)),
+    ):
+        y = replace_by(x)
+        shapes += [y, chain_of(start(0), y, ECHO), group_of(y, start(1)), chord_of([start(5), y, start(6)], ECHO)]
+    started = [(x, of(celery, x.make()).apply_async()) for x in shapes]
+    assert {x.name: value_of(celery, y) for x, y in started} == {x.name: x.value() for x in shapes}
 
 
 def test_the_tasks_that_every_app_has(celery, worker):

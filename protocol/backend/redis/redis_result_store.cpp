@@ -21,9 +21,11 @@ namespace {
 // Records in one call of the script: Redis serves nobody else meanwhile.
 constexpr size_t records_per_call = 128;
 
-} // namespace
-
-namespace {
+std::optional<std::string> text_or_nothing(const redisReply& x) {
+  if (x.type == REDIS_REPLY_NIL)
+    return std::nullopt;
+  return std::string{text_of(x)};
+}
 
 std::string global_prefix(const result_store_options& options) {
   auto result = options.global_keyprefix;
@@ -87,23 +89,56 @@ expected<void> redis_result_store::store(std::span<const result_record> batch) {
 
 expected<std::optional<std::string>>
 redis_result_store::fetch(const task_id& id) {
-  auto x = main_->command({"GET", prefix_ + id.str()}, "fetch a result");
-  if (!x)
-    return x.error();
-  if ((*x)->type == REDIS_REPLY_NIL)
-    return std::optional<std::string>{};
-  return std::optional<std::string>{text_of(**x)};
+  return read(prefix_ + id.str(), "fetch a result");
+}
+
+expected<std::vector<std::optional<std::string>>>
+redis_result_store::fetch_all(std::span<const task_id> ids) {
+  pipeline commands;
+  while (!ids.empty()) {
+    auto some = ids.first(std::min(ids.size(), records_per_call));
+    ids = ids.subspan(some.size());
+    commands.begin(1 + some.size()).arg("MGET");
+    for (auto& id : some)
+      commands.arg(prefix_ + id.str());
+  }
+  auto replies = main_->check(commands, "fetch results");
+  if (!replies)
+    return replies.error();
+  std::vector<std::optional<std::string>> to;
+  for (auto& answer : *replies)
+    for (auto* x : elements_of(*answer))
+      to.push_back(text_or_nothing(*x));
+  return to;
 }
 
 expected<void> redis_result_store::forget(const task_id& id) {
-  auto x = main_->command({"DEL", prefix_ + id.str()}, "forget a result");
+  return erase(prefix_ + id.str(), "forget a result");
+}
+
+expected<std::optional<std::string>>
+redis_result_store::fetch_group(const std::string& id) {
+  return read(group_prefix_ + id, "fetch a group");
+}
+
+expected<void> redis_result_store::forget_group(const std::string& id) {
+  return erase(group_prefix_ + id, "forget a group");
+}
+
+expected<std::optional<std::string>>
+redis_result_store::read(const std::string& key, const char* doing) {
+  auto x = main_->command({"GET", key}, doing);
+  if (!x)
+    return x.error();
+  return text_or_nothing(**x);
+}
+
+expected<void> redis_result_store::erase(const std::string& key,
+                                         const char* doing) {
+  auto x = main_->command({"DEL", key}, doing);
   if (!x)
     return x.error();
   return {};
-}
-
-bool redis_result_store::counts_chords() const {
-  return true;
 }
 
 expected<std::vector<std::vector<gapped_message>>>

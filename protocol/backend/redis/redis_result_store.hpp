@@ -3,7 +3,7 @@
 // wakes `AsyncResult.get`.
 #pragma once
 
-#include "protocol/backend/result_store.hpp"
+#include "protocol/backend/workflow_store.hpp"
 #include "protocol/broker/redis/connection.hpp"
 
 #include <memory>
@@ -22,7 +22,7 @@ expected<std::unique_ptr<result_store>>
 connect_redis_result_store(const std::string& url,
                            const result_store_options& options);
 
-class redis_result_store final : public result_store {
+class redis_result_store final : public result_store, public workflow_store {
 public:
   /// @param main is logged in and has its scripts loaded.
   redis_result_store(std::unique_ptr<redis::connection> main,
@@ -31,14 +31,22 @@ public:
   std::string location() const override;
   expected<void> store(std::span<const result_record> batch) override;
   expected<std::optional<std::string>> fetch(const task_id& id) override;
+  expected<std::vector<std::optional<std::string>>>
+  fetch_all(std::span<const task_id> ids) override;
   expected<void> forget(const task_id& id) override;
-  bool counts_chords() const override;
+  expected<std::optional<std::string>>
+  fetch_group(const std::string& id) override;
+  expected<void> forget_group(const std::string& id) override;
   expected<std::vector<std::vector<gapped_message>>>
   count(std::span<const group_record> groups,
         std::span<const chord_part> parts) override;
   expected<void> finish(std::span<const chord_part> parts) override;
 
 private:
+  expected<std::optional<std::string>> read(const std::string& key,
+                                            const char* doing);
+  expected<void> erase(const std::string& key, const char* doing);
+
   std::unique_ptr<redis::connection> main_;
   std::string prefix_;
   std::string group_prefix_;

@@ -164,8 +164,9 @@ CAF_TEST(keys_of_another_type_hold_up_nothing) {
 }
 
 CAF_TEST(a_store_elsewhere_says_what_follows_until_it_is_published) {
-  auto store = connect_redis_result_store(server().url(), {}).value();
-  CAF_REQUIRE(store->counts_chords());
+  auto results = connect_redis_result_store(server().url(), {}).value();
+  auto* store = workflows_of(results.get());
+  CAF_REQUIRE(store != nullptr);
   const std::vector<group_record> sizes{
     {"g", group_record::kind::size, "2"}};
   auto count = [&](const chord_part& x,

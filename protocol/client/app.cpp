@@ -1,0 +1,270 @@
+#include "protocol/client/app.hpp"
+
+#include "protocol/backend/rpc/rpc_result_store.hpp"
+#include "protocol/client/app_core.hpp"
+#include "protocol/client/rpc_results.hpp"
+#include "protocol/message/envelope.hpp"
+#include "protocol/task/chord_parts.hpp"
+#include "protocol/task/context.hpp"
+#include "protocol/task/remote_exception.hpp"
+
+#include <algorithm>
+#include <thread>
+
+#include <unistd.h>
+
+namespace umbel {
+
+namespace {
+
+// Celery's task_publish_retry_policy.
+constexpr std::chrono::milliseconds retry_pauses[] = {
+    std::chrono::milliseconds{0}, std::chrono::milliseconds{200},
+    std::chrono::milliseconds{400}};
+
+// What a client calls itself, as Celery's do.
+std::string client_name() {
+  char host[256] = "localhost";
+  ::gethostname(host, sizeof(host) - 1);
+  return "gen" + std::to_string(::getpid()) + '@' + host;
+}
+
+} // namespace
+
+// -- app_core ---------------------------------------------------------------------
+
+app_core::app_core(app_options options)
+    : options_(std::move(options)),
+      mailbox_(is_rpc(options_.result_url) ? make_uuid() : std::string{}),
+      sent_events_(event_source{node_name{client_name()}, ::getpid()}),
+      results_(opener(), options_.result_serializer) {
+}
+
+result_hub::opener app_core::opener() const {
+  if (mailbox_.empty())
+    return result_opener(options_.result_url, options_.broker.results);
+  return [this] {
+    return open_rpc_results(options_.broker_url, options_.broker, mailbox_);
+  };
+}
+
+expected<void> app_core::connect() {
+  if (broker_)
+    return {};
+  auto options = options_.broker;
+  options.incarnation = make_uuid();
+  options.node = node_name{client_name()};
+  options.queues.clear();
+  auto opened = connect_broker(options_.broker_url, options);
+  if (!opened)
+    return opened.error();
+  broker_ = std::move(*opened);
+  declared_.clear();
+  return {};
+}
+
+expected<void>
+app_core::try_to_publish(std::span<const outgoing_message> messages) {
+  if (auto done = connect(); !done)
+    return done;
+  std::vector<queue_name> fresh;
+  for (auto& x : messages)
+    if (declared_.insert(x.queue).second)
+      fresh.push_back(x.queue);
+  if (!fresh.empty())
+    if (auto done = broker_->declare(fresh); !done) {
+      declared_.clear();
+      return done;
+    }
+  return broker_->publish(messages);
+}
+
+expected<void> app_core::publish(std::span<const outgoing_message> messages) {
+  std::lock_guard guard{mutex_};
+  // Before the first answer can come.
+  if (!mailbox_.empty())
+    if (auto done = results_.open(); !done)
+      return done;
+  auto done = try_to_publish(messages);
+  for (auto pause : retry_pauses) {
+    if (done
+        || (done.error().code != errc::unavailable
+            && done.error().code != errc::timeout))
+      break;
+    broker_.reset();
+    std::this_thread::sleep_for(pause);
+    done = try_to_publish(messages);
+  }
+  if (done && options_.sent_events)
+    done = sent_events_.tell(*broker_, messages);
+  return done;
+}
+
+canvas::application app_core::to_messages(canvas::signature x,
+                                          const json::array& first) {
+  canvas::origin from;
+  if (auto* self = context::current())
+    from = origin_of(self->message(), self->settings());
+  from.queue = options_.task_default_queue;
+  from.form = options_.task_form;
+  from.routes = &options_.task_routes;
+  if (!mailbox_.empty())
+    from.reply_to = rpc_address(mailbox_);
+  canvas::application made;
+  canvas::applier{made, from}.apply_frozen(std::move(x), first);
+  return made;
+}
+
+expected<canvas::result_node> app_core::apply(canvas::signature x,
+                                              const json::array& first) {
+  auto checked = canvas::parse_signature(canvas::to_json_value(x));
+  if (!checked)
+    return checked.error();
+  // Whoever sends the later steps, their answers come here.
+  if (!mailbox_.empty())
+    canvas::for_each_task(x, [&](canvas::signature& task) {
+      if (!task.find_option("reply_to"))
+        task.options["reply_to"] = rpc_address(mailbox_);
+    });
+  canvas::freeze(x);
+  auto results = canvas::results_of(x);
+  auto made = to_messages(std::move(x), first);
+  if (!made.groups.empty())
+    if (auto done = results_.keep(made.groups); !done)
+      return done.error();
+  if (auto done = publish(made.publish); !done)
+    return done.error();
+  return results;
+}
+
+expected<void> app_core::tell(const control_request& x) {
+  std::lock_guard guard{mutex_};
+  if (auto done = connect(); !done)
+    return done;
+  auto told = broker_->publish(
+    control_exchange, "",
+    make_control_request(x, options_.task_form, std::nullopt), 0);
+  if (!told) {
+    broker_.reset();
+    return told.error();
+  }
+  return {};
+}
+
+void app_core::revoke(std::span<const std::string> ids,
+                      const revoke_options& how) {
+  json::array all;
+  for (auto& id : ids)
+    all.push_back(json::value(id));
+  control_request x;
+  x.method = "revoke";
+  x.arguments = {{"task_id", std::move(all)},
+                 {"terminate", how.terminate},
+                 {"signal", how.signal}};
+  value_of(tell(x));
+}
+
+void refuse(const error& x) {
+  if (x.code == errc::malformed)
+    throw exception("ValueError", {json::string{x.what}});
+  throw no_result(x);
+}
+
+// -- app ----------------------------------------------------------------------------
+
+void set_options(canvas::signature& x, const send_options& how) {
+  auto set = [&](const char* key, json::value value) {
+    x.options[key] = std::move(value);
+  };
+  auto text = [&](const char* key, const std::string& value) {
+    if (!value.empty())
+      set(key, json::value(value));
+  };
+  auto seconds = [&](const char* key, auto& value) {
+    if (value)
+      set(key, seconds_to_json(*value));
+  };
+  auto all = [&](const char* key, const std::vector<canvas::signature>& list) {
+    if (list.empty())
+      return;
+    json::array to;
+    for (auto& sig : list)
+      to.push_back(canvas::to_json_value(sig));
+    set(key, std::move(to));
+  };
+  text("task_id", how.task_id);
+  text("queue", how.queue);
+  text("serializer", how.serializer);
+  text("compression", how.compression);
+  text("shadow", how.shadow);
+  seconds("countdown", how.countdown);
+  seconds("time_limit", how.time_limit);
+  seconds("soft_time_limit", how.soft_time_limit);
+  if (how.eta)
+    set("eta", json::value(format_time(*how.eta)));
+  if (how.expires)
+    set("expires", json::value(format_time(*how.expires)));
+  if (how.priority)
+    set("priority", *how.priority);
+  if (how.ignore_result)
+    set("ignore_result", *how.ignore_result);
+  if (!how.headers.empty())
+    set("headers", how.headers);
+  all("link", how.link);
+  all("link_error", how.link_error);
+}
+
+app::app(app_options options)
+    : core_(std::make_shared<app_core>(std::move(options))) {
+}
+
+async_result app::send_task(const std::string& task, json::array args,
+                            json::object kwargs,
+                            const send_options& how) const {
+  canvas::signature x{.task = task, .args = std::move(args),
+                      .kwargs = std::move(kwargs)};
+  set_options(x, how);
+  return apply(std::move(x));
+}
+
+async_result app::apply(canvas::signature x, const json::array& args) const {
+  auto node = value_of(core_->apply(std::move(x), args));
+  auto before = node.before.size();
+  auto line = std::make_shared<const std::vector<canvas::result_node>>(
+    std::move(node.before));
+  return {core_, std::move(node.id), std::move(line), before};
+}
+
+group_result app::apply_group(canvas::signature x,
+                              const json::array& args) const {
+  auto node = value_of(core_->apply(std::move(x), args));
+  if (!node.is_group) // a group of it alone
+    node = {node.id, true, {node}, {}};
+  auto before = node.before.size();
+  auto line = std::make_shared<const std::vector<canvas::result_node>>(
+    std::exchange(node.before, {}));
+  return {core_, std::move(node), std::move(line), before};
+}
+
+async_result app::result(std::string id) const {
+  return {core_, std::move(id)};
+}
+
+std::optional<group_result> app::restore_group(const std::string& id) const {
+  auto text = value_of(core_->results().fetch_group(id));
+  if (!text)
+    return std::nullopt;
+  auto document = parse_json(*text);
+  auto* tuple = document && document->is_object()
+                    ? document->get_object().if_contains("result")
+                    : nullptr;
+  auto node = tuple ? canvas::parse_result_node(*tuple)
+                    : error{errc::malformed, "no result tuple"};
+  if (!node || !node->is_group)
+    throw exception("ValueError",
+                    {json::string{"what is stored of the group " + id
+                                  + " is no saved group"}});
+  return group_result{core_, std::move(*node)};
+}
+
+} // namespace umbel

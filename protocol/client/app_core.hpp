@@ -1,0 +1,71 @@
+// What an app and the results that it gave out share: one connection for
+// publishing, one for results. Thread-safe. Internal to this folder.
+#pragma once
+
+#include "protocol/canvas/applier.hpp"
+#include "protocol/client/app.hpp"
+#include "protocol/client/result_hub.hpp"
+#include "protocol/client/sent_events.hpp"
+#include "protocol/control/control_request.hpp"
+
+#include <memory>
+#include <mutex>
+#include <span>
+#include <unordered_set>
+
+namespace umbel {
+
+class app_core {
+public:
+  explicit app_core(app_options options);
+
+  const app_options& options() const noexcept {
+    return options_;
+  }
+
+  result_hub& results() noexcept {
+    return results_;
+  }
+
+  /// Publishes, all in one round trip. If the connection is lost, three more times
+  /// on new ones, as Celery's clients do: what was sent may then come twice.
+  expected<void> publish(std::span<const outgoing_message> messages);
+
+  /// The messages of a workflow, and what is to be kept of it. @pre frozen
+  canvas::application to_messages(canvas::signature x,
+                                  const json::array& first = {});
+
+  /// Carries out a workflow.
+  expected<canvas::result_node> apply(canvas::signature x,
+                                      const json::array& first);
+
+  /// Tells all workers. @throws as an app
+  void revoke(std::span<const std::string> ids, const revoke_options& how);
+
+private:
+  result_hub::opener opener() const;
+  expected<void> connect();
+  expected<void> tell(const control_request& x);
+  expected<void> try_to_publish(std::span<const outgoing_message> messages);
+
+  const app_options options_;
+  const std::string mailbox_; ///< of results by rpc://; empty: none
+  sent_events sent_events_;
+  result_hub results_;
+  std::mutex mutex_;
+  std::unique_ptr<broker> broker_; // null: not connected
+  std::unordered_set<queue_name> declared_; ///< over that connection
+};
+
+/// Throws what functions of an app throw.
+[[noreturn]] void refuse(const error& x);
+
+template <class T>
+T value_of(expected<T> x) {
+  if (!x)
+    refuse(x.error());
+  if constexpr (!std::is_void_v<T>)
+    return std::move(*x);
+}
+
+} // namespace umbel

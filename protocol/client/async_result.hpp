@@ -1,0 +1,192 @@
+// The result of a task that may still be running: Celery's AsyncResult and
+// GroupResult.
+//
+// Handles: copies are cheap and mean the same task; they outlive the app that
+// made them. All functions may be called from any thread, and throw
+// umbel::exception if there is no answer: OperationalError (kombu.exceptions)
+// for a store that cannot be reached.
+#pragma once
+
+#include "protocol/canvas/results.hpp"
+#include "protocol/message/json.hpp"
+#include "protocol/names.hpp"
+#include "protocol/task/exceptions.hpp"
+#include "protocol/task/from_json.hpp"
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace umbel {
+
+class app_core;
+
+/// How to wait.
+struct get_options {
+  using duration = std::chrono::milliseconds;
+
+  std::optional<duration> timeout = {}; ///< none: for ever
+  /// Throw what the task has thrown; otherwise return the exception's document.
+  bool propagate = true;
+};
+
+class async_result;
+class group_result;
+
+/// The result of a task, or of a group.
+using any_result = std::variant<async_result, group_result>;
+
+/// How to revoke.
+struct revoke_options {
+  bool terminate = false; ///< end it if it runs
+  std::string signal = "SIGTERM";
+};
+
+/// What a result follows from, the first one first. Shared by all of a workflow.
+using lineage = std::shared_ptr<const std::vector<canvas::result_node>>;
+
+class async_result {
+public:
+  /// @param line   what it follows from, and perhaps more; null: nothing
+  /// @param before how much of it
+  async_result(std::shared_ptr<app_core> core, std::string id,
+               lineage line = {}, size_t before = 0)
+      : core_(std::move(core)), id_(std::move(id)), line_(std::move(line)),
+        before_(before) {
+  }
+
+  const std::string& id() const noexcept {
+    return id_;
+  }
+
+  /// "PENDING" for a task that nothing is known of, "STARTED", "SUCCESS" ...
+  std::string state() const;
+
+  /// What belongs to the state: the result, the exception's document, or what
+  /// the task has said of its progress.
+  json::value info() const;
+
+  /// Whether no other state will follow.
+  bool ready() const;
+  bool successful() const;
+  bool failed() const;
+
+  /// Waits for the end. @throws umbel::exception what the task has thrown, or one
+  /// of those that it follows from; TaskRevokedError; TimeoutError
+  /// (celery.exceptions)
+  json::value get(get_options how = {}) const;
+
+  /// Deletes what is stored of the task.
+  void forget() const;
+
+  /// Tells all workers not to run it. Waits for no answer.
+  void revoke(const revoke_options& how = {}) const;
+
+  /// What it follows from in its workflow: the step before it, the header of its
+  /// chord. Nothing for the first, and for a result that is only known by its id.
+  std::optional<any_result> parent() const;
+
+  /// The tasks that this one has started: its callbacks, the next step of its
+  /// chain. Those of groups are among them.
+  std::vector<async_result> children() const;
+
+  /// Whose child is whose: all that has followed from this task until now, as
+  /// pairs of ids, nearest first.
+  std::vector<std::pair<std::string, std::string>> graph() const;
+
+  /// Waits for this task and all that follows from it, nearest first.
+  /// @throws as `get`
+  std::vector<std::pair<async_result, json::value>>
+  collect(get_options how = {}) const;
+
+protected:
+  std::shared_ptr<app_core> core_;
+
+private:
+  friend class group_result;
+
+  void add_ancestors(std::vector<task_id>& to) const;
+
+  std::string id_;
+  lineage line_;
+  size_t before_ = 0;
+};
+
+/// The same, of a task whose result is a T.
+template <class T>
+class typed_result : public async_result {
+public:
+  explicit typed_result(async_result x) : async_result(std::move(x)) {
+  }
+
+  /// @throws as async_result::get, and TypeError if the result is no T
+  T get(std::optional<std::chrono::milliseconds> timeout = {}) const {
+    auto result = async_result::get({.timeout = timeout});
+    if constexpr (!std::is_void_v<T>) {
+      try {
+        return from_json<T>(result);
+      } catch (const bad_argument& x) {
+        throw exception("TypeError",
+                        {json::string{"the result" + x.path + ' ' + x.what}});
+      }
+    }
+  }
+};
+
+/// The results of several tasks, in their order.
+class group_result {
+public:
+  group_result(std::shared_ptr<app_core> core, canvas::result_node node,
+               lineage line = {}, size_t before = 0);
+
+  const std::string& id() const noexcept {
+    return node_.id;
+  }
+
+  /// Of all its tasks. Those of groups within it are among them.
+  const std::vector<async_result>& results() const noexcept {
+    return results_;
+  }
+
+  size_t completed_count() const;
+  bool ready() const;
+  bool successful() const;
+  bool failed() const;
+
+  /// Waits for all at once. Of a group within it there is one value, a list.
+  /// @throws what the first of them in order has thrown
+  std::vector<json::value> get(get_options how = {}) const;
+
+  /// Waits, and calls `f` with each as it ends: its place in `results`, and its
+  /// value. @throws what the first of them that fails has thrown
+  void for_each_as_completed(
+    const std::function<void(size_t, const json::value&)>& f,
+    get_options how = {}) const;
+
+  std::optional<any_result> parent() const;
+
+  /// Keeps it in the result store as Celery does, to be found again by its id
+  /// (`app::restore_group`), in Python, too.
+  void save() const;
+
+  /// Deletes what was saved.
+  void erase() const;
+
+  void forget() const;
+  void revoke(const revoke_options& how = {}) const;
+
+private:
+  std::shared_ptr<app_core> core_;
+  canvas::result_node node_;
+  lineage line_;
+  size_t before_ = 0;
+  std::vector<async_result> results_;
+};
+
+} // namespace umbel

@@ -1,0 +1,85 @@
+"""The client in C++ against workers of both kinds."""
+
+import json
+import subprocess
+
+import pytest
+
+from harness.shapes import FAILURES, SHAPES
+from harness.workers import build_dir
+
+#: What client_answers prints; plain arithmetic.
+ANSWERS = {
+    "typed": 8,
+    "options": ["chosen", 3, "SUCCESS", 3],
+    "chain": 36,
+    "group": [2, 4],
+    "chord": 18,
+    "group and task": 118,
+    "task, group, task": 9,
+    "chord of chains": 42,
+    "map": [3, 7],
+    "starmap": [3, 7],
+    "chunks": [[3, 7], [11]],
+    "failure": {"type": "ValueError", "args": ["no"], "module": "builtins"},
+    "failed step": {"type": "ValueError", "args": ["no"], "module": "builtins"},
+    "failed part": "ChordError",
+    "callbacks": [7, "callback"],
+    "timeout": {
+        "type": "TimeoutError",
+        "args": ["The operation timed out."],
+        "module": "celery.exceptions",
+    },
+    "forgotten": "PENDING",
+    "threads": 200,
+    "revoked": {
+        "type": "TaskRevokedError",
+        "args": ["revoked"],
+        "module": "celery.exceptions",
+    },
+    "saved group": [2, 4, False],
+    "collected": [2, 12, 36],
+    "pipeline": 600,
+}
+
+
+@pytest.fixture
+def workers_of(umbel_worker, python_worker):
+    """Starts a worker of that kind."""
+    kinds = {"umbel": umbel_worker, "python": python_worker}
+    return lambda kind, **options: kinds[kind](**options)
+
+
+def run(program: str, broker, stdin: str = "", results: str = "") -> dict:
+    ran = subprocess.run(
+        [str(build_dir() / "tests/system" / program), broker.url, results or broker.result_url],
+        input=stdin, capture_output=True, text=True, timeout=120,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return dict(json.loads(line) for line in ran.stdout.splitlines())
+
+
+@pytest.mark.parametrize("kind", ["umbel", "python"])
+def test_answers(workers_of, broker, kind):
+    workers_of(kind)
+    assert run("client_answers", broker) == ANSWERS
+
+
+@pytest.mark.parametrize("kind", ["umbel"])
+def test_every_nesting_gives_what_plain_evaluation_gives(workers_of, broker, kind):
+    """As test_canvas.py, from a client in C++."""
+    workers_of(kind)
+    shapes = SHAPES + FAILURES
+    lines = "".join(f"{json.dumps([x.name, x.tree])}\n" for x in shapes)
+    got = run("client_shapes", broker, lines)
+    wrong = [f"{x.name}: {got[x.name]}, not {x.outcome()}" for x in shapes if got[x.name] != x.outcome()]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("kind", ["umbel"])
+def test_results_by_rpc(workers_of, broker, kind):
+    """Without anything that needs a chord."""
+    workers_of(kind, backend="rpc://")
+    answers = run("client_answers", broker, results="rpc://")
+    assert answers.keys() > {"typed", "chain", "group", "failure", "threads"}
+    assert answers == {name: x for name, x in ANSWERS.items() if name in answers}

@@ -1,0 +1,112 @@
+"""`umbel result`, `purge`, `migrate`, `report`, `list`, `graph` and `amqp`."""
+
+import json
+import subprocess
+
+from harness.brokers import SqliteBroker
+from harness.waiting import eventually
+from harness.workers import umbel_binary
+
+
+def umbel(*args: str, stdin: str = "") -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [umbel_binary(), *args], capture_output=True, text=True, timeout=30, input=stdin,
+    )
+
+
+def test_result(celery, tasks, umbel_worker, broker):
+    def result(*args):
+        return umbel("result", "-b", broker.url, "--result-backend", broker.result_url, *args)
+
+    unknown = result("no-such-task")
+    assert (unknown.returncode, unknown.stdout) == (1, "")
+    assert unknown.stderr == "umbel result: nothing is known of task no-such-task\n"
+    waited = result("no-such-task", "--wait", "--timeout", "0.1")
+    assert waited.returncode == 75
+    umbel_worker()
+    good, bad = tasks.echo.delay({"x": [1.0, "ü"]}), tasks.fail.delay("no")
+    answered = result(good.id, "--wait", "--timeout", "20")
+    assert (answered.returncode, answered.stderr) == (0, "")
+    assert json.loads(answered.stdout) == {"x": [1.0, "ü"]}
+    failed = result(bad.id, "--wait", "--traceback")
+    assert failed.returncode == 1
+    assert failed.stderr.endswith(f"umbel result: task {bad.id} failed: ValueError: no\n")
+    assert "In task tasks.fail" in failed.stderr
+    assert result().returncode == 2
+
+
+def test_purge(tasks, broker):
+    for _ in range(3):
+        tasks.noop.apply_async(queue="mail")
+    refused = umbel("purge", "-b", broker.url, "-Q", "mail,other")
+    assert refused.returncode == 2
+    assert refused.stderr == "umbel purge: there is no terminal to ask on; add --force to delete without asking\n"
+    assert broker.queued("mail") == 3
+    done = umbel("purge", "-f", "-b", broker.url, "-Q", "mail,other")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "purge: deleted 3 messages (mail: 3, other: 0)\n"
+    assert broker.queued("mail") == 0
+
+
+def test_migrate(tasks, broker, tmp_path, umbel_worker):
+    to = SqliteBroker(tmp_path / "new.db")
+    ids = [tasks.add.apply_async((i, 1), priority=i % 10).id for i in range(250)]
+    some = umbel("migrate", "-n", "10", broker.url, to.url)
+    assert (some.returncode, some.stderr) == (0, "")
+    assert some.stdout == f"10 messages moved to {to.url}\n"
+    assert broker.queued() == 240
+    rest = umbel("migrate", broker.url, to.url)
+    assert rest.stdout == f"240 messages moved to {to.url}\n"
+    assert broker.idle()
+    umbel_worker(broker=to.url, backend="")
+    eventually(lambda: to.statuses(ids) == {"SUCCESS": 250})
+    assert umbel("migrate", broker.url).returncode == 2
+
+
+def test_report(broker):
+    shown = umbel("report", "-b", "redis://:secret@example.org/3")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.startswith("software -> umbel:")
+    assert "broker_url:" in shown.stdout
+    assert "secret" not in shown.stdout
+
+
+def test_exchanges_and_queues(broker):
+    def amqp(*words, status=0):
+        ran = umbel("amqp", "-b", broker.url, *words)
+        assert ran.returncode == status, ran.stderr
+        return ran.stdout or ran.stderr
+
+    assert amqp("queue.declare", "mail") == "ok. queue:mail messages:0\n"
+    assert amqp("exchange.declare", "news", "direct") == "ok.\n"
+    assert amqp("queue.bind", "mail", "news", "today") == "ok.\n"
+    assert amqp("basic.publish", "a text", "news", "today") == "ok.\n"
+    for _ in range(2):  # it goes back
+        assert json.loads(amqp("basic.get", "mail"))["body"] == "a text"
+    assert json.loads(amqp("basic.get", "mail", "true"))["body"] == "a text"
+    assert amqp("basic.get", "mail").startswith("No messages in queue.")
+    for _ in range(2):
+        amqp("basic.publish", "x", "", "mail")
+    refused = amqp("queue.delete", "mail", "false", "true", status=1)
+    assert refused.startswith("umbel amqp: ") and "mail" in refused and refused.count("\n") == 1
+    listed = umbel("list", "bindings", "-b", broker.url)
+    if broker.url.startswith("redis"):
+        assert ["mail", "news", "today"] in [x.split() for x in listed.stdout.splitlines()]
+    else:
+        assert listed.returncode == 2 and "rabbitmqctl" in listed.stderr
+    lines = "queue.purge mail\nno.such\n\nexchange.delete news\nqueue.delete mail\n"
+    script = umbel("amqp", "-b", broker.url, stdin=lines)
+    assert script.stdout == "ok. 2 messages deleted.\nok.\nok. 0 messages deleted.\n"
+    assert script.stderr == "umbel amqp: 'no.such' is none of its commands; see umbel amqp --help\n"
+    assert script.returncode == 2
+    assert amqp("queue.bind", "mail", status=2) == "umbel amqp: queue.bind QUEUE EXCHANGE [ROUTING_KEY]\n"
+    assert umbel("list", "-b", broker.url).returncode == 2
+
+
+def test_graph(broker, umbel_worker):
+    umbel_worker("-n", "one@h", "-c", "3")
+    drawn = umbel("graph", "workers", "-b", broker.url, "--result-backend", broker.result_url, "-t", "2")
+    assert (drawn.returncode, drawn.stderr) == (0, "")
+    assert drawn.stdout.startswith("digraph workers {\n")
+    assert '"one@h" [label="one@h (3 at once)"];' in drawn.stdout
+    assert '-> "one@h"' in drawn.stdout and '"one@h" -> "results: ' in drawn.stdout
