@@ -65,7 +65,7 @@ def test_answers(workers_of, broker, kind):
     assert run("client_answers", broker) == ANSWERS
 
 
-@pytest.mark.parametrize("kind", ["umbel"])
+@pytest.mark.parametrize("kind", ["umbel", "python"])
 def test_every_nesting_gives_what_plain_evaluation_gives(workers_of, broker, kind):
     """As test_canvas.py, from a client in C++."""
     workers_of(kind)
