@@ -1,7 +1,9 @@
 #include "protocol/task/remote_command.hpp"
 
 #include "protocol/message/task_message.hpp"
+#include "protocol/task/asio_runtime.hpp"
 #include "protocol/task/interruption.hpp"
+#include "protocol/task/registry.hpp"
 #include "protocol/task/settings.hpp"
 #include "protocol/task/state_sink.hpp"
 
@@ -79,7 +81,9 @@ json::value remote_command::run(const command_context& self,
   runner_settings settings;
   no_sink sink;
   interruption stop;
-  context task{0, none, options, settings, sink, stop};
+  asio_runtime where; // without anybody to ask or to call
+  registry tasks;
+  context task{0, none, options, settings, sink, stop, where, tasks};
   running = &self;
   auto result = run_(task, {}, arguments);
   if (auto value = std::get_if<json::value>(&result))

@@ -48,7 +48,7 @@ amqp_result_store::open(const std::string& url, broker_options options,
       std::move(*link), options.results.result_expires, how}};
   if (auto done = result->make_exchange(); !done)
     return done.error();
-  auto out = publisher::make(*result->connection_);
+  auto out = publisher::make(*result->connection_, options.socket_timeout);
   if (!out)
     return out.error();
   result->publisher_ = std::move(*out);
