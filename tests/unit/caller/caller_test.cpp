@@ -11,6 +11,13 @@ using namespace std::chrono_literals;
 
 namespace {
 
+task_call call_of(std::string task, std::string id) {
+  task_call result;
+  result.task = std::move(task);
+  result.id = std::move(id);
+  return result;
+}
+
 /// Against a broker and a result store in memory: the actor's thread is that of
 /// the test, so `wait` must have something to return.
 struct fixture : test_coordinator_fixture<> {
@@ -113,7 +120,7 @@ CAF_TEST(what is stored is told to those who ask) {
 }
 
 CAF_TEST(who calls a unique task where nobody keeps keys is told so) {
-  task_call x{.task = "t", .id = "a"};
+  auto x = call_of("t", "a");
   x.headers = {{"unique_key", "k"}};
   std::string answer;
   calls->call(task_id{"a"}, {queue_name{"q"}, 0, make_task_message(x)},

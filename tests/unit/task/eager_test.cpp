@@ -12,6 +12,13 @@ using namespace std::chrono_literals;
 
 namespace {
 
+task_call call_of(std::string task, std::string id) {
+  task_call result;
+  result.task = std::move(task);
+  result.id = std::move(id);
+  return result;
+}
+
 struct fixture {
   fixture() {
     settings.task_always_eager = true;
@@ -21,7 +28,7 @@ struct fixture {
   outcome run() {
     std::optional<outcome> end;
     task_runner runner{app, settings, where};
-    end = runner.start(7, make_task_message({.task = "caller", .id = "id-1"}),
+    end = runner.start(7, make_task_message(call_of("caller", "id-1")),
                        sink, [&](outcome x) { end = std::move(x); });
     where.advance(1h);
     CAF_REQUIRE(end.has_value());
@@ -107,7 +114,7 @@ CAF_TEST(it is given up with the caller) {
   auto before = alive.use_count();
   {
     task_runner runner{app, settings, where};
-    runner.start(7, make_task_message({.task = "caller", .id = "id-1"}), sink,
+    runner.start(7, make_task_message(call_of("caller", "id-1")), sink,
                  [](outcome) {});
     where.run_posted();
     CAF_CHECK_EQUAL(where.pending(), 1u);

@@ -11,6 +11,13 @@ using namespace umbel;
 
 namespace {
 
+task_call call_of(std::string task, std::string id) {
+  task_call result;
+  result.task = std::move(task);
+  result.id = std::move(id);
+  return result;
+}
+
 struct fixture {
   fixture() {
     app.task("t.fail", [] { throw std::invalid_argument("no"); });
@@ -28,7 +35,7 @@ struct fixture {
   }
 
   static std::string message(json::array errbacks) {
-    task_call call{.task = "t.fail", .id = "id-1"};
+    auto call = call_of("t.fail", "id-1");
     call.embed = {{"errbacks", std::move(errbacks)}};
     return make_task_message(call);
   }

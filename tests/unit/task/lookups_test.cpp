@@ -15,6 +15,13 @@ using namespace umbel;
 
 namespace {
 
+task_call call_of(std::string task, std::string id = {}) {
+  task_call result;
+  result.task = std::move(task);
+  result.id = std::move(id);
+  return result;
+}
+
 struct fixture {
   fixture() {
     add_builtin_tasks(app);
@@ -81,17 +88,17 @@ CAF_TEST_FIXTURE_SCOPE(lookups_tests, fixture)
 
 CAF_TEST(a task sees that it was aborted) {
   app.task("t", [](context& self) { return self.is_aborted(); });
-  CAF_CHECK_EQUAL(call({.task = "t"}).summary, "False");
+  CAF_CHECK_EQUAL(call(call_of("t")).summary, "False");
   store("id-1", "STARTED", "null");
-  CAF_CHECK_EQUAL(call({.task = "t"}).summary, "False");
+  CAF_CHECK_EQUAL(call(call_of("t")).summary, "False");
   store("id-1", "ABORTED", "null");
-  CAF_CHECK_EQUAL(call({.task = "t"}).summary, "True");
+  CAF_CHECK_EQUAL(call(call_of("t")).summary, "True");
 }
 
 CAF_TEST(what has succeeded before is not run again but followed) {
   auto runs = 0;
   app.task("t", [&] { return ++runs; }).acks_late();
-  task_call sent{.task = "t", .id = "id-1"};
+  auto sent = call_of("t", "id-1");
   sent.embed = {{"callbacks",
                  json::array{json::object{{"task", "t.next"},
                                           {"args", json::array{}},
@@ -122,7 +129,7 @@ CAF_TEST(only late acknowledgement leaves what was run before) {
   settings.worker_deduplicate_successful_tasks = true;
   store("id-1", "SUCCESS", "41");
   auto again
-      = mark_redelivered(make_task_message({.task = "t", .id = "id-1"})).value();
+      = mark_redelivered(make_task_message(call_of("t", "id-1"))).value();
   CAF_CHECK_EQUAL(run(again).summary, "1");
   settings.task_acks_late = true;
   CAF_CHECK_EQUAL(run(again).summary, "41");
@@ -182,7 +189,7 @@ CAF_TEST(a unique task runs if no other one has its key) {
     if (self.retries() == 0)
       self.retry();
   });
-  task_call x{.task = "t"};
+  auto x = call_of("t");
   x.headers = {{"unique_key", "k"}};
   CAF_CHECK(call(x).kind == outcome_kind::retry);
   CAF_CHECK_EQUAL(where.holders["t/k"], "id-1"); // it is not done
@@ -206,7 +213,7 @@ CAF_TEST(a unique task runs if no other one has its key) {
 CAF_TEST(a key that is held until the start is free while the task runs) {
   auto free = false;
   app.task("t", [&] { free = where.holders.empty(); });
-  task_call x{.task = "t"};
+  auto x = call_of("t");
   x.headers = {{"unique_key", "k"}, {"unique_until", "start"}};
   CAF_CHECK(call(x).kind == outcome_kind::success);
   CAF_CHECK(free);
