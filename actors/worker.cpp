@@ -331,7 +331,7 @@ broadcast_receiver_specs(std::shared_ptr<incarnation> life) {
       continue;
     auto way = binding_of(life->options, queue.str());
     child_spec one;
-    one.id = "broadcast receiver " + way.exchange;
+    one.id = "broadcast receiver " + queue.str();
     one.start = [life, from = broadcast_route{way.exchange, queue.str()}](
                   caf::local_actor* parent, const siblings& started) {
       return parent->spawn<caf::detached>(broadcast_receiver, life, from,

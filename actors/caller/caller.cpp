@@ -105,8 +105,10 @@ void caller_state::serve() {
 expected<void> caller_state::answer_questions() {
   for (auto& x : calls->questions()) {
     auto texts = answer(x.what);
-    // Another connection may know more; nothing else will.
-    if (!texts && texts.error().code != errc::unsupported)
+    // Another connection may know more. What the server refuses, it would refuse
+    // again.
+    if (!texts && (texts.error().code == errc::unavailable
+                   || texts.error().code == errc::timeout))
       return texts.error();
     calls->answer(x.number, std::move(texts));
   }

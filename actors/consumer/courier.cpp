@@ -41,7 +41,7 @@ std::string courier_state::describe() const {
 // -- reserving ------------------------------------------------------------------
 
 void courier_state::fetch() {
-  while (credit > 0 && wanted == 0 && more) {
+  while (credit > 0 && wanted == 0 && more && !changing) {
     wanted = std::min(credit, batch_max);
     more = false;
     auto known = connection->begin_reserve(wanted);
@@ -86,7 +86,8 @@ void courier_state::pause() {
 }
 
 caf::result<queues_taken> courier_state::consume_anew() {
-  if (wanted > 0) // what is on its way is by the old list
+  changing = wanted > 0; // what is on its way is by the old list
+  if (changing)
     return caf::skip();
   connection->consume(life->queues->list());
   more = true;

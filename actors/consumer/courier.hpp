@@ -73,6 +73,7 @@ struct courier_state {
   size_t wanted = 0;    ///< what the broker was asked for; 0: nothing
   bool more = true;     ///< the queues may have something that is not asked for
   bool pausing = false; ///< the consumer waits for `reader_paused`
+  bool changing = false; ///< other queues are to be consumed before more is asked for
   std::vector<caf::actor> callers; ///< who wait for `reader_alive`
 
   pending_settlements pending;

@@ -169,7 +169,8 @@ bool writer_state::count_chords(std::vector<settlement>& batch,
       parts.push_back(std::move(part));
       of.push_back(i);
     }
-    x = {};
+    x.groups.clear();
+    x.parts.clear(); // its results are the broker's to store
   }
   if (groups.empty() && parts.empty())
     return true;

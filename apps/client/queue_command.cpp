@@ -68,8 +68,12 @@ expected<size_t> move_batch(broker& from, broker& to, size_t max) {
     done.queue = x.queue;
     settlements.push_back(std::move(done));
   }
-  if (auto done = to.publish(messages); !done)
-    return done.error();
+  if (auto done = to.publish(messages); !done) {
+    if (done.error().code != errc::refused)
+      return done.error();
+    // A unique task is there already; the others were sent.
+    std::fprintf(stderr, "%s\n", done.error().what.c_str());
+  }
   if (auto done = from.settle(settlements); !done)
     return done.error();
   return taken->size();

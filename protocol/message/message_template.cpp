@@ -32,7 +32,7 @@ expected<message_template> message_template::make(std::string_view payload) {
   auto tag = text_of(parsed->properties, "delivery_tag");
   if (id.empty() || tag.empty())
     return unsupported("it has no id");
-  if (parsed->plain || parsed->headers.contains("compression")
+  if (parsed->headers.contains("compression")
       || !parsed->body.starts_with(body_begin))
     return unsupported("its body is no JSON without arguments");
   auto body = encode_base64(parsed->body);
@@ -43,6 +43,8 @@ expected<message_template> message_template::make(std::string_view payload) {
       gaps.emplace_back(i, text.size(), what);
   };
   find_all(body, gap::body);
+  if (gaps.empty())
+    return unsupported("its body is not in base64");
   find_all(id, gap::id);
   find_all(tag, gap::tag);
   auto count = gaps.size();

@@ -320,7 +320,7 @@ outcome task_runner::again(call& x, const umbel::retry& how) {
 }
 
 outcome task_runner::threw(call& x, const std::exception_ptr& cause) {
-  x.self.started() = {};
+  auto started = std::exchange(x.self.started(), {});
   x.self.steps() = {};
   try {
     std::rethrow_exception(cause);
@@ -336,8 +336,9 @@ outcome task_runner::threw(call& x, const std::exception_ptr& cause) {
     x.how_ended = {"IGNORED", {}, {}};
     outcome to;
     to.kind = outcome_kind::ignore;
-    to.publish = std::move(x.self.started().publish);
-    to.workflow.groups = std::move(x.self.started().groups);
+    // What takes its place (context::replace).
+    to.publish = std::move(started.publish);
+    to.workflow.groups = std::move(started.groups);
     return to;
   } catch (...) {
     if (!x.task.retries_on(cause))

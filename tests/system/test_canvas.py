@@ -9,7 +9,7 @@ import json
 
 import pytest
 from celery import chain, chord, group
-from celery.exceptions import ChordError, NotRegistered
+from celery.exceptions import ChordError, NotRegistered, TimeoutError
 from celery.result import GroupResult
 
 from harness.shapes import (
@@ -23,8 +23,16 @@ add, mul, xsum, echo, fail, crash = (
 
 
 def end_of(celery, result):
-    """What it has ended with itself: `result.get()` throws what its parents have."""
-    return celery.AsyncResult(result.id).get(timeout=20)
+    """What it has ended with itself: `result.get()` throws what its parents have.
+
+    Again and again: get() subscribes on one connection and looks on another one, so
+    that it sleeps through what is stored in between, if Redis takes them together."""
+    for patience in [1] * 20:
+        try:
+            return celery.AsyncResult(result.id).get(timeout=patience)
+        except TimeoutError:
+            pass
+    raise AssertionError(f"no result of {result.id}")
 
 
 def value_of(celery, result):

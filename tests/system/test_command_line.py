@@ -102,7 +102,7 @@ def test_settings_are_described():
     "args, line",
     [
         (["wrker"], "umbel: there is no command 'wrker'; did you mean 'worker'?"),
-        (["graph"], "umbel: the command 'graph' is not supported yet"),
+        (["shell"], "umbel: the command 'shell' is not supported yet"),
         (
             ["-l", "info", "worker"],
             "umbel: option -l belongs after the command: umbel worker -l",

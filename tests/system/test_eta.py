@@ -84,7 +84,7 @@ def test_they_outlive_every_worker(umbel_worker, tasks, broker):
 @pytest.mark.durable
 def test_a_lost_server_does_not_lose_or_double_them(umbel_worker, tasks, broker):
     worker = umbel_worker()
-    results = [tasks.noop.apply_async(countdown=LATER) for _ in range(50)]
+    results = [tasks.noop.apply_async(countdown=LATER + 4) for _ in range(50)]
     eventually(lambda: waiting(broker) == 50)
     broker.kill()
     broker.start()

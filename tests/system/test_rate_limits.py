@@ -41,8 +41,13 @@ def check_kept(begin, times: list[float], per_second: float, at_once: int = 1) -
 
 def test_two_workers_share_a_limit(umbel_worker, tasks, broker):
     config = annotated("10/s", rate_limit_scope="cluster")
-    workers = [umbel_worker("-n", f"w{i}@%h", config=config) for i in range(2)]
-    begin, results = send(tasks, range(40))
+    # From one queue the faster one could take all.
+    workers = [
+        umbel_worker("-n", f"w{i}@%h", "-Q", queue, config=config)
+        for i, queue in enumerate(["celery", "other"])
+    ]
+    begin, results = send(tasks, range(20))
+    results += send(tasks, range(20), queue="other")[1]
     check_kept(begin, ends(results), 10)
     for worker in workers:
         assert "succeeded in" in worker.log

@@ -113,7 +113,9 @@ std::vector<ledger::frame> ledger::settle(verdicts what, time_point now) {
   };
   for (auto i = what.begin(); i != what.end();) {
     auto [number, how] = *i;
-    if (how == verdict::ack || how == verdict::moved) {
+    // Not what was moved: should the connection be lost first, both it and what was
+    // published anew would run.
+    if (how == verdict::ack) {
       remove(open_.find(number), how, now);
       kept_.emplace(number, now);
       ++i;

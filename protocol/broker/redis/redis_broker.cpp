@@ -196,6 +196,11 @@ expected<void> redis_broker::release() {
 expected<void> redis_broker::publish(std::span<const outgoing_message> batch) {
   pipeline commands;
   std::optional<error> duplicate;
+  // What is broadcast goes to the queues of all nodes: unique it was when it was sent.
+  auto terms_of = [this](const outgoing_message& x) {
+    return is_own(options_, x.queue.str()) ? std::nullopt
+                                           : read_unique_terms(x.payload);
+  };
   for (size_t i = 0; i < batch.size();) {
     if (auto way = broadcast_address(options_, batch[i].queue.str())) {
       auto channel
@@ -203,7 +208,7 @@ expected<void> redis_broker::publish(std::span<const outgoing_message> batch) {
       commands.add({"PUBLISH", channel, batch[i++].payload});
       continue;
     }
-    if (auto terms = read_unique_terms(batch[i].payload)) {
+    if (auto terms = terms_of(batch[i])) {
       auto done = publish_checked(*main_, keys_, batch[i++], *terms);
       if (!done && done.error().code != errc::refused)
         return done;
@@ -216,7 +221,7 @@ expected<void> redis_broker::publish(std::span<const outgoing_message> batch) {
     };
     auto end = i + 1;
     while (end < batch.size() && end - i < messages_per_push
-           && same(batch[end]) && !read_unique_terms(batch[end].payload))
+           && same(batch[end]) && !terms_of(batch[end]))
       ++end;
     commands.begin(2 + end - i).arg("LPUSH");
     commands.arg(keys_.list(batch[i].queue.str(), batch[i].priority));

@@ -52,9 +52,10 @@ struct fixture {
   static std::string text(const std::vector<ledger::frame>& frames) {
     std::string result;
     for (auto& f : frames) {
-      auto what = f.what == verdict::ack    ? "ack "
-                  : f.what == verdict::nack ? "nack "
-                                            : "reject ";
+      auto what = f.what == verdict::ack     ? "ack "
+                  : f.what == verdict::nack  ? "nack "
+                  : f.what == verdict::moved ? "moved "
+                                             : "reject ";
       result += (result.empty() ? "" : ", ") + std::string{what};
       result += (f.multiple ? ".." : "") + std::to_string(f.number);
     }
@@ -118,13 +119,20 @@ CAF_TEST(an_acknowledgement_waits_for_those_before_it) {
   for (uint64_t i = 1; i <= 6; ++i)
     hand_out(i, 10 + i);
   auto tag = delivery_tag{x.tag(2)};
-  CAF_CHECK_EQUAL(frames({{2, verdict::ack}, {3, verdict::moved}}), "");
+  CAF_CHECK_EQUAL(frames({{2, verdict::ack}, {3, verdict::ack}}), "");
   CAF_CHECK(x.claim(tag) == nullptr);
   CAF_CHECK_EQUAL(x.kept(), 2u);
   CAF_CHECK_EQUAL(frames({{5, verdict::ack}}), "");
   CAF_CHECK_EQUAL(frames({{1, verdict::ack}}), "ack ..3");
   CAF_CHECK_EQUAL(frames({{4, verdict::ack}}), "ack ..5");
   CAF_CHECK_EQUAL(frames({{6, verdict::ack}}), "ack 6");
+  CAF_CHECK_EQUAL(x.kept(), 0u);
+}
+
+CAF_TEST(what_was_published_anew_does_not_wait) {
+  hand_out(1, 11);
+  hand_out(2, 12);
+  CAF_CHECK_EQUAL(frames({{2, verdict::moved}}), "moved 2");
   CAF_CHECK_EQUAL(x.kept(), 0u);
 }
 
