@@ -61,10 +61,8 @@ int run_call_command(const std::string& name, const options& given,
   if (!connected)
     return refuse(name, connected.error().what, status_of(connected.error()));
   auto id = connected->send(make_call(call, *loaded));
-  if (!id) // refused: the broker is there, and another task has its key
-    return refuse(name, id.error().what,
-                  id.error().code == errc::refused ? exit_failure
-                                                   : status_of(id.error()));
+  if (!id)
+    return refuse(name, id.error());
   if (!call.wait) {
     std::printf("%s\n", id->str().c_str());
     return exit_ok;

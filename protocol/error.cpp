@@ -18,6 +18,8 @@ const char* to_string(errc code) noexcept {
       return "invalid setting";
     case errc::not_found:
       return "not found";
+    case errc::duplicate:
+      return "duplicate";
   }
   return "unknown";
 }

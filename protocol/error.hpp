@@ -19,6 +19,7 @@ enum class errc : uint8_t {
   unsupported,   ///< valid, but this build or peer cannot do it
   invalid_setting, ///< an operator's mistake: option, URL, file
   not_found,     ///< a name that is not there
+  duplicate,     ///< it is there already, and nothing was done
 };
 
 /// The name of an errc, for logs: "unavailable".

@@ -177,7 +177,7 @@ bool beat_state::send(const std::vector<beat_plan::due_entry>& due,
       with_the_note.push_back(std::move(x.message));
   else if (done)
     done = publish(items);
-  if (!done && done.error().code == errc::refused) {
+  if (!done && done.error().code == errc::duplicate) {
     // A unique task is there already; the others were sent.
     spdlog::warn("Scheduler: {}", done.error().what);
     done = {};

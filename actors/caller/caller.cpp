@@ -186,7 +186,8 @@ expected<void> caller_state::publish(std::vector<call_table::unsent>& calls) {
                                            + " keeps no keys of unique tasks"};
     if (done)
       continue;
-    if (done.error().code != errc::refused)
+    auto why = done.error().code;
+    if (why != errc::duplicate && why != errc::refused)
       return done;
     std::erase_if(calls, [&](auto& y) { return y.id == x.id; });
     this->calls->finish(x.id, done.error());

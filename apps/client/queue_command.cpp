@@ -5,11 +5,13 @@
 #include "apps/purge.hpp"
 #include "apps/remote/remote_session.hpp"
 #include "protocol/message/task_message.hpp"
+#include "protocol/message/uniqueness.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <utility>
 
 #include <unistd.h>
 
@@ -53,31 +55,77 @@ const char* plural(size_t n) {
   return n == 1 ? "" : "s";
 }
 
-/// Moves one batch. @returns how many messages it had
-expected<size_t> move_batch(broker& from, broker& to, size_t max) {
-  auto taken = from.reserve(max);
-  if (!taken)
-    return taken.error();
-  std::vector<outgoing_message> messages;
-  std::vector<settlement> settlements;
-  for (auto& x : *taken) {
-    auto header = read_task_header(x.payload);
-    messages.push_back({x.queue, header ? header->priority : 0, x.payload});
-    settlement done;
-    done.tag = x.tag;
-    done.queue = x.queue;
-    settlements.push_back(std::move(done));
+/// From one broker to another. What is unique stays: the destination cannot tell it
+/// from a second one with its key.
+class migration {
+public:
+  migration(broker& from, broker& to) : from_(from), to_(to) {
   }
-  if (auto done = to.publish(messages); !done) {
-    if (done.error().code != errc::refused)
+
+  /// Moves one batch. @returns how many messages it had
+  expected<size_t> move(size_t max) {
+    auto taken = from_.reserve(max);
+    if (!taken)
+      return taken.error();
+    std::vector<outgoing_message> messages;
+    std::vector<settlement> settlements;
+    for (auto& x : *taken) {
+      settlement done;
+      done.tag = x.tag;
+      done.queue = x.queue;
+      if (read_unique_terms(x.payload)) {
+        kept_.push_back(std::move(done));
+        continue;
+      }
+      auto header = read_task_header(x.payload);
+      messages.push_back({x.queue, header ? header->priority : 0, x.payload});
+      settlements.push_back(std::move(done));
+    }
+    if (auto done = to_.publish(messages); !done) {
+      put_back(settlements);
       return done.error();
-    // A unique task is there already; the others were sent.
-    std::fprintf(stderr, "%s\n", done.error().what.c_str());
+    }
+    auto settled = from_.settle(settlements);
+    if (!settled)
+      return settled.error();
+    moved_ += settlements.size();
+    lost_ += static_cast<size_t>(std::ranges::count(*settled, false));
+    return taken->size();
   }
-  if (auto done = from.settle(settlements); !done)
-    return done.error();
-  return taken->size();
-}
+
+  /// Puts back what stays.
+  expected<void> end() {
+    return put_back(kept_);
+  }
+
+  size_t moved() const noexcept {
+    return moved_;
+  }
+
+  size_t kept() const noexcept {
+    return kept_.size();
+  }
+
+  /// Of those that were moved, what others had taken meanwhile from the source.
+  size_t lost() const noexcept {
+    return lost_;
+  }
+
+private:
+  expected<void> put_back(std::vector<settlement> what) {
+    for (auto& x : what)
+      x.how = disposition::restore;
+    if (auto done = from_.settle(what); !done)
+      return done.error();
+    return {};
+  }
+
+  broker& from_;
+  broker& to_;
+  std::vector<settlement> kept_;
+  size_t moved_ = 0;
+  size_t lost_ = 0;
+};
 
 } // namespace
 
@@ -123,33 +171,45 @@ int migrate(const std::string& name, const options& given,
   auto to = open(destination, *loaded, {});
   if (!to)
     return refuse(name, to.error());
+  if ((*to)->location() == (*from)->location())
+    return refuse(name, "source and destination are the same", exit_usage);
   if (auto done = (*to)->declare(queues); !done)
     return refuse(name, done.error());
   if (auto done = (*from)->renew({}); !done)
     return refuse(name, done.error());
-  size_t moved = 0;
-  while (limit == 0 || moved < limit) {
-    auto max = limit == 0 ? batch_max : std::min(batch_max, limit - moved);
-    auto n = move_batch(**from, **to, max);
-    if (!n)
+  migration moving{**from, **to};
+  auto rests = false; // nothing was there the last time
+  while (limit == 0 || moving.moved() < limit) {
+    auto max =
+        limit == 0 ? batch_max : std::min(batch_max, limit - moving.moved());
+    auto n = moving.move(max);
+    if (!n) {
+      moving.end();
       return refuse(name, n.error());
-    moved += *n;
-    if (*n > 0)
-      continue;
+    }
     // Some brokers send messages unasked: they may be on their way.
-    size_t waiting = 0;
-    for (auto& queue : queues)
-      if (auto size = (*from)->size(queue))
-        waiting += *size;
-    if (waiting == 0)
+    if (*n == 0 && std::exchange(rests, true))
       break;
-    if (auto done = (*from)->wait(std::chrono::milliseconds{1'000}); !done)
+    rests = *n == 0;
+    if (auto done = rests ? (*from)->wait(std::chrono::milliseconds{500})
+                          : expected<void>{};
+        !done)
       return refuse(name, done.error());
   }
+  if (auto done = moving.end(); !done)
+    return refuse(name, done.error());
   if (auto done = (*from)->release(); !done)
     return refuse(name, done.error());
-  std::printf("%zu message%s moved to %s\n", moved, plural(moved),
-              (*to)->location().c_str());
+  std::printf("%zu message%s moved to %s\n", moving.moved(),
+              plural(moving.moved()), (*to)->location().c_str());
+  if (moving.kept() > 0)
+    std::printf("%zu with a unique key or to be published once stay: their "
+                "workers have to finish them\n",
+                moving.kept());
+  if (moving.lost() > 0)
+    std::printf("%zu of them may run twice: it took so long that workers of the "
+                "source had them again\n",
+                moving.lost());
   return exit_ok;
 }
 

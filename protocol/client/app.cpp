@@ -167,7 +167,10 @@ void app_core::revoke(std::span<const std::string> ids,
 void refuse(const error& x) {
   if (x.code == errc::malformed)
     throw exception("ValueError", {json::string{x.what}});
-  throw no_result(x);
+  if (x.code == errc::duplicate)
+    throw no_result(x);
+  throw exception("OperationalError", {json::string{x.what}},
+                  "kombu.exceptions");
 }
 
 // -- app ----------------------------------------------------------------------------

@@ -30,7 +30,7 @@ exception remote_exception(const json::value* result) {
 }
 
 exception no_result(const error& why) {
-  if (why.code == errc::refused)
+  if (why.code == errc::duplicate || why.code == errc::refused)
     return exception("TaskRevokedError", {json::string{why.what}},
                      "celery.exceptions");
   if (why.code == errc::timeout)

@@ -210,7 +210,7 @@ expected<void> redis_broker::publish(std::span<const outgoing_message> batch) {
     }
     if (auto terms = terms_of(batch[i])) {
       auto done = publish_checked(*main_, keys_, batch[i++], *terms);
-      if (!done && done.error().code != errc::refused)
+      if (!done && done.error().code != errc::duplicate)
         return done;
       if (!done && !duplicate)
         duplicate = done.error();

@@ -65,7 +65,7 @@ expected<void> publish_checked(connection& main, const keys& names,
   if (!replies)
     return replies.error();
   if (auto holder = text_of(*replies->front()); !holder.empty())
-    return error{errc::refused, describe_duplicate(terms, holder)};
+    return error{errc::duplicate, describe_duplicate(terms, holder)};
   return {};
 }
 

@@ -14,7 +14,7 @@ namespace umbel::redis {
 
 /// Publishes a message that is unique or to be published once, in one step with
 /// the look whether it may be.
-/// @returns `refused` if another task has its key. Nothing is done, and that is
+/// @returns `duplicate` if another task has its key. Nothing is done, and that is
 ///          fine, if it was published within its time.
 expected<void> publish_checked(connection& main, const keys& names,
                                const outgoing_message& x,

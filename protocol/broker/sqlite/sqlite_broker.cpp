@@ -238,7 +238,7 @@ sqlite_broker::publish(std::span<const outgoing_message> batch) {
       if (holder.empty())
         put(*db_, x, step_of(options_.priority_steps, x.priority));
       else if (holder != terms->id && !duplicate)
-        duplicate = error{errc::refused, describe_duplicate(*terms, holder)};
+        duplicate = error{errc::duplicate, describe_duplicate(*terms, holder)};
     }
     if (auto done = change.commit("publish messages"); !done)
       return done;

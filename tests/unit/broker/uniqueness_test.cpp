@@ -41,7 +41,7 @@ UMBEL_SCENARIO(a_second_task_with_the_key_is_refused_until_it_is_given_back) {
   x->publish({&first, 1}).value();
   auto refused = x->publish({&second, 1});
   CAF_REQUIRE(!refused);
-  CAF_CHECK(refused.error().code == errc::refused);
+  CAF_CHECK(refused.error().code == errc::duplicate);
   CAF_CHECK_EQUAL(refused.error().what, "task 1 has the unique key 't/k' already");
   x->publish({&first, 1}).value(); // its own key: a retry is no duplicate
   CAF_CHECK_EQUAL(ids_of(reserve(*x)), (strings{"1", "1"}));

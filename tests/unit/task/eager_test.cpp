@@ -87,8 +87,8 @@ CAF_TEST(what it starts and its result go out with the caller) {
   });
   auto end = run();
   CAF_REQUIRE_EQUAL(end.publish.size(), 1u);
-  CAF_CHECK_EQUAL(parse_task_message(end.publish[0].payload)->header.task,
-                  "later");
+  auto later = parse_task_message(end.publish[0].payload).value();
+  CAF_CHECK_EQUAL(later.header.task, "later");
   CAF_REQUIRE_EQUAL(end.workflow.results.size(), 1u);
   auto& stored = end.workflow.results[0];
   auto document = parse_json(stored.document)->as_object();

@@ -93,8 +93,8 @@ CAF_TEST(what it starts goes out and what it throws is logged) {
   auto result = fail_with({errback("t.new")});
   CAF_CHECK_EQUAL(result.summary, "ValueError('no')");
   CAF_REQUIRE_EQUAL(result.publish.size(), 1u);
-  CAF_CHECK_EQUAL(parse_task_message(result.publish[0].payload)->header.task,
-                  "t.alarm");
+  auto alarm = parse_task_message(result.publish[0].payload).value();
+  CAF_CHECK_EQUAL(alarm.header.task, "t.alarm");
   CAF_REQUIRE_EQUAL(sink.lines.size(), 1u);
   CAF_CHECK_EQUAL(sink.lines[0], "4 Task t.fail[id-1]: its errback t.new raised "
                                  "RuntimeError('mail is down')");
