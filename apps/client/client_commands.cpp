@@ -35,7 +35,8 @@ constexpr const char* purge_footer =
 constexpr const char* migrate_footer =
     "A message is acknowledged at the source when the destination has it: if this\n"
     "is killed, some may be in both places, and none is lost. Tasks that wait for\n"
-    "their time are not in a queue, and stay.\n"
+    "their time are not in a queue, and stay. So do those with a unique key, or\n"
+    "that are to be published once: the destination would not know them again.\n"
     "\n"
     "Examples:\n"
     "  umbel migrate amqp://guest@localhost// redis://localhost/1\n"

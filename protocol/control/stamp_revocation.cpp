@@ -45,10 +45,10 @@ parse_stamp_revocation(const json::object& arguments) {
   stamp_revocation result;
   json::array ids;
   for (auto& [name, value] : *headers) {
-    auto add = [&](const json::value& x) {
+    auto add = [&, name = std::string{name}](const json::value& x) {
       auto id = stamp_id(name, x);
       ids.emplace_back(id.str());
-      result.stamps.push_back({std::move(id), std::string{name}, x});
+      result.stamps.push_back({std::move(id), name, x});
     };
     if (auto list = value.if_array())
       for (auto& one : *list)
