@@ -28,7 +28,7 @@ constexpr auto brisk = std::chrono::microseconds{200};
 constexpr auto taken_max = std::chrono::microseconds{500};
 
 /// So it is not offered again before this has passed.
-constexpr auto crowded_for = std::chrono::seconds{1};
+constexpr auto crowded_for = std::chrono::milliseconds{50};
 
 /// What the multiplexer runs on its own thread.
 class task_of_loop : public caf::resumable, public caf::ref_counted {
