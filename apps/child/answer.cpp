@@ -1,5 +1,7 @@
 #include "apps/child/answer.hpp"
 
+#include "protocol/task/library.hpp"
+
 #include <cerrno>
 
 #include <unistd.h>
@@ -23,6 +25,15 @@ int answer(const json::value& x) {
     rest.remove_prefix(static_cast<size_t>(n));
   }
   return 0;
+}
+
+expected<void> load_to_answer(registry& to,
+                              std::span<const std::string> libraries) {
+  auto last_words = [](const error& x) { answer(error_of(x.what)); };
+  for (auto& library : libraries)
+    if (auto loaded = load_library(to, library, last_words); !loaded)
+      return loaded;
+  return {};
 }
 
 } // namespace umbel

@@ -2,7 +2,6 @@
 
 #include "apps/child/answer.hpp"
 #include "protocol/task/describe_exception.hpp"
-#include "protocol/task/library.hpp"
 
 #include <fmt/format.h>
 
@@ -43,10 +42,8 @@ json::object run(const remote_command& command, const command_context& self,
 int answer_command(const std::vector<std::string>& args) {
   auto dashes = std::ranges::find(args, "--");
   registry tasks;
-  auto last_words = [](const error& x) { answer(error_of(x.what)); };
-  for (auto i = args.begin(); i != dashes; ++i)
-    if (auto loaded = load_library(tasks, *i, last_words); !loaded)
-      return answer(error_of(loaded.error().what));
+  if (auto loaded = load_to_answer(tasks, {args.begin(), dashes}); !loaded)
+    return answer(error_of(loaded.error().what));
   if (args.end() - dashes < 5)
     return answer(all_of(tasks));
   command_context self{dashes[1], std::atoll(dashes[2].c_str())};

@@ -1,7 +1,6 @@
 #include "apps/child/periodic.hpp"
 
 #include "apps/child/answer.hpp"
-#include "protocol/task/library.hpp"
 
 #include <fmt/format.h>
 
@@ -53,10 +52,8 @@ json::object arguments_of(const registry& tasks,
 int answer_periodic(const std::vector<std::string>& args) {
   auto dashes = std::ranges::find(args, "--");
   registry tasks;
-  auto last_words = [](const error& x) { answer(error_of(x.what)); };
-  for (auto i = args.begin(); i != dashes; ++i)
-    if (auto loaded = load_library(tasks, *i, last_words); !loaded)
-      return answer(error_of(loaded.error().what));
+  if (auto loaded = load_to_answer(tasks, {args.begin(), dashes}); !loaded)
+    return answer(error_of(loaded.error().what));
   if (dashes == args.end())
     return answer(entries_of(tasks));
   return answer(arguments_of(tasks, {dashes + 1, args.end()}));

@@ -2,6 +2,7 @@
 
 #include "protocol/backend/rpc/rpc_result_store.hpp"
 #include "protocol/client/app_core.hpp"
+#include "protocol/client/client_name.hpp"
 #include "protocol/client/rpc_results.hpp"
 #include "protocol/message/envelope.hpp"
 #include "protocol/task/chord_parts.hpp"
@@ -21,13 +22,6 @@ namespace {
 constexpr std::chrono::milliseconds retry_pauses[] = {
     std::chrono::milliseconds{0}, std::chrono::milliseconds{200},
     std::chrono::milliseconds{400}};
-
-// What a client calls itself, as Celery's do.
-std::string client_name() {
-  char host[256] = "localhost";
-  ::gethostname(host, sizeof(host) - 1);
-  return "gen" + std::to_string(::getpid()) + '@' + host;
-}
 
 } // namespace
 

@@ -1,5 +1,6 @@
 #include "protocol/client/producer.hpp"
 
+#include "protocol/client/client_name.hpp"
 
 #include <algorithm>
 
@@ -14,20 +15,13 @@ using clock = std::chrono::steady_clock;
 // Between two looks at the store itself, in case an announcement was lost.
 constexpr auto look_interval = std::chrono::milliseconds{1'000};
 
-// As Celery's clients call themselves.
-std::string origin() {
-  char name[256] = "localhost";
-  ::gethostname(name, sizeof(name) - 1);
-  return "gen" + std::to_string(::getpid()) + '@' + name;
-}
-
 } // namespace
 
 expected<producer> producer::connect(const producer_options& options) {
   producer result;
   result.serializer_ = options.result_serializer;
   if (options.sent_events)
-    result.sent_events_.emplace(event_source{node_name{origin()}, ::getpid(),
+    result.sent_events_.emplace(event_source{node_name{client_name()}, ::getpid(),
                                              options.event_serializer});
   if (!options.result_url.empty()) {
     auto listener
@@ -42,7 +36,7 @@ expected<producer> producer::connect(const producer_options& options) {
     result.results_ = std::move(*store);
   }
   auto broker_options = options.broker;
-  broker_options.node = node_name{origin()};
+  broker_options.node = node_name{client_name()};
   broker_options.incarnation = make_uuid();
   broker_options.queues.clear();
   auto broker = connect_broker(options.broker_url, broker_options);
@@ -56,7 +50,7 @@ expected<task_id> producer::send(task_call call) {
   if (call.id.empty())
     call.id = make_uuid();
   if (call.origin.empty())
-    call.origin = origin();
+    call.origin = client_name();
   task_id id{call.id};
   // Before it can end.
   if (listener_)

@@ -10,16 +10,6 @@
 
 namespace umbel::detail {
 
-namespace {
-
-/// A text member, or what is said instead.
-std::string text(const json::object& in, const char* key, const char* instead) {
-  auto* x = in.if_contains(key);
-  return x && x->is_string() ? x->get_string().c_str() : instead;
-}
-
-} // namespace
-
 std::unique_ptr<runtime::operation> call_wait_base::begin(runtime& where) {
   task_call message;
   message.task = what_.task;
@@ -68,7 +58,8 @@ json::value call_wait_base::take() {
     throw no_result({errc::malformed,
                      what_.task + ": " + document.error().what});
   auto* result = document->if_contains("result");
-  if (text(*document, "status", "") != "SUCCESS")
+  auto* status = document->if_contains("status");
+  if (!status || *status != "SUCCESS")
     throw remote_exception(result);
   return result ? *result : json::value{};
 }

@@ -3,6 +3,7 @@
 #include "actors/caller/caller.hpp"
 
 #include "tests/unit/dsl.hpp"
+#include "tests/unit/task/call_of.hpp"
 
 #include "protocol/message/task_message.hpp"
 
@@ -10,13 +11,6 @@ using namespace umbel;
 using namespace std::chrono_literals;
 
 namespace {
-
-task_call call_of(std::string task, std::string id) {
-  task_call result;
-  result.task = std::move(task);
-  result.id = std::move(id);
-  return result;
-}
 
 /// Against a broker and a result store in memory: the actor's thread is that of
 /// the test, so `wait` must have something to return.

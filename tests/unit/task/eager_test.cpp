@@ -1,6 +1,7 @@
 #define CAF_SUITE eager
 
 #include "tests/unit/dsl.hpp"
+#include "tests/unit/task/call_of.hpp"
 #include "tests/unit/task/recording_sink.hpp"
 #include "tests/unit/task/simulated_runtime.hpp"
 
@@ -11,13 +12,6 @@ using namespace umbel;
 using namespace std::chrono_literals;
 
 namespace {
-
-task_call call_of(std::string task, std::string id) {
-  task_call result;
-  result.task = std::move(task);
-  result.id = std::move(id);
-  return result;
-}
 
 struct fixture {
   fixture() {

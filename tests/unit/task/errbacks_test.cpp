@@ -1,6 +1,7 @@
 #define CAF_SUITE errbacks
 
 #include "tests/unit/dsl.hpp"
+#include "tests/unit/task/call_of.hpp"
 #include "tests/unit/task/recording_sink.hpp"
 
 #include "protocol/task/follow_ups.hpp"
@@ -10,13 +11,6 @@
 using namespace umbel;
 
 namespace {
-
-task_call call_of(std::string task, std::string id) {
-  task_call result;
-  result.task = std::move(task);
-  result.id = std::move(id);
-  return result;
-}
 
 struct fixture {
   fixture() {
