@@ -47,7 +47,9 @@ now = string.format('%s.%06d', now[1], now[2])
 local left_behind = {}
 local reply = {left_behind}
 local flags = tonumber(ARGV[13])
-if flags >= 2 and redis.call('EXISTS', ARGV[3]) == 0 then
+-- Not EXISTS: a command that only reads would make Redis before 7.2 remember KEYS for
+-- CLIENT TRACKING, and announce to this very worker what it takes from them itself.
+if flags >= 2 and not redis.call('GETEX', ARGV[3]) then
   return redis.error_reply('LEASE the lease has ended')
 end
 if flags % 2 == 1 then
@@ -142,7 +144,7 @@ end
 
 -- What is reserved must belong to somebody whose death can be seen. (Not before
 -- RPOP: a server without memory refuses SET unless the script has written.)
-if redis.call('SET', ARGV[3], ARGV[6], 'PX', ARGV[7], 'NX') then
+if flags < 2 and redis.call('SET', ARGV[3], ARGV[6], 'PX', ARGV[7], 'NX') then
   redis.pcall('HSET', ARGV[4], ARGV[5], ARGV[6])
 end
 

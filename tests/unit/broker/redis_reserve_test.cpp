@@ -3,6 +3,7 @@
 
 #include "tests/unit/dsl.hpp"
 
+#include "protocol/broker/redis/listener.hpp"
 #include "tests/unit/broker/redis_fixture.hpp"
 
 using namespace umbel;
@@ -44,6 +45,23 @@ CAF_TEST(nothing_is_reserved_without_a_lease_that_another_connection_keeps) {
   CAF_CHECK_EQUAL(keyspace(), (strings{"q: list a"}));
   ask({"SET", "umbel.lease.i", "n"});
   CAF_CHECK_EQUAL(reserve(7, 2, false, true), "[[] [1 a]]");
+}
+
+CAF_TEST(what_is_pushed_is_announced_and_what_is_reserved_is_not) {
+  ask({"SET", "umbel.lease.i", "n"});
+  auto announcements = redis::listener::open(*admin, {}).value();
+  auto announced = [&] {
+    ask({"PING"}); // what was written before its answer has arrived
+    return announcements->look().value().announced;
+  };
+  CAF_CHECK_EQUAL(reserve(1, 2, false, true), "[[]]");
+  CAF_CHECK(!announced());
+  for (auto tag : {1, 2}) {
+    ask({"LPUSH", "q", "a"});
+    CAF_CHECK(announced());
+    CAF_CHECK_EQUAL(reserve(tag, 2, false, true), "[[] [1 a]]");
+    CAF_CHECK(!announced());
+  }
 }
 
 CAF_TEST(messages_move_into_the_ledger_under_new_tags) {
