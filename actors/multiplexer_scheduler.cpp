@@ -11,7 +11,7 @@ namespace umbel {
 
 namespace {
 
-using clock = std::chrono::steady_clock;
+using clock = vigil::clock;
 
 /// How long the thread stays awake with nothing to do. Longer: it catches more,
 /// and takes more from whoever shares its core. What it waits for in the course
@@ -27,8 +27,16 @@ constexpr auto brisk = std::chrono::microseconds{200};
 /// woken at once when an event comes, who is ready to run waits for its turn.
 constexpr auto taken_max = std::chrono::microseconds{500};
 
-/// So it is not offered again before this has passed.
-constexpr auto crowded_for = std::chrono::milliseconds{50};
+/// After so many waits it is judged whether they were worth it.
+constexpr unsigned judged_after = 32;
+
+/// Where it is not worth it to stay awake, it is not tried again before this has
+/// passed.
+constexpr auto rest = std::chrono::milliseconds{50};
+
+/// Between the turns that one event causes it is looked for others once each;
+/// after more looks than this the thread has waited.
+constexpr unsigned looks_min = 3;
 
 /// What the multiplexer runs on its own thread.
 class task_of_loop : public caf::resumable, public caf::ref_counted {
@@ -49,17 +57,20 @@ public:
 /// While the multiplexer has this to run, it looks for events without sleeping.
 class wakefulness : public task_of_loop {
 public:
-  explicit wakefulness(last_turns& last) : last_(last) {
+  explicit wakefulness(vigil& x) : vigil_(x) {
   }
 
   resume_result resume(caf::execution_unit*, size_t) override {
     auto now = clock::now();
-    if (now - last_.time > awake_max)
+    if (now - vigil_.last_turn > awake_max) {
+      vigil_.on_waited(false, now);
       return fall_asleep();
+    }
+    ++vigil_.looks;
     sched_yield(); // whoever else wants the core has it
     auto after = clock::now();
     if (after - now > taken_max) {
-      last_.crowded_until = after + crowded_for;
+      vigil_.rests_until = after + rest;
       return fall_asleep();
     }
     return resume_later;
@@ -67,36 +78,50 @@ public:
 
 private:
   resume_result fall_asleep() {
-    last_.awake = false;
+    vigil_.awake = false;
     return done;
   }
 
-  last_turns& last_;
+  vigil& vigil_;
 };
 
 /// A scheduled actor in the dress of what the multiplexer runs itself.
 class turn : public task_of_loop {
 public:
   /// @param what with the reference that its sender took for the scheduler
-  turn(caf::resumable* what, last_turns& last) : what_(what, false), last_(last) {
+  turn(caf::resumable* what, vigil& x) : what_(what, false), vigil_(x) {
   }
 
   resume_result resume(caf::execution_unit* loop, size_t throughput) override {
+    if (vigil_.awake && vigil_.looks > looks_min)
+      vigil_.on_waited(true, vigil_.last_turn);
+    vigil_.looks = 0;
     auto result = what_->resume(loop, throughput);
     auto now = clock::now();
-    auto passed = now - std::exchange(last_.time, now);
-    if (passed < brisk && now > last_.crowded_until
-        && !std::exchange(last_.awake, true))
-      loop->exec_later(new wakefulness{last_});
+    auto passed = now - std::exchange(vigil_.last_turn, now);
+    if (passed < brisk && now > vigil_.rests_until
+        && !std::exchange(vigil_.awake, true))
+      loop->exec_later(new wakefulness{vigil_});
     return result;
   }
 
 private:
   caf::intrusive_ptr<caf::resumable> what_;
-  last_turns& last_;
+  vigil& vigil_;
 };
 
 } // namespace
+
+void vigil::on_waited(bool in_time, clock::time_point now) {
+  caught += in_time ? 1 : 0;
+  if (++waits < judged_after)
+    return;
+  // Who is waited for may need this very core, and an offer of it is not always
+  // taken: the kernel lets a thread that has run for a moment go on.
+  if (2 * caught < waits)
+    rests_until = now + rest;
+  waits = caught = 0;
+}
 
 multiplexer_scheduler::multiplexer_scheduler(caf::actor_system& system) : super(system) {
 }
@@ -123,7 +148,7 @@ void multiplexer_scheduler::stop() {
 
 void multiplexer_scheduler::enqueue(caf::resumable* what) {
   // The multiplexer takes the reference to the turn.
-  system().middleman().backend().exec_later(new turn{what, last_});
+  system().middleman().backend().exec_later(new turn{what, vigil_});
 }
 
 caf::actor_clock& multiplexer_scheduler::clock() noexcept {

@@ -9,8 +9,8 @@
 // The core that it runs on falls asleep when there is nothing to do, and to wake
 // it takes as long as all that is done for a short task here. So the thread stays
 // awake for a moment after a turn, if turns follow each other quickly, and lets
-// others have the core meanwhile; where they take it for long, it does not. An idle
-// worker sleeps.
+// others have the core meanwhile; where they take it for long, or where it rarely
+// catches anything, it does not. An idle worker sleeps.
 //
 // Its price: a handler that blocks holds up the sockets as well. What blocks is
 // detached (reader and writer where the broker blocks, threads of tasks), here as
@@ -30,12 +30,22 @@
 
 namespace umbel {
 
-/// When the multiplexer's thread was busy last; its own.
-struct last_turns {
-  std::chrono::steady_clock::time_point time;
+/// How the multiplexer's thread waits for events; its own.
+struct vigil {
+  using clock = std::chrono::steady_clock;
+
+  /// A wait while awake has ended.
+  /// @param in_time by an event
+  void on_waited(bool in_time, clock::time_point now);
+
+  clock::time_point last_turn;
   bool awake = false; ///< stays so for a moment
-  /// Others want its core: it sleeps when there is nothing to do.
-  std::chrono::steady_clock::time_point crowded_until;
+  /// It sleeps when there is nothing to do: others want its core, or being awake has
+  /// not caught enough.
+  clock::time_point rests_until;
+  unsigned looks = 0;  ///< for events, since the last turn
+  unsigned waits = 0;  ///< since it was last judged whether they are worth it
+  unsigned caught = 0; ///< so many of them ended with an event
 };
 
 class multiplexer_scheduler : public caf::scheduler::abstract_coordinator {
@@ -59,7 +69,7 @@ public:
 
 private:
   caf::detail::thread_safe_actor_clock clock_;
-  last_turns last_;
+  vigil vigil_;
   std::thread timer_; ///< fires timeouts and delayed messages
 };
 
