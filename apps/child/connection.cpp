@@ -53,8 +53,6 @@ frame::configure connection::receive_configure() {
 
 void connection::start_watcher(std::function<void(uint64_t)> interrupt) {
   interrupt_ = std::move(interrupt);
-  // Not blocking: the main thread may turn the timer off between the watcher's
-  // wake-up and its read.
   timer_ = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
   wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (timer_ < 0 || wake_ < 0)
@@ -67,8 +65,6 @@ std::optional<connection::queued_job> connection::next() {
   while (queue_.empty()) {
     if (stopping_)
       return std::nullopt;
-    if (timer_set_)
-      set_timer({});
     guard.unlock();
     wait_for_input();
     guard.lock();
@@ -77,8 +73,10 @@ std::optional<connection::queued_job> connection::next() {
   auto to = std::move(queue_.front());
   queue_.pop_front();
   running_ = to.id;
+  // It is not turned off in between: to set it costs more than all else here, and
+  // short jobs that come one at a time share it.
   if (!timer_set_)
-    set_timer(tick);
+    set_timer();
   return to;
 }
 
@@ -252,12 +250,11 @@ void connection::handle(frame::answer x) {
 
 // -- the watcher --------------------------------------------------------------
 
-/// Zero: off.
-void connection::set_timer(std::chrono::nanoseconds delay) {
+void connection::set_timer() {
   itimerspec spec{};
-  spec.it_value.tv_nsec = delay.count();
+  spec.it_value.tv_nsec = std::chrono::nanoseconds{tick}.count();
   timerfd_settime(timer_, 0, &spec, nullptr);
-  timer_set_ = delay.count() > 0;
+  timer_set_ = true;
 }
 
 void connection::watch() {
@@ -291,7 +288,7 @@ void connection::on_tick() {
   receive();
   if (running_ != seen_running_) {
     seen_running_ = running_;
-    set_timer(tick);
+    set_timer();
   }
 }
 

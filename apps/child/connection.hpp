@@ -41,7 +41,7 @@ public:
 
   /// How long a job runs before the watcher looks at the socket in its place.
   /// Shorter costs wake-ups under load, longer delays the answer to a recall.
-  static constexpr auto tick = std::chrono::microseconds{300};
+  static constexpr auto tick = std::chrono::milliseconds{1};
 
   /// @param socket a connected stream socket; closed with the process
   explicit connection(int socket);
@@ -97,7 +97,7 @@ private:
   void handle(frame::result x);
   void handle(frame::answer x);
   void wait_for_input();
-  void set_timer(std::chrono::nanoseconds delay);
+  void set_timer();
   void watch();
   void on_tick();
 
