@@ -8,6 +8,7 @@
 #include "protocol/broker/filesystem/folders.hpp"
 #include "protocol/broker/queue_binding.hpp"
 #include "protocol/broker/redis/address.hpp"
+#include "protocol/broker/scheme_advice.hpp"
 #include "protocol/broker/sqlite/address.hpp"
 #include "protocol/broker/subscription.hpp"
 #include "protocol/broker/url.hpp"
@@ -81,9 +82,8 @@ expected<void> check_url(const std::string& setting, const std::string& text,
     auto folder = file_backend::result_folder::open(text, {});
     return folder ? expected<void>{} : invalid(folder.error().what);
   }
-  if (parsed->scheme.starts_with("db+"))
-    return invalid("Celery's database backend keeps results as Python pickles; "
-                   "file:///folder is for Celery and Umbel alike");
+  if (auto advice = advice_on_scheme(parsed->scheme); !advice.empty())
+    return invalid(advice);
   std::string known;
   for (auto scheme : schemes)
     known += (known.empty() ? "" : ", ") + std::string{scheme} + "://";

@@ -10,6 +10,7 @@
 #include "protocol/backend/sqlite/sqlite_result_listener.hpp"
 #include "protocol/backend/sqlite/sqlite_result_store.hpp"
 #include "protocol/broker/amqp/address.hpp"
+#include "protocol/broker/scheme_advice.hpp"
 #include "protocol/broker/sqlite/address.hpp"
 
 namespace umbel {
@@ -22,6 +23,8 @@ bool is_redis(std::string_view scheme) {
 }
 
 error unknown_scheme(const std::string& url, const std::string& scheme) {
+  if (auto advice = advice_on_scheme(scheme); !advice.empty())
+    return {errc::invalid_setting, "result backend URL: " + advice};
   // Only the scheme is shown: the rest may hold a password.
   auto shown = scheme == url ? std::string{"no scheme"} : "\"" + scheme + "\"";
   return {errc::invalid_setting,

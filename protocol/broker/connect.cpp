@@ -14,6 +14,7 @@
 #include "protocol/broker/redis/redis_mailbox.hpp"
 #include "protocol/broker/redis/redis_subscription.hpp"
 #include "protocol/broker/redis/uniqueness.hpp"
+#include "protocol/broker/scheme_advice.hpp"
 #include "protocol/broker/sqlite/sqlite_broker.hpp"
 #include "protocol/broker/sqlite/sqlite_subscription.hpp"
 #include "protocol/broker/sqlite/uniqueness.hpp"
@@ -47,6 +48,8 @@ connect_broker(const std::string& url, const broker_options& options) {
     return connect_sqlite_broker(url, options);
   if (scheme == "filesystem")
     return connect_filesystem_broker(url, options);
+  if (auto advice = advice_on_scheme(scheme); !advice.empty())
+    return error{errc::invalid_setting, "broker URL: " + advice};
   // Only the scheme is shown: the rest may hold a password.
   auto shown = scheme == url ? std::string{"no scheme"} : "\"" + scheme + "\"";
   return error{errc::invalid_setting,

@@ -4,6 +4,7 @@
 
 #include "protocol/backend/result_store.hpp"
 #include "protocol/broker/broker.hpp"
+#include "protocol/broker/scheme_advice.hpp"
 
 using namespace umbel;
 
@@ -22,12 +23,37 @@ CAF_TEST(an_unknown_scheme_is_an_invalid_setting_that_names_the_known_ones) {
       CAF_CHECK(x.error().what.find(known) != std::string::npos);
     CAF_CHECK(x.error().what.find("secret") == std::string::npos);
   }
-  auto y = connect_result_store("db+sqlite://user:secret@h", {});
+  auto y = connect_result_store("couchdb://user:secret@h", {});
   CAF_REQUIRE(!y.has_value());
   CAF_CHECK(y.error().code == errc::invalid_setting);
   CAF_CHECK(y.error().what.find("disabled://") != std::string::npos);
-  CAF_CHECK(y.error().what.find("db+sqlite") != std::string::npos);
+  CAF_CHECK(y.error().what.find("couchdb") != std::string::npos);
   CAF_CHECK(y.error().what.find("secret") == std::string::npos);
+}
+
+CAF_TEST(who_writes_what_celery_knows_is_told_what_to_write) {
+  auto check = [](const error& x, const char* advice) {
+    CAF_CHECK(x.code == errc::invalid_setting);
+    if (x.what.find(advice) == std::string::npos)
+      CAF_ERROR(x.what << " does not say " << advice);
+    CAF_CHECK(x.what.find("secret") == std::string::npos);
+    CAF_CHECK(x.what.find('\n') == std::string::npos);
+  };
+  const std::pair<const char*, const char*> advice[] = {
+      {"db+sqlite:///x.db", "file:///folder"},
+      {"database+postgresql://user:secret@h/d", "sqlite:///path"},
+      {"sqla+postgresql://user:secret@h/d", "sqla+sqlite:///path"},
+      {"sqlalchemy:///x.db", "sqla+sqlite:///path"},
+      {"sqlite3:///x.db", "write sqlite:///path"},
+      {"sentinel://:secret@h:26379", "write redis://"},
+      {"rabbitmq://user:secret@h", "write amqp://"}};
+  for (auto& [url, what] : advice) {
+    check(connect_broker(url, {}).error(), what);
+    check(connect_result_store(url, {}).error(), what);
+  }
+  // All that mean what they say.
+  CAF_CHECK_EQUAL(advice_on_scheme("sqlite"), "");
+  CAF_CHECK_EQUAL(advice_on_scheme("redis"), "");
 }
 
 CAF_TEST(connections_to_one_name_share_it_and_other_names_do_not) {
