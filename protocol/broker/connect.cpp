@@ -94,7 +94,7 @@ bool carries_gossip(const std::string& url) {
 
 bool changes_queues(const std::string& url) {
   auto scheme = scheme_of(url);
-  return is_redis(scheme) || sqlite::is_sqlite(scheme);
+  return is_redis(scheme) || sqlite::is_sqlite(scheme) || amqp::is_amqp(scheme);
 }
 
 expected<std::unique_ptr<subscription>>

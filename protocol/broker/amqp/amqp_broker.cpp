@@ -69,6 +69,14 @@ expected<void> amqp_broker::pause() {
   return feed_->pause();
 }
 
+expected<void> amqp_broker::consume(std::span<const queue_name> queues) {
+  if (auto done = declare(queues); !done)
+    return done;
+  own_.close(); // as in `reserve`
+  options_.queues.assign(queues.begin(), queues.end());
+  return feed_->change(queues);
+}
+
 void amqp_broker::interrupt() noexcept {
   wake_.signal();
 }

@@ -38,6 +38,7 @@ public:
   expected<std::vector<delivery>> reserve(size_t max) override;
   expected<void> wait(std::chrono::milliseconds timeout) override;
   expected<void> pause() override;
+  expected<void> consume(std::span<const queue_name> queues) override;
   void interrupt() noexcept override;
   expected<std::vector<bool>>
   settle(std::span<const settlement> batch) override;

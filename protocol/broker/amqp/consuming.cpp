@@ -38,12 +38,13 @@ expected<void> feed::connect() {
   return {};
 }
 
-/// Registers a consumer for each queue, in place of the one that it may have.
+/// Registers a consumer for each queue that is wanted, in place of those that there
+/// are.
 expected<void> feed::consume() {
   auto old = std::vector<std::string>{};
   for (auto& x : lanes_)
     if (!x.consumer.empty())
-      old.push_back(x.consumer);
+      old.push_back(std::exchange(x.consumer, {}));
   amqp_basic_qos(connection_->handle(), main_channel, 0,
                  static_cast<uint16_t>(std::min<size_t>(prefetch_, 65'535)),
                  false);
@@ -54,6 +55,8 @@ expected<void> feed::consume() {
   ++consumers_;
   for (size_t i = 0; i < lanes_.size(); ++i) {
     auto& x = lanes_[i];
+    if (!x.wanted)
+      continue;
     // The lane's number comes first: deliveries are told apart by it.
     x.consumer = std::to_string(i) + '.' + std::to_string(consumers_);
     amqp_basic_consume(connection_->handle(), main_channel,
@@ -76,6 +79,8 @@ expected<void> feed::consume() {
 
 expected<void> feed::cancel() {
   for (auto& x : lanes_) {
+    if (x.consumer.empty())
+      continue;
     amqp_basic_cancel(connection_->handle(), main_channel, bytes(x.consumer));
     auto done
       = connection_->check(amqp_get_rpc_reply(connection_->handle()), doing);

@@ -154,6 +154,30 @@ expected<void> feed::pause() {
   return give_back(back);
 }
 
+expected<void> feed::change(std::span<const queue_name> queues) {
+  std::unique_lock guard{mutex_};
+  for (auto& x : lanes_)
+    x.wanted = std::ranges::find(queues, x.queue) != queues.end();
+  for (auto& queue : queues)
+    if (std::ranges::find(lanes_, queue, &lane::queue) == lanes_.end())
+      lanes_.push_back({queue, {}, {}});
+  if (!connection_ || broken_ || !consuming_)
+    return {};
+  auto done = consume();
+  // What was on its way has arrived before the last answer.
+  if (done)
+    done = pump(static_cast<size_t>(-1));
+  if (!done) {
+    lose();
+    return done;
+  }
+  std::vector<uint64_t> back;
+  for (auto& x : lanes_)
+    if (!x.wanted)
+      back.insert(back.end(), x.arrived.begin(), x.arrived.end());
+  return give_back(back);
+}
+
 // -- the writer's side ------------------------------------------------------------
 
 bool feed::owns(const delivery_tag& tag) {

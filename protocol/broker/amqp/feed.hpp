@@ -5,7 +5,7 @@
 // its own: they share this one. It is found through `broker_options::shared` and
 // closed when the life ends.
 //
-//   reader: take, wait, pause          writer: owns, settle, serve, close
+//   reader: take, wait, pause, change     writer: owns, settle, serve, close
 //
 // A mutex is held for each call, but not while the reader waits. What was
 // delivered and is not settled is in its `ledger`, which also knows what comes
@@ -67,6 +67,10 @@ public:
   /// Cancels the consumers and gives back what was not handed out.
   expected<void> pause();
 
+  /// Takes messages from these queues from now on, and from no others: what was
+  /// sent ahead from those goes back.
+  expected<void> change(std::span<const queue_name> queues);
+
   // -- the writer's side ------------------------------------------------------
 
   /// Whether this tag was handed out and is unsettled. If it is not, it will
@@ -98,6 +102,7 @@ private:
     queue_name queue;
     std::string consumer; ///< its tag; empty: not registered
     std::deque<uint64_t> arrived; ///< delivery tags, not handed out
+    bool wanted = true; ///< if not, its number is kept for what is in hand
   };
 
   expected<void> connect();

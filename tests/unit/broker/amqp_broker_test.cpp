@@ -330,6 +330,26 @@ CAF_TEST(a_pause_gives_back_what_was_sent_ahead) {
   CAF_CHECK(!take(*x, 1).empty()); // consumes again
 }
 
+CAF_TEST(what_was_sent_ahead_goes_back_when_the_queues_are_others) {
+  auto options = w.options("a@h", {"q", "r"});
+  auto x = w.connect(options);
+  x->declare(options.queues).value();
+  publish(*x, {"1", "2", "3"});
+  auto got = take(*x, 1);
+  CAF_REQUIRE_EQUAL(ids_of(got), (strings{"1"}));
+  const std::vector<queue_name> others{queue_name{"r"}, queue_name{"s"}};
+  x->consume(others).value();
+  auto y = w.connect("b@h");
+  CAF_CHECK_EQUAL(ids_of(take(*y, 2)), (strings{"2", "3"}));
+  std::vector<outgoing_message> batch{to("r", "4"), to("s", "5"), to("q", "6")};
+  y->publish(batch).value();
+  CAF_CHECK_EQUAL(ids_of(take(*x, 2)), (strings{"4", "5"}));
+  CAF_CHECK(settle(*x, settled(got[0]))); // it was this worker's all the while
+  y->pause().value();
+  x->consume(options.queues).value();
+  CAF_CHECK_EQUAL(ids_of(take(*x, 1)), (strings{"6"}));
+}
+
 CAF_TEST(as_many_are_sent_ahead_as_are_wanted) {
   auto options = w.options("a@h");
   options.prefetch = 2;

@@ -5,6 +5,7 @@
 
 #include "protocol/broker/polled.hpp"
 #include "protocol/broker/wake_event.hpp"
+#include "tests/unit/broker/wrapped_broker.hpp"
 
 #include <poll.h>
 
@@ -15,17 +16,13 @@
 
 namespace umbel::test {
 
-class awaiting_broker final : public broker {
+class awaiting_broker final : public wrapped_broker {
 public:
   awaiting_broker(const std::string& url, const broker_options& options)
-      : rest_(connect_broker(url, options).value()),
+      : wrapped_broker(connect_broker(url, options).value()),
         polled_(connect_polled_broker(url, options).value()),
         wake_(wake_event::make().value()) {
     // nop
-  }
-
-  std::string location() const override {
-    return polled_->location();
   }
 
   expected<std::vector<delivery>> reserve(size_t max) override {
@@ -76,7 +73,7 @@ public:
   expected<std::vector<bool>>
   settle(std::span<const settlement> batch) override {
     if (!stores_results())
-      return rest_->settle(batch);
+      return inner().settle(batch);
     if (auto ok = polled_->begin_settle({batch.begin(), batch.end()}); !ok)
       return ok.error();
     for (;;) {
@@ -90,88 +87,8 @@ public:
     }
   }
 
-  bool stores_results() const override {
-    return polled_->stores_results();
-  }
-
-  bool counts_chords() const override {
-    return rest_->counts_chords();
-  }
-
-  expected<std::vector<bool>>
-  owned(std::span<const delivery_tag> tags) override {
-    return rest_->owned(tags);
-  }
-
-  expected<void> renew(std::span<const delivery_tag> tags) override {
-    return rest_->renew(tags);
-  }
-
-  lease_state lease() const override {
-    return rest_->lease();
-  }
-
-  expected<void> release() override {
-    return rest_->release();
-  }
-
-  expected<recovery_report> recover() override {
-    return rest_->recover();
-  }
-
-  expected<forward_report> forward() override {
-    return rest_->forward();
-  }
-
-  expected<std::vector<turn>>
-  take_turns(std::span<const turn_request> batch) override {
-    return rest_->take_turns(batch);
-  }
-
-  expected<void>
-  remember_revoked(std::span<const revoked_task> tasks) override {
-    return rest_->remember_revoked(tasks);
-  }
-
-  expected<std::vector<revoked_task>> revoked() override {
-    return rest_->revoked();
-  }
-
   expected<void> declare(std::span<const queue_name> queues) override {
     return polled_->declare(queues);
-  }
-
-  expected<void> publish(std::span<const outgoing_message> batch) override {
-    return rest_->publish(batch);
-  }
-
-  expected<size_t> publish(const std::string& exchange,
-                           const std::string& routing_key,
-                           const std::string& payload, int priority) override {
-    return rest_->publish(exchange, routing_key, payload, priority);
-  }
-
-  expected<size_t> size(const queue_name& queue) override {
-    return rest_->size(queue);
-  }
-
-  expected<std::vector<dead_letter>> dead_letters(const queue_name& queue,
-                                                  size_t max) override {
-    return rest_->dead_letters(queue, max);
-  }
-
-  expected<std::vector<queue_name>> dead_queues() override {
-    return rest_->dead_queues();
-  }
-
-  expected<size_t> take_dead(const queue_name& queue,
-                             std::span<const std::string> ids,
-                             dead_fate fate) override {
-    return rest_->take_dead(queue, ids, fate);
-  }
-
-  expected<size_t> purge(const queue_name& queue) override {
-    return rest_->purge(queue);
   }
 
 private:
@@ -188,7 +105,6 @@ private:
     return true;
   }
 
-  std::unique_ptr<broker> rest_;
   std::unique_ptr<polled_broker> polled_;
   wake_event wake_;
   bool announced_ = true; ///< `wait` is to return at once

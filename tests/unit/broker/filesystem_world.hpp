@@ -4,23 +4,18 @@
 
 #include "protocol/broker/filesystem/exchange.hpp"
 #include "protocol/broker/filesystem/filesystem_broker.hpp"
+#include "tests/unit/broker/scratch.hpp"
 #include "tests/unit/broker/world.hpp"
 
 #include <filesystem>
 #include <thread>
-
-#include <stdlib.h>
 
 namespace umbel::test {
 
 class filesystem_world : public world {
 public:
   filesystem_world() {
-    auto pattern
-      = (std::filesystem::temp_directory_path() / "umbel-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr)
-      throw std::runtime_error("no folder for messages");
-    folder_ = pattern;
+    folder_ = new_scratch_folder();
     for (auto name : {"/data", "/control", "/results"})
       std::filesystem::create_directory(folder_ + name);
     // As a first peer makes the folders within.

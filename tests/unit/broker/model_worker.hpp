@@ -36,7 +36,8 @@ public:
   /// Goes on for one operation on the broker.
   void step() {
     if (!broker_) {
-      auto x = unreliable_broker::connect(world_.url(), options_, network_);
+      auto x = unreliable_broker::connect(
+          [this] { return world_.connect(options_); }, network_);
       if (x)
         broker_ = std::move(*x);
       return;

@@ -74,7 +74,8 @@ protected:
   }
 
   /// Starts a program that dies with this process; what it says is in the file "out".
-  pid_t spawn(const pairs& variables, strings args) const {
+  /// @param in what it reads; -1: as this process
+  pid_t spawn(const pairs& variables, strings args, int in = -1) const {
     auto parent = ::getpid();
     auto log = file("out");
     std::vector<char*> argv;
@@ -90,6 +91,8 @@ protected:
     for (auto& [name, value] : variables)
       ::setenv(name.c_str(), value.c_str(), 1);
     auto out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+    if (in >= 0)
+      ::dup2(in, 0);
     ::dup2(out, 1);
     ::dup2(out, 2);
     ::execvp(argv[0], argv.data());

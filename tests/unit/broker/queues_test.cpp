@@ -15,6 +15,13 @@ using namespace umbel::test;
 
 using strings = std::vector<std::string>;
 
+CAF_TEST(what_a_broker_cannot_do_are_scenarios) {
+  for (auto& kind : worlds())
+    for (auto& [name, why] : kind.cannot)
+      if (!scenarios().count(name))
+        CAF_ERROR(kind.name << ": there is no scenario " << name);
+}
+
 UMBEL_SCENARIO(messages_of_a_queue_come_in_the_order_of_publishing) {
   auto x = w.connect("a@h");
   publish(*x, {"1", "2"});
@@ -32,7 +39,7 @@ UMBEL_SCENARIO(a_delivery_says_its_queue_and_has_the_payload_byte_for_byte) {
   auto got = reserve(*x);
   CAF_REQUIRE_EQUAL(got.size(), 1u);
   CAF_CHECK_EQUAL(got[0].queue.str(), "q");
-  CAF_CHECK_EQUAL(got[0].payload, sent.payload);
+  CAF_CHECK(w.same(got[0].payload, sent.payload));
 }
 
 UMBEL_SCENARIO(priority_0_comes_first_and_priorities_of_one_step_in_order) {
@@ -98,6 +105,30 @@ UMBEL_SCENARIO(only_consumed_queues_are_reserved_from) {
   x->publish({&other, 1}).value();
   CAF_CHECK(reserve(*x).empty());
   CAF_CHECK_EQUAL(drain(w, "other"), (strings{"1"}));
+}
+
+UMBEL_SCENARIO(the_queues_that_are_consumed_can_be_changed) {
+  if (!changes_queues(w.url()))
+    return;
+  auto x = w.connect(w.options("a@h", {"q", "r"}));
+  const std::vector<queue_name> before{queue_name{"q"}, queue_name{"r"}};
+  const std::vector<queue_name> after{queue_name{"r"}, queue_name{"s"}};
+  std::vector<outgoing_message> batch{to("q", "1"), to("r", "2"), to("s", "3")};
+  x->publish(batch).value();
+  auto sorted = [&] {
+    auto ids = ids_of(reserve(*x));
+    std::sort(ids.begin(), ids.end());
+    return ids;
+  };
+  CAF_CHECK_EQUAL(sorted(), (strings{"1", "2"}));
+  CAF_REQUIRE(x->consume(after).has_value());
+  x->publish(batch).value();
+  CAF_CHECK_EQUAL(sorted(), (strings{"2", "3", "3"}));
+  CAF_REQUIRE(x->consume({}).has_value());
+  x->publish(batch).value();
+  CAF_CHECK_EQUAL(sorted(), (strings{}));
+  CAF_REQUIRE(x->consume(before).has_value());
+  CAF_CHECK_EQUAL(sorted(), (strings{"1", "1", "2"}));
 }
 
 UMBEL_SCENARIO(tags_are_new_for_every_delivery_and_carry_the_next_number) {
@@ -179,10 +210,15 @@ UMBEL_SCENARIO(purge_deletes_what_waits_and_leaves_what_is_reserved) {
   CAF_CHECK(settle(*x, settled(held.at(0))));
 }
 
+UMBEL_SCENARIO(an_exchange_that_is_not_there_leads_nowhere) {
+  auto x = w.connect("a@h");
+  CAF_CHECK_EQUAL(x->publish("q", "q", message("1"), 0).value(), 0u);
+  CAF_CHECK_EQUAL(drain(w, "q"), (strings{}));
+}
+
 UMBEL_SCENARIO(a_declared_queue_is_reached_through_its_exchange_once) {
   auto x = w.connect("a@h");
   const std::vector<queue_name> queues{queue_name{"q"}, queue_name{"r"}};
-  CAF_CHECK_EQUAL(x->publish("q", "q", message("1"), 0).value(), 0u);
   x->declare(queues).value();
   x->declare(queues).value();
   CAF_CHECK_EQUAL(x->publish("q", "q", message("2"), 0).value(), 1u);
@@ -196,7 +232,8 @@ UMBEL_SCENARIO(a_direct_exchange_serves_every_queue_with_the_equal_key) {
   w.bind("direct", "red", false, queue_name{"r"});
   w.bind("direct", "blue", false, queue_name{"s"});
   auto x = w.connect("a@h");
-  CAF_CHECK_EQUAL(x->publish("direct", "red", message("1"), 0).value(), 2u);
+  CAF_CHECK_EQUAL(x->publish("direct", "red", message("1"), 0).value(),
+                  w.told(2));
   CAF_CHECK_EQUAL(x->publish("direct", "re", message("2"), 0).value(), 0u);
   CAF_CHECK_EQUAL(drain(w, "q"), (strings{"1"}));
   CAF_CHECK_EQUAL(drain(w, "r"), (strings{"1"}));
@@ -234,7 +271,7 @@ UMBEL_SCENARIO(a_named_exchange_keeps_the_priority) {
   auto x = w.connect("a@h");
   x->publish("direct", "red", message("low", 9), 9).value();
   x->publish("direct", "red", message("urgent", 0), 0).value();
-  CAF_CHECK_EQUAL(drain(w, "q"), (strings{"urgent", "low"}));
+  CAF_CHECK_EQUAL(drain(w, "q"), w.urgent_first({"urgent", "low"}));
 }
 
 UMBEL_SCENARIO(text_of_any_script_and_control_characters_pass_unchanged) {
@@ -248,7 +285,7 @@ UMBEL_SCENARIO(text_of_any_script_and_control_characters_pass_unchanged) {
   x->publish({&sent, 1}).value();
   auto got = reserve(*x);
   CAF_REQUIRE_EQUAL(got.size(), 1u);
-  CAF_CHECK(got[0].payload == sent.payload);
+  CAF_CHECK(w.same(got[0].payload, sent.payload));
 }
 
 UMBEL_SCENARIO(bytes_that_are_no_envelope_are_delivered_and_can_be_settled) {
@@ -268,17 +305,19 @@ UMBEL_SCENARIO(bytes_that_are_no_envelope_are_delivered_and_can_be_settled) {
 
 UMBEL_SCENARIO(a_message_of_5_MB_passes_and_can_be_restored) {
   auto x = w.connect("a@h");
-  std::string text(5'000'000, 'x');
-  text[1'234'567] = 'y';
-  outgoing_message sent{queue_name{"q"}, 0, message("1", 0, "q", text)};
+  std::string body(5'000'000, 'x'); // which is base64
+  body[1'234'567] = 'y';
+  auto envelope = json::parse(message("1")).as_object();
+  envelope["body"] = body;
+  outgoing_message sent{queue_name{"q"}, 0, json::serialize(envelope)};
   x->publish({&sent, 1}).value();
   auto got = reserve(*x);
   CAF_REQUIRE_EQUAL(got.size(), 1u);
-  CAF_CHECK(got[0].payload == sent.payload);
+  CAF_CHECK(w.same(got[0].payload, sent.payload));
   CAF_CHECK(settle(*x, settled(got[0], disposition::restore)));
   got = reserve(*x);
   CAF_REQUIRE_EQUAL(got.size(), 1u);
-  CAF_CHECK(got[0].payload.size() >= sent.payload.size());
+  CAF_CHECK(json::parse(got[0].payload).at("body") == envelope["body"]);
   CAF_CHECK_EQUAL(id_of(got[0].payload), "1");
 }
 
@@ -323,7 +362,7 @@ UMBEL_SCENARIO(a_queue_is_bound_as_the_options_say) {
   for (int i = 0; i < 2; ++i)
     CAF_CHECK(x->declare(options.queues).has_value());
   CAF_CHECK_EQUAL(x->publish("zoo", "animal.cat.big", message("1"), 0).value(),
-                  2u);
+                  w.told(2));
   CAF_CHECK_EQUAL(x->publish("zoo", "animal.dog", message("2"), 0).value(), 1u);
   CAF_CHECK_EQUAL(x->publish("zoo", "plant", message("3"), 0).value(), 0u);
   CAF_CHECK_EQUAL(x->publish("C.dq2", "a@h", message("4"), 0).value(), 1u);

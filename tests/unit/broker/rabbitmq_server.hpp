@@ -1,6 +1,8 @@
 // A private rabbitmq-server for tests: a node of its own with a name, ports and
 // directories that nobody else uses, and an epmd of its own. It is ready when the
-// constructor returns (that takes seconds: start one for many tests), and is killed by the destructor.
+// constructor returns (that takes seconds: start one for many tests), and is killed by
+// the destructor. Its standard input is the node's Erlang shell: `ask` writes there,
+// which takes a hundredth of the time that rabbitmqctl does.
 #pragma once
 
 #include "tests/unit/broker/private_server.hpp"
@@ -24,13 +26,30 @@ public:
     stop();
   }
 
-  /// "amqp://127.0.0.1:PORT//"
-  std::string url() const {
-    return "amqp://127.0.0.1:" + std::to_string(port_) + "//";
+  /// "amqp://127.0.0.1:PORT/VIRTUAL_HOST"
+  std::string url(const std::string& virtual_host) const {
+    return "amqp://127.0.0.1:" + std::to_string(port_) + '/' + virtual_host;
   }
 
-  int port() const noexcept {
-    return port_;
+  /// What an Erlang expression evaluates to, which is text.
+  /// @throws std::runtime_error if it fails
+  std::string ask(const std::string& text) {
+    auto answer = file("answer" + std::to_string(++questions_));
+    auto line = "ok = file:write_file(\"" + answer
+                + ".part\", try [$=, iolist_to_binary(" + text
+                + ")] catch _:_ -> \"failed\" end), file:rename(\"" + answer
+                + ".part\", \"" + answer + "\").\n";
+    if (::write(shell_, line.data(), line.size())
+        != static_cast<ssize_t>(line.size()))
+      throw std::runtime_error("rabbitmq-server takes no questions");
+    for (int i = 0; i < 20'000 && !std::filesystem::exists(answer); ++i)
+      ::poll(nullptr, 0, 1);
+    std::ifstream in{answer};
+    std::string result{std::istreambuf_iterator<char>{in}, {}};
+    std::filesystem::remove(answer);
+    if (!result.starts_with('='))
+      throw std::runtime_error("rabbitmq-server cannot say " + text);
+    return result.substr(1);
   }
 
 private:
@@ -40,7 +59,7 @@ private:
     // Otherwise the node would start a daemon that outlives it.
     epmd_ = spawn({}, {"epmd", "-port", names, "-address", "127.0.0.1"});
     std::ofstream{file("plugins")} << "[].\n";
-    pairs variables{
+    const pairs variables{
         {"HOME", directory_},
         {"RABBITMQ_NODENAME", "test" + std::to_string(port_) + "@localhost"},
         {"RABBITMQ_NODE_PORT", std::to_string(port_)},
@@ -55,10 +74,15 @@ private:
         {"RABBITMQ_CONF_ENV_FILE", file("none")},
         {"RABBITMQ_CONFIG_FILE", file("none")},
         {"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
-         "+S 1:1 +sbwt none"}};
-    // The script then becomes the virtual machine, which can be killed.
-    variables.emplace_back("RUNNING_UNDER_SYSTEMD", "true");
-    pid_ = spawn(variables, {"/usr/lib/rabbitmq/bin/rabbitmq-server"});
+         "+S 1:1 +sbwt none"},
+        // The shell; and the script becomes the virtual machine, which can be killed.
+        {"RABBITMQ_ALLOW_INPUT", "1"}};
+    int in[2];
+    if (::pipe2(in, O_CLOEXEC) != 0)
+      throw std::runtime_error("no pipe for rabbitmq-server");
+    shell_ = in[1];
+    pid_ = spawn(variables, {"/usr/lib/rabbitmq/bin/rabbitmq-server"}, in[0]);
+    ::close(in[0]);
     if (wait_for(pid_, [this] { return answers(); }))
       return true;
     stop();
@@ -77,11 +101,15 @@ private:
   void stop() {
     kill(pid_);
     kill(epmd_);
+    if (shell_ >= 0)
+      ::close(std::exchange(shell_, -1));
   }
 
   int port_ = 0;
   pid_t pid_ = -1;
   pid_t epmd_ = -1;
+  int shell_ = -1;
+  int questions_ = 0;
 };
 
 } // namespace umbel::test

@@ -1,10 +1,8 @@
 // A real RabbitMQ server. It starts for seconds, so there is one for a process,
-// and each scenario begins with the queues and exchanges of all scenarios
-// deleted.
+// with a virtual host for each scenario. Results are elsewhere, in memory.
 #pragma once
 
 #include "protocol/broker/amqp/connection.hpp"
-#include "protocol/broker/amqp/dead_letters.hpp"
 #include "protocol/broker/amqp/table.hpp"
 #include "tests/unit/broker/rabbitmq_server.hpp"
 #include "tests/unit/broker/world.hpp"
@@ -13,39 +11,80 @@
 
 namespace umbel::test {
 
-class rabbitmq_world {
+class rabbitmq_world : public world {
 public:
-  rabbitmq_world() : side_(open_side()) {
-    for (std::string name :
-         {"p", "q", "r", "s", "next", "other", "quorum", "urgent"}) {
-      for (auto& queue : {name, amqp::dead_queue(name)})
-        amqp_queue_delete(side_->handle(), amqp::main_channel,
-                          amqp::bytes(queue), false, false);
-      amqp_exchange_delete(side_->handle(), amqp::main_channel,
-                           amqp::bytes(name), false);
-    }
+  rabbitmq_world() {
+    static int count = 0;
+    host_ = "test" + std::to_string(++count);
+    auto host = "<<\"" + host_ + "\">>";
+    server().ask("begin rabbit_vhost:add(" + host
+                 + ", <<\"test\">>), ok = "
+                   "rabbit_auth_backend_internal:set_permissions(<<\"guest\">>, "
+                 + host
+                 + ", <<\".*\">>, <<\".*\">>, <<\".*\">>, <<\"test\">>), "
+                   "\"\" end");
+    side_ = amqp::connection::open(url(), {}, "test").value();
   }
 
-  std::string url() const {
-    return server().url();
+  ~rabbitmq_world() override {
+    side_.reset();
+    server().ask("begin ok = rabbit_vhost:delete(<<\"" + host_
+                 + "\">>, <<\"test\">>), \"\" end");
   }
 
-  broker_options options(const std::string& node,
-                         std::vector<std::string> queues = {"q"}) const {
-    broker_options result;
-    result.node = node_name{node};
-    result.incarnation = node + "-first";
-    for (auto& queue : queues)
-      result.queues.emplace_back(std::move(queue));
-    return result;
+  std::string url() const override {
+    return server().url(host_);
   }
 
-  std::unique_ptr<broker> connect(const broker_options& options) const {
-    return connect_broker(url(), options).value();
+  std::string result_url() const override {
+    return "memory://results-" + host_;
   }
 
-  std::unique_ptr<broker> connect(const std::string& node) const {
-    return connect(options(node));
+  std::chrono::milliseconds lease() const override {
+    return 250ms;
+  }
+
+  void moment() override {
+    std::this_thread::sleep_for(5ms);
+  }
+
+  std::chrono::milliseconds now() const override {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::system_clock::now().time_since_epoch());
+  }
+
+  void bind(const std::string& exchange, const std::string& key, bool topic,
+            const queue_name& queue) override {
+    auto state = side_->handle();
+    using amqp::bytes, amqp::main_channel;
+    amqp_queue_declare(state, main_channel, bytes(queue.str()), false, true,
+                       false, false, amqp_empty_table);
+    check("declare a queue");
+    amqp_exchange_declare(state, main_channel, bytes(exchange),
+                          amqp_cstring_bytes(topic ? "topic" : "direct"), false,
+                          true, false, false, amqp_empty_table);
+    check("declare an exchange");
+    amqp_queue_bind(state, main_channel, bytes(queue.str()), bytes(exchange),
+                    bytes(key), amqp_empty_table);
+    check("bind");
+  }
+
+  void plant(const delivery_tag&, const queue_name&, const std::string&,
+             std::chrono::milliseconds) override {
+    throw std::logic_error("nobody but RabbitMQ can write into its ledger");
+  }
+
+  size_t unacknowledged() override {
+    return std::stoul(ask_queues("X || [{messages_unacknowledged, X}]",
+                                 "[messages_unacknowledged]"));
+  }
+
+protected:
+  /// A sum over all queues, of what `pattern` takes from their `items`.
+  std::string ask_queues(const std::string& pattern, const std::string& items) {
+    return server().ask("integer_to_list(lists:sum([" + pattern
+                        + " <- rabbit_amqqueue:info_all(<<\"" + host_
+                        + "\">>, " + items + ")]))");
   }
 
 private:
@@ -54,10 +93,11 @@ private:
     return instance;
   }
 
-  static std::unique_ptr<amqp::connection> open_side() {
-    return amqp::connection::open(server().url(), {}, "test").value();
+  void check(const char* doing) {
+    side_->check(amqp_get_rpc_reply(side_->handle()), doing).value();
   }
 
+  std::string host_;
   std::unique_ptr<amqp::connection> side_;
 };
 

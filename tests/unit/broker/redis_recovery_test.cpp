@@ -87,19 +87,6 @@ CAF_TEST(a_renewal_finds_what_became_of_the_lease) {
   CAF_CHECK_EQUAL(state(), static_cast<int>(lease_state::lost));
 }
 
-CAF_TEST(the_queues_can_be_changed_while_it_consumes) {
-  ask({"LPUSH", "q", "a"});
-  ask({"LPUSH", "r", "b"});
-  auto x = connect(options());
-  const std::vector<queue_name> other{queue_name{"r"}};
-  CAF_CHECK(x->consume(other).has_value());
-  auto got = x->reserve(5).value();
-  CAF_REQUIRE_EQUAL(got.size(), 1u);
-  CAF_CHECK_EQUAL(got[0].queue.str(), "r");
-  CAF_CHECK(x->consume({}).has_value());
-  CAF_CHECK(x->reserve(5).value().empty());
-}
-
 CAF_TEST(a_full_server_still_renews) {
   entry("a", "1", "5");
   auto x = connect(options());

@@ -2,25 +2,17 @@
 #pragma once
 
 #include "protocol/broker/sqlite/database.hpp"
+#include "tests/unit/broker/scratch.hpp"
 
 #include <filesystem>
 #include <memory>
-#include <stdexcept>
 #include <string>
-
-#include <stdlib.h>
 
 namespace umbel::test {
 
 class sqlite_file {
 public:
-  sqlite_file() {
-    auto pattern
-      = (std::filesystem::temp_directory_path() / "umbel-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr)
-      throw std::runtime_error("no folder for a database");
-    folder_ = pattern;
-  }
+  sqlite_file() = default;
 
   sqlite_file(const sqlite_file&) = delete;
   sqlite_file& operator=(const sqlite_file&) = delete;
@@ -47,7 +39,7 @@ public:
   }
 
 private:
-  std::string folder_;
+  std::string folder_ = new_scratch_folder();
 };
 
 } // namespace umbel::test

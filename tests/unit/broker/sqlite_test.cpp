@@ -76,22 +76,6 @@ CAF_TEST(a_url_that_cannot_be_meant_is_refused) {
   CAF_CHECK(refuses("sqlite:///tmp/x.db?sync=full", "no option 'sync'"));
 }
 
-CAF_TEST(the_queues_can_be_changed_while_it_consumes) {
-  sqlite_world w;
-  auto options = w.options("a@h");
-  options.queues = {queue_name{"q"}};
-  auto x = connect_broker(w.url(), options).value();
-  const std::vector<queue_name> other{queue_name{"r"}};
-  x->declare(other).value();
-  const std::vector<outgoing_message> sent{{queue_name{"q"}, 0, "{}"},
-                                           {queue_name{"r"}, 0, "{}"}};
-  x->publish(sent).value();
-  CAF_CHECK(x->consume(other).has_value());
-  auto got = x->reserve(5).value();
-  CAF_REQUIRE_EQUAL(got.size(), 1u);
-  CAF_CHECK_EQUAL(got[0].queue.str(), "r");
-}
-
 CAF_TEST(a_key_prefix_is_refused) {
   sqlite_file file;
   broker_options options;

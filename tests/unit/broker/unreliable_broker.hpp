@@ -6,7 +6,7 @@
 // Header-only, so that every test executable can include it.
 #pragma once
 
-#include "protocol/broker/broker.hpp"
+#include "tests/unit/broker/wrapped_broker.hpp"
 
 #include <cstdint>
 #include <map>
@@ -77,53 +77,39 @@ private:
   int faults_ = 0;
 };
 
-class unreliable_broker : public broker {
+class unreliable_broker final : public wrapped_broker {
 public:
   unreliable_broker(std::unique_ptr<broker> inner, bad_network& network)
-      : inner_(std::move(inner)), network_(network) {
+      : wrapped_broker(std::move(inner)), network_(network) {
     // nop
   }
 
   /// Connects through the bad network; that can fail too.
-  static expected<std::unique_ptr<broker>>
-  connect(const std::string& url, const broker_options& options,
-          bad_network& network) {
+  template <class Connect>
+  static expected<std::unique_ptr<broker>> connect(Connect way,
+                                                   bad_network& network) {
     auto fate = network.draw();
     if (fate == bad_network::fate::fail_before)
       return error{errc::unavailable, "cannot connect: the test says so"};
-    auto inner = connect_broker(url, options);
-    if (!inner)
-      return inner;
+    std::unique_ptr<broker> inner = way();
     if (fate == bad_network::fate::lose_reply)
       return error{errc::timeout, "no answer to connect: the test says so"};
     return std::unique_ptr<broker>{
-        std::make_unique<unreliable_broker>(std::move(*inner), network)};
-  }
-
-  std::string location() const override {
-    return inner_->location();
-  }
-
-  bool stores_results() const override {
-    return inner_->stores_results();
-  }
-
-  void interrupt() noexcept override {
-    inner_->interrupt();
+        std::make_unique<unreliable_broker>(std::move(inner), network)};
   }
 
   expected<std::vector<delivery>> reserve(size_t max) override {
-    return call("reserve", [&] { return inner_->reserve(max); });
+    return call("reserve", [&] { return inner().reserve(max); });
   }
 
   expected<void> wait(std::chrono::milliseconds timeout) override {
-    return call("wait", [&] { return inner_->wait(timeout); });
+    return call("wait", [&] { return inner().wait(timeout); });
   }
 
   expected<std::vector<bool>>
   settle(std::span<const settlement> batch) override {
     return call("settle", [&] {
-      auto result = inner_->settle(batch);
+      auto result = inner().settle(batch);
       if (result)
         for (size_t i = 0; i < batch.size(); ++i)
           if (result->at(i) && batch[i].how != disposition::none)
@@ -134,58 +120,58 @@ public:
 
   expected<std::vector<bool>>
   owned(std::span<const delivery_tag> tags) override {
-    return call("owned", [&] { return inner_->owned(tags); });
+    return call("owned", [&] { return inner().owned(tags); });
   }
 
   expected<void> renew(std::span<const delivery_tag> tags) override {
-    return call("renew", [&] { return inner_->renew(tags); });
+    return call("renew", [&] { return inner().renew(tags); });
   }
 
   expected<void> release() override {
-    return call("release", [&] { return inner_->release(); });
+    return call("release", [&] { return inner().release(); });
   }
 
   expected<recovery_report> recover() override {
-    return call("recover", [&] { return inner_->recover(); });
+    return call("recover", [&] { return inner().recover(); });
   }
 
   expected<forward_report> forward() override {
-    return call("forward", [&] { return inner_->forward(); });
+    return call("forward", [&] { return inner().forward(); });
   }
 
   expected<std::vector<turn>>
   take_turns(std::span<const turn_request> batch) override {
-    return call("take_turns", [&] { return inner_->take_turns(batch); });
+    return call("take_turns", [&] { return inner().take_turns(batch); });
   }
 
   expected<void> declare(std::span<const queue_name> queues) override {
-    return call("declare", [&] { return inner_->declare(queues); });
+    return call("declare", [&] { return inner().declare(queues); });
   }
 
   expected<void> publish(std::span<const outgoing_message> batch) override {
-    return call("publish", [&] { return inner_->publish(batch); });
+    return call("publish", [&] { return inner().publish(batch); });
   }
 
   expected<size_t> publish(const std::string& exchange,
                            const std::string& routing_key,
                            const std::string& payload, int priority) override {
     return call("publish", [&] {
-      return inner_->publish(exchange, routing_key, payload, priority);
+      return inner().publish(exchange, routing_key, payload, priority);
     });
   }
 
   expected<size_t> size(const queue_name& queue) override {
-    return call("size", [&] { return inner_->size(queue); });
+    return call("size", [&] { return inner().size(queue); });
   }
 
   expected<std::vector<dead_letter>> dead_letters(const queue_name& queue,
                                                   size_t max) override {
     return call("dead_letters",
-                [&] { return inner_->dead_letters(queue, max); });
+                [&] { return inner().dead_letters(queue, max); });
   }
 
   expected<size_t> purge(const queue_name& queue) override {
-    return call("purge", [&] { return inner_->purge(queue); });
+    return call("purge", [&] { return inner().purge(queue); });
   }
 
 private:
@@ -216,7 +202,6 @@ private:
     return result;
   }
 
-  std::unique_ptr<broker> inner_;
   bad_network& network_;
   bool broken_ = false;
 };

@@ -42,10 +42,12 @@ void fill(world& w) {
   for (auto queue : {"q", "next"})
     x->purge(queue_name{queue}).value();
   auto results = w.results();
+  std::vector<outgoing_message> batch;
   for (int i = 0; i < total; ++i) {
-    publish(*x, {std::to_string(i)});
+    batch.push_back(to("q", std::to_string(i)));
     results->forget(task_id{std::to_string(i)}).value();
   }
+  x->publish(batch).value();
 }
 
 bool once(const auto& kv) {
@@ -111,7 +113,8 @@ work_through_deaths(world& w, bad_network& network, uint64_t seed,
   auto done = w.eventually([&] {
     for (int i = 0; i < 100; ++i)
       worker->step();
-    return worker->idle() && w.unacknowledged() == 0 && left() == 0;
+    return worker->idle() && w.delayed() == 0 && w.unacknowledged() == 0
+           && left() == 0;
   });
   CHECK_SEED(done);
   return worker;
@@ -157,7 +160,7 @@ UMBEL_SCENARIO(no_message_is_lost_with_workers_that_die) {
     bad_network network{seed};
     fill(w);
     auto last = work_through_deaths(w, network, seed);
-    CHECK_SEED(last->recovered() > 0);
+    CHECK_SEED(!w.has_leases() || last->recovered() > 0);
     check_all_done(w, network, seed);
   }
 }

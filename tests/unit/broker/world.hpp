@@ -57,6 +57,40 @@ public:
   /// Entries in the ledger, the server's whole truth.
   virtual size_t unacknowledged() = 0;
 
+  /// Messages that wait to be due and are in no ledger.
+  virtual size_t delayed() {
+    return 0;
+  }
+
+  // -- what is another way on some -----------------------------------------------
+
+  /// Whether 0 is the most urgent priority; if not, the highest number is.
+  virtual bool zero_is_urgent() const {
+    return true;
+  }
+
+  /// Whether what an owner held comes back by `recover`, when its lease is gone.
+  virtual bool has_leases() const {
+    return true;
+  }
+
+  /// What `publish` returns when so many queues have got it.
+  virtual size_t told(size_t queues) const {
+    return queues;
+  }
+
+  /// Whether a payload is what was published.
+  virtual bool same(const std::string& x, const std::string& y) const {
+    return x == y;
+  }
+
+  /// Ids of different priorities in the order in which they come.
+  std::vector<std::string> urgent_first(std::vector<std::string> by_number) const {
+    if (!zero_is_urgent())
+      std::reverse(by_number.begin(), by_number.end());
+    return by_number;
+  }
+
   // -- connections ------------------------------------------------------------
 
   /// Options of the first life of a node.
