@@ -277,16 +277,19 @@ int list_bindings(const std::string& name, const options& given) {
   auto how = to_broker_options(*loaded);
   how.incarnation = make_uuid();
   how.node = node_name{"list@" + how.incarnation};
-  auto admin = connect_queue_admin(loaded->broker_url, how);
-  if (!admin)
-    return refuse(name, admin.error());
-  auto all = (*admin)->bindings();
+  how.queues.emplace_back(loaded->task_default_queue);
+  for (auto& queue : loaded->task_queues)
+    if (queue.name != loaded->task_default_queue)
+      how.queues.emplace_back(queue.name);
+  auto all = umbel::list_bindings(loaded->broker_url, how);
   if (!all)
     return refuse(name, all.error());
   text_table table{{"QUEUE", "EXCHANGE", "ROUTING KEY"}};
-  for (auto& x : *all)
+  for (auto& x : all->bindings)
     table.add({x.queue, x.exchange, x.routing_key});
   std::fputs(table.text().c_str(), stdout);
+  if (!all->limit.empty())
+    std::fprintf(stderr, "%s: %s\n", name.c_str(), all->limit.c_str());
   return exit_ok;
 }
 

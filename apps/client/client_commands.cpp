@@ -44,7 +44,8 @@ constexpr const char* migrate_footer =
 
 constexpr const char* list_footer =
     "Which queue hears what: a table of queues, exchanges and routing keys. RabbitMQ\n"
-    "does not tell it over AMQP; rabbitmqctl list_bindings does.\n"
+    "does not tell it over AMQP: of its queues those are shown that are there and\n"
+    "that the settings speak of; rabbitmqctl list_bindings tells all.\n"
     "\n"
     "Example:\n"
     "  umbel list bindings -b redis://localhost/1";

@@ -2,7 +2,10 @@
 
 #include "protocol/broker/amqp/address.hpp"
 #include "protocol/broker/amqp/amqp_queue_admin.hpp"
+#include "protocol/broker/filesystem/exchange.hpp"
 #include "protocol/broker/redis/redis_queue_admin.hpp"
+#include "protocol/broker/sqlite/address.hpp"
+#include "protocol/broker/sqlite/queues.hpp"
 
 namespace umbel {
 
@@ -16,6 +19,19 @@ connect_queue_admin(const std::string& url, const broker_options& options) {
   return error{errc::unsupported,
                "over " + scheme
                  + ":// there are no exchanges to be seen or changed"};
+}
+
+expected<binding_list> list_bindings(const std::string& url,
+                                     const broker_options& options) {
+  auto scheme = url.substr(0, url.find("://"));
+  if (sqlite::is_sqlite(scheme))
+    return sqlite::list_bindings(url);
+  if (scheme == "filesystem")
+    return filesystem::list_bindings(url, options);
+  auto admin = connect_queue_admin(url, options);
+  if (!admin)
+    return admin.error();
+  return (*admin)->bindings();
 }
 
 } // namespace umbel

@@ -18,6 +18,12 @@ struct queue_binding {
   std::string routing_key;
 };
 
+/// All of them, by exchange.
+struct binding_list {
+  std::vector<queue_binding> bindings;
+  std::string limit = {}; ///< what is not among them, a line; empty: nothing
+};
+
 class queue_admin {
 public:
   virtual ~queue_admin() = default;
@@ -43,12 +49,17 @@ public:
 
   virtual expected<void> bind(const queue_binding& x) = 0;
 
-  /// All of them, by exchange. @returns `unsupported` where the broker does not say
-  virtual expected<std::vector<queue_binding>> bindings() = 0;
+  /// Where the broker does not tell them, those of `broker_options::queues` that are
+  /// there.
+  virtual expected<binding_list> bindings() = 0;
 };
 
 /// @returns errors as `connect_broker`; `unsupported` for brokers without exchanges
 expected<std::unique_ptr<queue_admin>>
 connect_queue_admin(const std::string& url, const broker_options& options);
+
+/// The bindings of any broker that keeps some. @returns errors as `connect_broker`
+expected<binding_list> list_bindings(const std::string& url,
+                                     const broker_options& options);
 
 } // namespace umbel

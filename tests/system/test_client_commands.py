@@ -3,6 +3,8 @@
 import json
 import subprocess
 
+import pytest
+
 from harness.brokers import SqliteBroker
 from harness.waiting import eventually
 from harness.workers import umbel_binary
@@ -38,11 +40,12 @@ def test_result(celery, tasks, umbel_worker, broker):
 def test_purge(tasks, broker):
     for _ in range(3):
         tasks.noop.apply_async(queue="mail")
-    refused = umbel("purge", "-b", broker.url, "-Q", "mail,other")
+    at = ["-b", broker.url, "--result-backend", broker.result_url, "-Q", "mail,other"]
+    refused = umbel("purge", *at)
     assert refused.returncode == 2
     assert refused.stderr == "umbel purge: there is no terminal to ask on; add --force to delete without asking\n"
     assert broker.queued("mail") == 3
-    done = umbel("purge", "-f", "-b", broker.url, "-Q", "mail,other")
+    done = umbel("purge", "-f", *at)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "purge: deleted 3 messages (mail: 3, other: 0)\n"
     assert broker.queued("mail") == 0
@@ -71,7 +74,7 @@ def test_report(broker):
     assert "secret" not in shown.stdout
 
 
-def test_exchanges_and_queues(broker):
+def test_exchanges_and_queues(broker, tmp_path):
     def amqp(*words, status=0):
         ran = umbel("amqp", "-b", broker.url, *words)
         assert ran.returncode == status, ran.stderr
@@ -89,11 +92,18 @@ def test_exchanges_and_queues(broker):
         amqp("basic.publish", "x", "", "mail")
     refused = amqp("queue.delete", "mail", "false", "true", status=1)
     assert refused.startswith("umbel amqp: ") and "mail" in refused and refused.count("\n") == 1
-    listed = umbel("list", "bindings", "-b", broker.url)
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"task_queues": [
+        {"name": "mail", "exchange": "news", "routing_key": "today"}, {"name": "not there"}]}))
+    listed = umbel("list", "bindings", "-b", broker.url, "--config", str(config))
+    assert listed.returncode == 0, listed.stderr
+    bindings = [x.split() for x in listed.stdout.splitlines()][1:]
+    assert ["mail", "news", "today"] in bindings
     if broker.url.startswith("redis"):
-        assert ["mail", "news", "today"] in [x.split() for x in listed.stdout.splitlines()]
-    else:
-        assert listed.returncode == 2 and "rabbitmqctl" in listed.stderr
+        assert listed.stderr == ""
+    else:  # which does not tell: what is configured and there
+        assert bindings == [["mail", "news", "today"]]
+        assert "rabbitmqctl list_bindings tells all" in listed.stderr
     lines = "queue.purge mail\nno.such\n\nexchange.delete news\nqueue.delete mail\n"
     script = umbel("amqp", "-b", broker.url, stdin=lines)
     assert script.stdout == "ok. 2 messages deleted.\nok.\nok. 0 messages deleted.\n"
@@ -101,6 +111,21 @@ def test_exchanges_and_queues(broker):
     assert script.returncode == 2
     assert amqp("queue.bind", "mail", status=2) == "umbel amqp: queue.bind QUEUE EXCHANGE [ROUTING_KEY]\n"
     assert umbel("list", "-b", broker.url).returncode == 2
+
+
+@pytest.mark.parametrize("scheme", ["sqlite", "filesystem", "memory"])
+def test_bindings_in_files(umbel_worker, tmp_path, scheme):
+    folders = "&".join(f"{x}={tmp_path}/{x}" for x in ("data_folder_in", "data_folder_out", "control_folder"))
+    url = {"sqlite": f"sqlite://{tmp_path}/x.db", "filesystem": f"filesystem://?{folders}",
+           "memory": "memory://"}[scheme]
+    if scheme != "memory":
+        umbel_worker("-Q", "mail", broker=url, backend="disabled://")
+    listed = umbel("list", "bindings", "-b", url, "--result-backend", "disabled://")
+    if scheme == "memory":
+        assert listed.returncode == 2 and "no exchanges" in listed.stderr
+    else:
+        assert (listed.returncode, listed.stderr) == (0, "")
+        assert "mail mail mail".split() in [x.split() for x in listed.stdout.splitlines()]
 
 
 def test_graph(broker, umbel_worker):

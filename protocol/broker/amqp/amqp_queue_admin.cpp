@@ -2,7 +2,10 @@
 
 #include "protocol/broker/amqp/connection.hpp"
 #include "protocol/broker/amqp/table.hpp"
+#include "protocol/broker/amqp/topology.hpp"
+#include "protocol/broker/queue_binding.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace umbel {
@@ -13,7 +16,8 @@ namespace {
 
 class admin final : public queue_admin {
 public:
-  explicit admin(std::unique_ptr<connection> to) : to_(std::move(to)) {
+  admin(std::unique_ptr<connection> to, const broker_options& options)
+      : to_(std::move(to)), options_(options) {
   }
 
   expected<void> declare_exchange(const std::string& name,
@@ -65,11 +69,23 @@ public:
     return check("bind queue " + x.queue + " to " + x.exchange);
   }
 
-  expected<std::vector<queue_binding>> bindings() override {
-    return error{errc::unsupported,
-                 to_->location()
-                   + " does not tell its bindings; rabbitmqctl list_bindings "
-                     "does"};
+  /// AMQP has no question for them. (Celery asks the management plugin, or nobody.)
+  expected<binding_list> bindings() override {
+    binding_list to;
+    topology known{*to_, options_};
+    for (auto& queue : options_.queues) {
+      auto waiting = known.size(queue.str());
+      if (!waiting)
+        return waiting.error();
+      auto way = binding_of(options_, queue.str());
+      if (*waiting)
+        to.bindings.push_back({queue.str(), way.exchange, way.routing_key});
+    }
+    std::ranges::sort(to.bindings, {}, &queue_binding::exchange);
+    to.limit = to_->location()
+               + " does not tell its bindings: these are what the settings say "
+                 "of queues that are there; rabbitmqctl list_bindings tells all";
+    return to;
   }
 
 private:
@@ -78,6 +94,7 @@ private:
   }
 
   std::unique_ptr<connection> to_;
+  const broker_options options_;
 };
 
 } // namespace
@@ -91,7 +108,7 @@ connect_amqp_queue_admin(const std::string& url,
   if (!opened)
     return opened.error();
   std::unique_ptr<queue_admin> to
-    = std::make_unique<amqp::admin>(std::move(*opened));
+    = std::make_unique<amqp::admin>(std::move(*opened), options);
   return to;
 }
 

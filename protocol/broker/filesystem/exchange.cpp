@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <functional>
 
 #include <fcntl.h>
@@ -17,9 +18,11 @@ namespace umbel::filesystem {
 
 namespace {
 
+constexpr auto exchange_ending = ".exchange";
+
 std::string table_path(const std::string& control,
                        const std::string& exchange) {
-  return control + '/' + escape(exchange) + ".exchange";
+  return control + '/' + escape(exchange) + exchange_ending;
 }
 
 expected<json::array> parse_table(const std::string& path,
@@ -179,6 +182,36 @@ expected<std::set<queue_name>> route(const std::string& control,
     if (matches(x.get_array(), exchange, routing_key))
       result.emplace(text_of(x.get_array()[2]));
   return result;
+}
+
+expected<binding_list> list_bindings(const std::string& url,
+                                     const broker_options& options) {
+  auto where = name_folders(url, options);
+  if (!where)
+    return where.error();
+  namespace fs = std::filesystem;
+  std::error_code failed;
+  std::vector<std::string> names;
+  for (fs::directory_iterator i{where->control, failed}, end; !failed && i != end;
+       i.increment(failed))
+    if (i->path().extension() == exchange_ending)
+      names.push_back(i->path().stem().string());
+  if (failed && failed != std::errc::no_such_file_or_directory)
+    return error{errc::unavailable, "cannot look into '" + where->control
+                                      + "': " + failed.message()};
+  std::ranges::sort(names);
+  binding_list to;
+  for (auto& name : names) {
+    auto path = where->control + '/' + name + exchange_ending;
+    auto text = read_file(path);
+    auto table = parse_table(path, text.value_or(""));
+    if (!table)
+      return table.error();
+    for (auto& row : *table)
+      to.bindings.push_back({text_of(row.get_array()[2]), unescape(name),
+                             text_of(row.get_array()[0])});
+  }
+  return to;
 }
 
 } // namespace umbel::filesystem

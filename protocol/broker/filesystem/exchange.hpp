@@ -3,6 +3,7 @@
 // process had its own in memory, and a queue was known where it was declared).
 #pragma once
 
+#include "protocol/broker/queue_admin.hpp"
 #include "protocol/error.hpp"
 #include "protocol/names.hpp"
 
@@ -35,5 +36,9 @@ expected<void> unbind_all(const std::string& control,
 expected<std::set<queue_name>> route(const std::string& control,
                                      const std::string& exchange,
                                      const std::string& routing_key);
+
+/// All bindings, by exchange.
+expected<binding_list> list_bindings(const std::string& url,
+                                     const broker_options& options);
 
 } // namespace umbel::filesystem

@@ -79,13 +79,13 @@ public:
     return {};
   }
 
-  expected<std::vector<queue_binding>> bindings() override {
+  expected<binding_list> bindings() override {
     auto found = members();
     if (!found)
       return found.error();
-    std::vector<queue_binding> to;
+    binding_list to;
     for (auto& [key, member] : *found)
-      to.push_back(parse(key, member));
+      to.bindings.push_back(parse(key, member));
     return to;
   }
 

@@ -131,4 +131,21 @@ std::vector<std::string> route(database& db, const std::string& exchange,
   return {result.begin(), result.end()};
 }
 
+expected<binding_list> list_bindings(const std::string& url) {
+  auto db = open_database(url, "");
+  if (!db)
+    return db.error();
+  binding_list to;
+  {
+    auto found = (*db)->select(sql::all_bindings);
+    while (found.next())
+      to.bindings.push_back({std::string{found.text(0)},
+                             std::string{found.text(1)},
+                             std::string{found.text(2)}});
+  }
+  if (auto done = (*db)->outcome("list bindings"); !done)
+    return done.error();
+  return to;
+}
+
 } // namespace umbel::sqlite

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "protocol/broker/broker.hpp"
+#include "protocol/broker/queue_admin.hpp"
 #include "protocol/broker/sqlite/database.hpp"
 
 #include <span>
@@ -63,5 +64,8 @@ void put_first(database& db, int64_t message);
 /// The queues that a message reaches through an exchange, each once.
 std::vector<std::string> route(database& db, const std::string& exchange,
                                const std::string& routing_key);
+
+/// All bindings of a file, by exchange.
+expected<binding_list> list_bindings(const std::string& url);
 
 } // namespace umbel::sqlite

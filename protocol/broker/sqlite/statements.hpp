@@ -213,6 +213,9 @@ inline constexpr auto bind
 inline constexpr auto bindings
   = "SELECT key, topic, queue FROM binding WHERE exchange = ?1";
 
+inline constexpr auto all_bindings
+  = "SELECT queue, exchange, key FROM binding ORDER BY exchange, queue, key";
+
 /// Exchange, payload. The number.
 inline constexpr auto add_broadcast
   = "INSERT INTO broadcast (exchange, number, payload) VALUES (?1,"
