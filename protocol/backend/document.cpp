@@ -55,6 +55,10 @@ std::string to_json_document(const meta& x) {
     text("worker", more->worker);
     member("retries", json::value(more->retries));
     text("queue", more->queue);
+    if (!more->stamps.empty())
+      member("stamped_headers", more->stamped_headers);
+    for (auto& [name, value] : more->stamps)
+      member(name, value);
   }
   text("task_id", x.task_id);
   return out += '}';
@@ -77,6 +81,10 @@ json::value to_value(const meta& x) {
     out["worker"] = more->worker;
     out["retries"] = more->retries;
     out["queue"] = more->queue;
+    if (!more->stamps.empty())
+      out["stamped_headers"] = more->stamped_headers;
+    for (auto& [name, value] : more->stamps)
+      out.emplace(name, value);
   }
   out["task_id"] = x.task_id;
   return out;

@@ -29,6 +29,9 @@ struct extended_info {
   std::string worker;
   int64_t retries = 0;
   std::string queue;
+  /// Of a stamped task: the names of its stamps, and under each name its value.
+  json::array stamped_headers = {};
+  json::object stamps = {};
 };
 
 /// Everything a document may hold, in Celery's order of keys.

@@ -1,6 +1,30 @@
 #include "protocol/task/task_meta.hpp"
 
+#include <set>
+#include <string_view>
+
 namespace umbel {
+
+namespace {
+
+/// As Celery 5.3 does. A stamp that has the name of something else in the document is
+/// left out: Celery's would take its place.
+void add_stamps(extended_info& to, const json::object& headers) {
+  static const std::set<std::string_view> taken{
+      "status",    "result", "traceback", "children", "date_done",
+      "group_id",  "parent_id", "name",   "args",     "kwargs",
+      "worker",    "retries", "queue",    "task_id",  "stamped_headers"};
+  auto* names = headers.if_contains("stamped_headers");
+  auto* stamps = headers.if_contains("stamps");
+  if (!names || !names->is_array() || !stamps || !stamps->is_object())
+    return;
+  to.stamped_headers = names->get_array();
+  for (auto& [name, value] : stamps->get_object())
+    if (!taken.contains(name))
+      to.stamps.emplace(name, value);
+}
+
+} // namespace
 
 meta make_meta(const task_message& message, const runner_settings& settings,
                std::string status) {
@@ -17,6 +41,8 @@ meta make_meta(const task_message& message, const runner_settings& settings,
     to.extended = extended_info{
         header.task,   message.args,   message.kwargs,
         settings.node, header.retries, delivery_info(message, "routing_key")};
+  if (to.extended)
+    add_stamps(*to.extended, message.headers);
   return to;
 }
 

@@ -258,6 +258,20 @@ CAF_TEST(documents name group and parent and with result_extended the call) {
   CAF_CHECK_EQUAL(json::serialize(found["args"]), "[1]");
   CAF_CHECK_EQUAL(found["worker"].as_string(), "celery@test");
   CAF_CHECK_EQUAL(found["queue"].as_string(), "celery");
+  CAF_CHECK(!found.contains("stamped_headers"));
+}
+
+CAF_TEST(with result_extended the document has the stamps) {
+  app.task("t", [] {});
+  call.headers = {{"stamped_headers", json::array{"tenant", "status"}},
+                  {"stamps", json::object{{"tenant", json::array{"acme"}},
+                                          {"status", "mine"}}}};
+  settings.result_extended = true;
+  auto found = document(run("t"));
+  CAF_CHECK_EQUAL(json::serialize(found["stamped_headers"]),
+                  R"(["tenant","status"])");
+  CAF_CHECK_EQUAL(json::serialize(found["tenant"]), R"(["acme"])");
+  CAF_CHECK_EQUAL(found["status"].as_string(), "SUCCESS"); // nobody's to change
 }
 
 CAF_TEST(a task sees its request) {
