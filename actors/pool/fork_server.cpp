@@ -14,6 +14,7 @@
 #include <csignal>
 #include <cstring>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 
 #include <sys/mman.h>
@@ -56,6 +57,10 @@ using reap_atom = caf::atom_constant<caf::atom("reap")>;
 
 /// Between two looks at a process that was killed and is not collected yet.
 constexpr auto reap_interval = std::chrono::milliseconds{1};
+
+/// For the functions that are connected to worker_shutdown. Longer: a worker may take
+/// so much longer to end.
+constexpr auto farewell_max = std::chrono::seconds{2};
 
 /// No more children from this one.
 void take_back_line(fork_server_state& st) {
@@ -131,11 +136,31 @@ void on_reap(fork_server_actor* self) {
 
 } // namespace
 
+namespace {
+
+/// Lets it call what is connected to worker_shutdown. @returns whether it has ended
+bool said_farewell(pid_t pid) {
+  using clock = std::chrono::steady_clock;
+  kill(pid, fork_server::farewell_signal);
+  for (auto end = clock::now() + farewell_max; clock::now() < end;) {
+    siginfo_t how{};
+    if (waitid(P_PID, static_cast<id_t>(pid), &how, WEXITED | WNOHANG | WNOWAIT)
+          == 0
+        && how.si_pid == pid)
+      return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds{1});
+  }
+  return false;
+}
+
+} // namespace
+
 fork_server_state::~fork_server_state() {
   if (line)
     take_back_line(*this);
   if (pid > 0) {
-    kill(pid, SIGKILL);
+    if (!ready || declined || !fault.empty() || !said_farewell(pid))
+      kill(pid, SIGKILL);
     waitpid(pid, nullptr, 0);
   }
   if (line)

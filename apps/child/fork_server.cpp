@@ -62,6 +62,16 @@ pid_t fork_sibling(slot& to, int* thread) {
   return static_cast<pid_t>(syscall(SYS_clone3, &arguments, sizeof(arguments)));
 }
 
+volatile std::sig_atomic_t farewell = 0;
+
+/// From the worker alone: it will ask for no more children.
+void on_farewell_signal(int, siginfo_t* info, void*) {
+  if (info->si_pid != getppid())
+    return;
+  farewell = 1;
+  shutdown(line_fd, SHUT_RD); // ends a wait in progress, or the next one
+}
+
 /// One request. @returns the child's socket; the worker is gone if there is none
 int receive_request(request& to) {
   for (;;) {
@@ -99,6 +109,7 @@ void leave(int status, void*) {
 void become_child(int socket, const robust_list& mutexes, char** arguments) {
   // Should the worker be dead already, the socket is at its end.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  std::signal(farewell_signal, SIG_DFL);
   mutexes.renew();
   dup3(socket, line_fd, O_CLOEXEC);
   close(socket);
@@ -146,7 +157,11 @@ expected<frame::configure> receive_fork_configuration() {
   return error{errc::malformed, "the first frame is not 'configure'"};
 }
 
-bool serve_forks(char** arguments) {
+bool serve_forks(char** arguments, const std::function<void()>& on_farewell) {
+  struct sigaction action {};
+  action.sa_flags = SA_SIGINFO;
+  action.sa_sigaction = on_farewell_signal;
+  sigaction(farewell_signal, &action, nullptr);
   auto memory = mmap(nullptr, slots_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
                      slots_fd, 0);
   // Not the children's: they could write into each other's slots.
@@ -168,8 +183,12 @@ bool serve_forks(char** arguments) {
   for (;;) {
     request wanted;
     auto socket = receive_request(wanted);
-    if (socket < 0)
+    if (socket < 0) {
+      if (farewell)
+        on_farewell();
+      std::fflush(nullptr);
       _exit(EXIT_SUCCESS);
+    }
     auto pid = fork_sibling(slots[wanted.slot], thread);
     if (pid == 0) {
       become_child(socket, mutexes, arguments);

@@ -12,6 +12,7 @@
 #include "protocol/child/frames.hpp"
 #include "protocol/error.hpp"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -32,10 +33,12 @@ std::string obstacle_to_fork(const process_census& before);
 /// Waits for the frame that says what to load. Leaves if the worker is gone.
 expected<frame::configure> receive_fork_configuration();
 
-/// Forks until the worker is gone; does not return then.
+/// Forks until the worker is gone, or says that it ends; does not return then.
+/// @param on_farewell called if it has said so
 /// @param program_arguments of this process, changed to look like a child's
 /// @returns in each child, with its socket in the place of the line: whether its
 ///          hello can be brief
-bool serve_forks(char** program_arguments);
+bool serve_forks(char** program_arguments,
+                 const std::function<void()>& on_farewell);
 
 } // namespace umbel

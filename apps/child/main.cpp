@@ -151,7 +151,14 @@ int main(int argc, char** argv) {
     }
     auto brief = encoded(umbel::frame::hello{"c++", {}});
     parent.send_bytes(brief);
-    if (umbel::serve_forks(argv))
+    auto on_farewell = [&] {
+      umbel::tell_process(signals.worker_shutdown, "worker_shutdown",
+                          [](const std::string& line) {
+                            std::fprintf(stderr, "umbel fork server: %s\n",
+                                         line.c_str());
+                          });
+    };
+    if (umbel::serve_forks(argv, on_farewell))
       hello = brief;
   }
   umbel::tell_process(signals.worker_process_init, "worker_process_init",
@@ -162,5 +169,7 @@ int main(int argc, char** argv) {
     parent.finish(runner.run(job->id, job->payload, parent));
   umbel::tell_process(signals.worker_process_shutdown,
                       "worker_process_shutdown", complain);
+  if (!forks) // else it is the fork server's
+    umbel::tell_process(signals.worker_shutdown, "worker_shutdown", complain);
   return EXIT_SUCCESS;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 
@@ -34,6 +35,10 @@ static_assert(slot::is_always_lock_free && sizeof(slot) == 4);
 /// Children that may be asked for and not there yet. One page of memory.
 constexpr size_t slots_max = 1024;
 constexpr size_t slots_bytes = slots_max * sizeof(slot);
+
+/// From the worker: it will ask for no more. The fork server calls what is connected
+/// to worker_shutdown, and ends.
+constexpr int farewell_signal = SIGUSR2;
 
 /// Make a child. Comes with one descriptor, the child's socket.
 struct request {

@@ -67,6 +67,10 @@ struct task_signals {
   /// This process has run its last task. Not told to one that is killed.
   signal<> worker_process_shutdown;
 
+  /// The process in which `worker_init` was told ends in an orderly way, after its
+  /// children. Not told if the worker is killed.
+  signal<> worker_shutdown;
+
   // -- of a run, to the process that runs it ------------------------------------
 
   signal<context&> task_prerun;

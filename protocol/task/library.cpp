@@ -166,6 +166,7 @@ load_tasks(const std::vector<std::string>& paths,
   std::shared_ptr<registry> tasks{new registry, [complain](registry* x) {
     tell_process(x->signals().worker_process_shutdown, "worker_process_shutdown",
                  complain);
+    tell_process(x->signals().worker_shutdown, "worker_shutdown", complain);
     delete x;
   }};
   if (auto loaded = load_tasks(*tasks, paths, settings); !loaded)
