@@ -119,6 +119,7 @@ struct settings {
   bool task_track_started = false;
   bool task_always_eager = false;
   bool task_store_eager_result = false;
+  bool task_eager_propagates = false;
   std::optional<std::chrono::milliseconds> task_time_limit;
   std::optional<std::chrono::milliseconds> task_soft_time_limit;
   std::optional<rate_setting> task_default_rate_limit;
