@@ -20,6 +20,19 @@ constexpr auto doing = "consume";
 /// 4). What has come back so often stays here, unless it has to go.
 constexpr int64_t returns_max = 5;
 
+/// So long an answer may take here: a server that is well gives it at once, and who
+/// waits for it holds up the writer.
+constexpr std::chrono::milliseconds answer_max{10'000};
+
+/// The same for one who only asks whether there is any.
+constexpr std::chrono::milliseconds sign_of_life_max{4'000};
+
+void set_patience(connection& x, std::chrono::milliseconds patience) {
+  timeval limit{static_cast<time_t>(patience.count() / 1000),
+                static_cast<suseconds_t>(patience.count() % 1000 * 1000)};
+  amqp_set_rpc_timeout(x.handle(), &limit);
+}
+
 /// With less sent ahead, acknowledgements are not kept.
 constexpr size_t keep_from = 128;
 
@@ -33,9 +46,23 @@ expected<void> feed::connect() {
   if (!opened)
     return opened.error();
   connection_ = std::move(*opened);
+  set_patience(*connection_, std::min(answer_max, options_.socket_timeout));
   broken_ = false;
   ledger_.on_channel_opened(clock::now());
   return {};
+}
+
+/// Whether the server still hears and is heard; and if so, no consumer is left.
+bool feed::answers() {
+  auto patience = std::min(answer_max, options_.socket_timeout);
+  set_patience(*connection_, std::min(sign_of_life_max, patience));
+  amqp_basic_qos(connection_->handle(), main_channel, 0, 1, false);
+  auto done
+    = connection_->check(amqp_get_rpc_reply(connection_->handle()), doing);
+  if (done && consuming_)
+    done = cancel();
+  set_patience(*connection_, patience);
+  return done.has_value();
 }
 
 /// Registers a consumer for each queue that is wanted, in place of those that there

@@ -52,6 +52,9 @@ feed::feed(std::string url, const broker_options& options,
 
 expected<void> feed::begin(uint64_t first_sequence) {
   std::unique_lock guard{mutex_};
+  // A worker that finds itself deaf begins anew: with this, if it is what is deaf.
+  if (connection_ && !broken_ && !answers())
+    lose();
   auto has_channel = connection_ && !broken_;
   auto lost = ledger_.on_reader(first_sequence, has_channel);
   if (has_channel)
@@ -228,9 +231,9 @@ bool feed::remember(const delivery_tag& tag) {
 }
 
 void feed::serve() {
-  std::unique_lock guard{mutex_};
-  if (!connection_ || broken_)
-    return;
+  std::unique_lock guard{mutex_, std::try_to_lock};
+  if (!guard || !connection_ || broken_)
+    return; // or the reader has it in hand
   if (auto done = pump(1); !done) {
     lose();
     fault_ = done.error();

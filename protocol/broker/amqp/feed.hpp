@@ -7,7 +7,8 @@
 //
 //   reader: take, wait, pause, change     writer: owns, settle, serve, close
 //
-// A mutex is held for each call, but not while the reader waits. What was
+// A mutex is held for each call, but not while the reader waits for messages. Where it
+// waits for an answer, that is not for long, and `serve` leaves it alone. What was
 // delivered and is not settled is in its `ledger`, which also knows what comes
 // back after a connection was lost, and keeps acknowledgements for some milliseconds:
 // the reader looks after them while it waits, the writer whenever it settles. While
@@ -52,7 +53,8 @@ public:
   // -- the reader's side ------------------------------------------------------
 
   /// A reader begins, whose next tag has this number: what was handed out
-  /// under it and later ones was not received, and goes back.
+  /// under it and later ones was not received, and goes back. A connection that
+  /// has become deaf is closed, and its consumers are registered anew in any case.
   expected<void> begin(uint64_t first_sequence);
 
   /// Hands out up to `max` messages that have arrived, round robin between
@@ -106,6 +108,7 @@ private:
   };
 
   expected<void> connect();
+  bool answers();
   expected<void> consume();
   expected<void> cancel();
   expected<void> pump(size_t enough);
