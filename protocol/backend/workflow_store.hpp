@@ -1,5 +1,5 @@
 // What a result store can do for whole workflows: look for many results at once,
-// keep groups, count the parts of chords. Redis can.
+// keep groups, count the parts of chords. Redis and SQLite can.
 #pragma once
 
 #include "protocol/backend/result_store.hpp"

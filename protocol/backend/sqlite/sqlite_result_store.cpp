@@ -1,7 +1,9 @@
 #include "protocol/backend/sqlite/sqlite_result_store.hpp"
 
 #include "protocol/backend/sqlite/result_rows.hpp"
+#include "protocol/backend/workflow_store.hpp"
 #include "protocol/broker/sqlite/bell.hpp"
+#include "protocol/broker/sqlite/chords.hpp"
 
 #include <algorithm>
 
@@ -14,11 +16,12 @@ namespace {
 // Of one transaction: nobody else writes meanwhile.
 constexpr size_t records_per_commit = 500;
 
-class sqlite_result_store final : public result_store {
+class sqlite_result_store final : public result_store, public workflow_store {
 public:
   sqlite_result_store(std::unique_ptr<database> db,
                       const result_store_options& options)
-      : db_(std::move(db)), rows_(*db_, options.result_expires) {
+      : db_(std::move(db)), rows_(*db_, options.result_expires),
+        chords_(*db_, rows_, options.result_expires) {
   }
 
   std::string location() const override {
@@ -52,9 +55,60 @@ public:
     return change.commit("forget a result");
   }
 
+  // -- workflow_store -----------------------------------------------------------
+
+  expected<std::vector<std::optional<std::string>>>
+  fetch_all(std::span<const task_id> ids) override {
+    std::vector<std::optional<std::string>> to;
+    for (auto& id : ids)
+      to.push_back(rows_.fetch(id));
+    if (auto done = db_->outcome("fetch results"); !done)
+      return done.error();
+    return to;
+  }
+
+  expected<std::optional<std::string>>
+  fetch_group(const std::string& id) override {
+    auto result = chords_.group(id);
+    if (auto done = db_->outcome("fetch a group"); !done)
+      return done.error();
+    return result;
+  }
+
+  expected<void> forget_group(const std::string& id) override {
+    transaction change{*db_};
+    chords_.forget_group(id);
+    return change.commit("forget a group");
+  }
+
+  expected<std::vector<std::vector<gapped_message>>>
+  count(std::span<const group_record> groups,
+        std::span<const chord_part> parts) override {
+    std::vector<std::vector<gapped_message>> follows(parts.size());
+    transaction change{*db_};
+    for (auto& x : groups)
+      chords_.keep(x);
+    for (size_t i = 0; i < parts.size(); ++i)
+      chords_.count(parts[i], true, [&](gapped_message message) {
+        follows[i].push_back(std::move(message));
+      });
+    if (auto done = change.commit("count parts of chords"); !done)
+      return done.error();
+    ring(db_->where().path, topic::results);
+    return follows;
+  }
+
+  expected<void> finish(std::span<const chord_part> parts) override {
+    transaction change{*db_};
+    for (auto& x : parts)
+      chords_.forget(x.group);
+    return change.commit("forget a chord's parts");
+  }
+
 private:
   std::unique_ptr<database> db_;
   result_rows rows_;
+  chords chords_;
 };
 
 } // namespace

@@ -25,7 +25,7 @@ namespace {
 using namespace std::chrono_literals;
 using clock = std::chrono::steady_clock;
 
-constexpr int64_t schema_version = 2;
+constexpr int64_t schema_version = 3;
 
 constexpr auto moved = "the file was deleted or replaced";
 
@@ -226,7 +226,9 @@ expected<void> database::make_tables() {
   auto current = found && *found && **found == schema_version;
   auto done = found
               && (current
-                  || (execute(*found ? sql::upgrade_to_2 : schema)
+                  || ((*found ? execute(sql::upgrade_to_2)
+                                  && execute(sql::upgrade_to_3)
+                              : execute(schema))
                       && execute(fmt::format("PRAGMA application_id = {};"
                                              "PRAGMA user_version = {}",
                                              application_id, schema_version)

@@ -1,4 +1,4 @@
--- The tables of an embedded broker and result store, version 2.
+-- The tables of an embedded broker and result store, version 3.
 --
 -- A message is in exactly one of `waiting`, `reserved` and `delayed`; its bytes
 -- stay in `message` all the while, so that moving it is a few small writes.
@@ -125,19 +125,22 @@ CREATE TABLE result_group (
   document TEXT NOT NULL
 ) WITHOUT ROWID;
 
--- Chords: how many parts there are, if that is known yet, and whether the body
--- was published.
+-- Chords whose header runs: how many parts there are, if that is known yet; and,
+-- where the body is published elsewhere, with which task the last part came. (Since
+-- version 3.)
 CREATE TABLE chord (
   id TEXT PRIMARY KEY,
   size INTEGER,
-  published INTEGER NOT NULL DEFAULT 0,
-  expires INTEGER
+  last TEXT,
+  expires INTEGER -- null: never
 ) WITHOUT ROWID;
 
--- Parts of chords that are done. A part that runs twice counts once.
+-- Parts of chords that have ended. One that runs twice counts once.
 CREATE TABLE chord_part (
   chord TEXT NOT NULL,
-  part INTEGER NOT NULL,
-  document TEXT NOT NULL,
-  PRIMARY KEY (chord, part)
-);
+  place INTEGER NOT NULL, -- in the header
+  task TEXT NOT NULL,
+  state TEXT NOT NULL,
+  result TEXT NOT NULL,   -- as JSON
+  PRIMARY KEY (chord, place, task)
+) WITHOUT ROWID;

@@ -44,6 +44,10 @@ bool sqlite_broker::stores_results() const {
   return results_.has_value();
 }
 
+bool sqlite_broker::counts_chords() const {
+  return chords_.has_value();
+}
+
 // 0, which is nobody's, if it is not known. Remembered within one transaction.
 int64_t sqlite_broker::owner_of(std::string_view name) {
   if (auto i = owners_.find(name); i != owners_.end())
@@ -101,8 +105,8 @@ bool sqlite_broker::settle_one(const settlement& x, news& told) {
     results_->store(*x.result);
     told.results = true;
   }
-  for (auto& more : x.workflow.results)
-    results_->store(more);
+  if (!x.workflow.empty())
+    carry_out(x.workflow, told);
   for (auto& follow_up : x.publish)
     put(*db_, follow_up,
         step_of(options_.priority_steps, follow_up.priority));
@@ -116,6 +120,26 @@ bool sqlite_broker::settle_one(const settlement& x, news& told) {
                   || x.how == disposition::requeue
                   || x.how == disposition::restore;
   return true;
+}
+
+void sqlite_broker::carry_out(const workflow_steps& x, news& told) {
+  for (auto& more : x.results)
+    results_->store(more);
+  told.results = told.results || !x.results.empty();
+  if (!chords_)
+    return; // whoever keeps the results counts
+  for (auto& group : x.groups)
+    chords_->keep(group);
+  for (auto& part : x.parts) {
+    told.results = true; // of what will not run
+    chords_->count(part, false, [&](gapped_message message) {
+      put(*db_,
+          {std::move(message.queue), message.priority,
+           std::move(message.payload.front())},
+          step_of(options_.priority_steps, message.priority));
+      told.messages = true;
+    });
+  }
 }
 
 // What comes back should its owner die.
@@ -180,12 +204,20 @@ expected<void> sqlite_broker::renew(std::span<const delivery_tag> tags) {
   auto time = now();
   owners_.clear();
   transaction change{*db_};
+  auto end = db_->number(sql::end_of_lease, owner_);
+  lease_ = !end                      ? lease_state::lost
+           : *end > to_number(time) ? lease_state::held
+                                     : lease_state::lapsed;
   db_->number(sql::extend_lease, owner_, to_number(time + options_.lease));
   for (auto& tag : tags) {
     auto [owner, sequence] = split(tag);
     db_->run(sql::renew_reserved, owner_of(owner), sequence, to_number(time));
   }
   return change.commit("renew the lease");
+}
+
+lease_state sqlite_broker::lease() const {
+  return lease_;
 }
 
 expected<void> sqlite_broker::release() {

@@ -51,8 +51,10 @@ sqlite_broker::sqlite_broker(std::unique_ptr<database> db, wake_event wake,
   if (!url || !is_sqlite(url->scheme))
     return;
   auto results = to_address(*url);
-  if (results && results->same_file(db_->where()))
+  if (results && results->same_file(db_->where())) {
     results_.emplace(*db_, options.results.result_expires);
+    chords_.emplace(*db_, *results_, options.results.result_expires);
+  }
 }
 
 std::string sqlite_broker::location() const {
@@ -79,13 +81,15 @@ bool sqlite_broker::anything_waits() {
   });
 }
 
-// What is reserved must belong to somebody whose death can be seen.
-int64_t sqlite_broker::hold_lease() {
+// What is reserved must belong to somebody whose death can be seen. Nothing if the
+// lease, which another connection keeps, has ended.
+std::optional<int64_t> sqlite_broker::hold_lease() {
   auto time = now();
   if (auto id = db_->number(sql::living_owner, owner_, to_number(time)))
-    return *id;
-  return db_->number(sql::extend_lease, owner_, to_number(time + options_.lease))
-    .value_or(0);
+    return id;
+  if (options_.lease_is_kept)
+    return std::nullopt;
+  return db_->number(sql::extend_lease, owner_, to_number(time + options_.lease));
 }
 
 expected<std::vector<delivery>> sqlite_broker::reserve(size_t max) {
@@ -108,10 +112,16 @@ expected<std::vector<delivery>> sqlite_broker::reserve(size_t max) {
   auto looked_before = looked_behind_;
   transaction change{*db_};
   auto owner = hold_lease();
+  if (!owner) {
+    if (auto ok = db_->outcome(doing); !ok)
+      return ok.error();
+    return error{errc::unavailable, std::string{"cannot "} + doing + " on "
+                                      + location() + ": the lease has ended"};
+  }
   if (!looked_behind_)
-    reclaim(owner, max, result);
+    reclaim(*owner, max, result);
   if (looked_behind_)
-    take(owner, max, result);
+    take(*owner, max, result);
   if (auto done = change.commit(doing); !done) {
     next_sequence_ = before;
     looked_behind_ = looked_before;

@@ -9,6 +9,7 @@
 
 #include "protocol/backend/sqlite/result_rows.hpp"
 #include "protocol/broker/broker.hpp"
+#include "protocol/broker/sqlite/chords.hpp"
 #include "protocol/broker/sqlite/bell.hpp"
 #include "protocol/broker/sqlite/database.hpp"
 #include "protocol/broker/sqlite/queues.hpp"
@@ -42,9 +43,11 @@ public:
   expected<std::vector<bool>>
   settle(std::span<const settlement> batch) override;
   bool stores_results() const override;
+  bool counts_chords() const override;
   expected<std::vector<bool>>
   owned(std::span<const delivery_tag> tags) override;
   expected<void> renew(std::span<const delivery_tag> tags) override;
+  lease_state lease() const override;
   expected<void> release() override;
   expected<recovery_report> recover() override;
   expected<forward_report> forward() override;
@@ -82,7 +85,7 @@ private:
 
   expected<void> listen();
   bool anything_waits();
-  int64_t hold_lease();
+  std::optional<int64_t> hold_lease();
   void reclaim(int64_t owner, size_t max, std::vector<delivery>& result);
   void take(int64_t owner, size_t max, std::vector<delivery>& result);
   void take_one(int64_t owner, const queue_name& queue,
@@ -99,6 +102,7 @@ private:
   int64_t owner_of(std::string_view name);
   std::optional<int64_t> take_reserved(const delivery_tag& tag);
   bool settle_one(const settlement& x, news& told);
+  void carry_out(const workflow_steps& x, news& told);
   void note(const settlement& x);
   void put_away(int64_t message, const settlement& x);
   void park(const queue_name& queue, const dead_letter& x);
@@ -115,7 +119,9 @@ private:
   wake_event wake_;
   std::optional<sqlite::bell> bell_; // from the first reserve on
   std::string owner_;                // the head of our tags
+  lease_state lease_ = lease_state::held; // what the last renewal found
   std::optional<sqlite::result_rows> results_; // if they are in this file
+  std::optional<sqlite::chords> chords_;       // the same
   std::map<std::string, int64_t, std::less<>> owners_; // within a transaction
   uint64_t next_sequence_;
   size_t rotation_ = 0;        // the queue whose turn it is

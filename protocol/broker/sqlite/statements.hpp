@@ -64,6 +64,10 @@ inline constexpr auto extend_lease
   = "INSERT INTO owner (name, lease) VALUES (?1, ?2)"
     " ON CONFLICT (name) DO UPDATE SET lease = excluded.lease RETURNING id";
 
+/// Name. Nothing if there is no such owner, or no more.
+inline constexpr auto end_of_lease
+  = "SELECT coalesce(lease, 0) FROM owner WHERE name = ?1";
+
 /// Now, an owner to leave out. Ids and names of those whose lease is over.
 inline constexpr auto dead_owners
   = "SELECT id, name FROM owner WHERE lease <= ?1 AND name <> ?2";
@@ -187,6 +191,18 @@ inline constexpr auto upgrade_to_2
     " (id TEXT PRIMARY KEY, at INTEGER NOT NULL)"
     " WITHOUT ROWID";
 
+/// Nothing was ever kept in the tables that go.
+inline constexpr auto upgrade_to_3
+  = "DROP TABLE chord;"
+    "DROP TABLE chord_part;"
+    "CREATE TABLE chord"
+    " (id TEXT PRIMARY KEY, size INTEGER, last TEXT, expires INTEGER)"
+    " WITHOUT ROWID;"
+    "CREATE TABLE chord_part"
+    " (chord TEXT NOT NULL, place INTEGER NOT NULL, task TEXT NOT NULL,"
+    " state TEXT NOT NULL, result TEXT NOT NULL,"
+    " PRIMARY KEY (chord, place, task)) WITHOUT ROWID";
+
 /// Id, time. The later of two times stays.
 inline constexpr auto add_revoked
   = "INSERT INTO revoked (id, at) VALUES (?1, ?2)"
@@ -298,6 +314,73 @@ inline constexpr auto remove_result = "DELETE FROM result WHERE id = ?1";
 inline constexpr auto remove_expired
   = "DELETE FROM result WHERE number IN (SELECT number FROM result"
     " WHERE expires <= ?1 ORDER BY expires LIMIT ?2)";
+
+// -- groups and chords ------------------------------------------------------------
+
+/// Id, expires, document.
+inline constexpr auto save_group
+  = "INSERT INTO result_group (id, expires, document) VALUES (?1, ?2, ?3)"
+    " ON CONFLICT (id) DO UPDATE"
+    " SET expires = excluded.expires, document = excluded.document";
+
+/// Id, now.
+inline constexpr auto saved_group
+  = "SELECT document FROM result_group WHERE id = ?1"
+    " AND (expires IS NULL OR expires > ?2)";
+
+inline constexpr auto remove_group = "DELETE FROM result_group WHERE id = ?1";
+
+/// Now, how many.
+inline constexpr auto sweep_groups
+  = "DELETE FROM result_group WHERE id IN (SELECT id FROM result_group"
+    " WHERE expires <= ?1 LIMIT ?2)";
+
+/// Id, size, expires.
+inline constexpr auto set_chord_size
+  = "INSERT INTO chord (id, size, expires) VALUES (?1, CAST(?2 AS INTEGER), ?3)"
+    " ON CONFLICT (id) DO UPDATE"
+    " SET size = excluded.size, expires = excluded.expires";
+
+/// Id, expires.
+inline constexpr auto begin_chord
+  = "INSERT INTO chord (id, expires) VALUES (?1, ?2)"
+    " ON CONFLICT (id) DO UPDATE SET expires = excluded.expires";
+
+/// Chord, place, task, state, result. What has succeeded stays so.
+inline constexpr auto count_part
+  = "INSERT INTO chord_part (chord, place, task, state, result)"
+    " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (chord, place, task) DO UPDATE"
+    " SET state = excluded.state, result = excluded.result"
+    " WHERE state != 'SUCCESS'";
+
+/// Id. A row if all parts are there.
+inline constexpr auto is_complete
+  = "SELECT 1 FROM chord WHERE id = ?1 AND size IS NOT NULL AND size <="
+    " (SELECT count(*) FROM chord_part WHERE chord = ?1)";
+
+/// Id, task. No change if another one was the last.
+inline constexpr auto claim_chord
+  = "UPDATE chord SET last = ?2 WHERE id = ?1 AND (last IS NULL OR last = ?2)";
+
+inline constexpr auto parts_of_chord
+  = "SELECT task, state, result FROM chord_part WHERE chord = ?1"
+    " ORDER BY place, task";
+
+inline constexpr auto remove_chord = "DELETE FROM chord WHERE id = ?1";
+
+inline constexpr auto remove_chord_parts
+  = "DELETE FROM chord_part WHERE chord = ?1";
+
+/// Now, how many.
+inline constexpr auto sweep_chord_parts
+  = "DELETE FROM chord_part WHERE chord IN (SELECT id FROM chord"
+    " WHERE expires <= ?1 ORDER BY id LIMIT ?2)";
+
+inline constexpr auto sweep_chords
+  = "DELETE FROM chord WHERE id IN (SELECT id FROM chord"
+    " WHERE expires <= ?1 ORDER BY id LIMIT ?2)";
+
+// -- those who wait for results ---------------------------------------------------
 
 inline constexpr auto last_result
   = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'result'";

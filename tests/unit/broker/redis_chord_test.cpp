@@ -1,5 +1,5 @@
-// chord.lua, by way of settling and of the result store: what is counted, and
-// what follows from the last part.
+// chord.lua, by way of settling and of the result store: its keys. (What is counted, and
+// what follows from the last part, is in the conformance suite: `chords`.)
 #define CAF_SUITE redis_chord
 
 #include "tests/unit/dsl.hpp"
@@ -27,11 +27,6 @@ chord_part part(int index, const std::string& result = "1",
                   ""}};
   to.errbacks = {{queue_name{"q"}, 0, {"errback"}}};
   return to;
-}
-
-chord_part failed(int index) {
-  return part(index, R"({"exc_type": "ValueError", "exc_message": ["it's"]})",
-              "FAILURE");
 }
 
 struct fixture : redis_fixture {
@@ -74,46 +69,6 @@ CAF_TEST(the_last_part_publishes_the_body_and_nothing_is_left) {
   CAF_CHECK_EQUAL(keyspace(), (strings{body}));
 }
 
-CAF_TEST(a_part_that_runs_twice_counts_once_and_its_first_result_holds) {
-  size(2);
-  settle(part(0, "1"));
-  settle(part(0, "2"));
-  settle(part(0, "3", "FAILURE"));
-  CAF_CHECK_EQUAL(queue(), "[]");
-  settle(part(1));
-  CAF_CHECK_EQUAL(queue(), R"([{"body": "[[1, 1]]"}])");
-}
-
-CAF_TEST(a_part_that_has_failed_may_still_succeed) {
-  size(2);
-  settle(failed(0));
-  settle(part(0, "7"));
-  settle(part(1, "8"));
-  CAF_CHECK_EQUAL(queue(), R"([{"body": "[[7, 8]]"}])");
-}
-
-CAF_TEST(parts_that_run_again_afterwards_start_nothing) {
-  size(2);
-  for (int i : {0, 1, 0, 1})
-    settle(part(i));
-  CAF_CHECK_EQUAL(queue(), R"([{"body": "[[1, 1]]"}])");
-}
-
-CAF_TEST(who_has_lost_a_part_does_not_count_it) {
-  size(1);
-  CAF_CHECK(!settle(part(0), false));
-  CAF_CHECK_EQUAL(queue(), "[]");
-}
-
-CAF_TEST(without_a_size_it_waits_for_one) {
-  settle(part(0));
-  settle(part(1));
-  size(2);
-  CAF_CHECK_EQUAL(queue(), "[]");
-  settle(part(1)); // the next one that comes sees it
-  CAF_CHECK_EQUAL(queue(), R"([{"body": "[[1, 1]]"}])");
-}
-
 CAF_TEST(what_was_added_to_the_chord_later_counts) {
   size(1);
   ask({"SET", base + ".t", "1"});
@@ -121,37 +76,6 @@ CAF_TEST(what_was_added_to_the_chord_later_counts) {
   CAF_CHECK_EQUAL(queue(), "[]");
   settle(part(1));
   CAF_CHECK_NOT_EQUAL(queue(), "[]");
-}
-
-CAF_TEST(a_failed_part_fails_the_body_and_the_chord_that_it_is_a_part_of) {
-  size(2);
-  ask({"SET", "celery-taskset-meta-outer.s", "2"});
-  auto x = failed(0);
-  chord_part outer = part(1);
-  outer.group = "outer";
-  outer.task = task_id{"body"};
-  outer.member = {R"([1, "body", "FAILURE", {"exc_type": "ChordError", )"
-                  R"("exc_message": [")",
-                  "\"]}]"};
-  settle(part(1));
-  x.outer = {outer};
-  settle(x);
-  CAF_CHECK_EQUAL(queue(), "[errback]");
-  auto document =
-    R"x({"status": "FAILURE", "why": "Dependency t0 raised ValueError(\"it's\")"})x";
-  CAF_CHECK_EQUAL(ask({"GET", "celery-task-meta-body"}), document);
-  auto counted = ask({"ZRANGE", "celery-taskset-meta-outer.j", "0", "-1"});
-  CAF_CHECK_NOT_EQUAL(counted.find("Dependency t0 raised"), std::string::npos);
-}
-
-CAF_TEST(a_nested_header_gives_a_nested_list) {
-  size(3);
-  ask({"SET", base,
-       R"({"result": [["g", null], [[["t2", null], null],
-           [["h", null], [[["t0", null], null], [["t1", null], null]]]]]})"});
-  for (int i : {0, 1, 2})
-    settle(part(i, std::to_string(i)));
-  CAF_CHECK_EQUAL(queue(), R"([{"body": "[[2, [0, 1]]]"}])");
 }
 
 CAF_TEST(keys_of_another_type_hold_up_nothing) {
@@ -163,24 +87,14 @@ CAF_TEST(keys_of_another_type_hold_up_nothing) {
   CAF_CHECK(settle(part(0)));
 }
 
-CAF_TEST(a_store_elsewhere_says_what_follows_until_it_is_published) {
+CAF_TEST(a_store_elsewhere_leaves_nothing_when_all_is_published) {
   auto results = connect_redis_result_store(server().url(), {}).value();
   auto* store = workflows_of(results.get());
   CAF_REQUIRE(store != nullptr);
   const std::vector<group_record> sizes{
-    {"g", group_record::kind::size, "2"}};
-  auto count = [&](const chord_part& x,
-                   std::span<const group_record> groups = {}) {
-    auto all = store->count(groups, {&x, 1}).value();
-    CAF_REQUIRE_EQUAL(all.size(), 1u);
-    return all[0].empty() ? "" : all[0][0].payload.at(0);
-  };
-  CAF_CHECK_EQUAL(count(part(0), sizes), "");
-  auto body = R"({"body": "[[1, 1]]"})";
-  auto last = part(1);
-  CAF_CHECK_EQUAL(count(last), body);
-  CAF_CHECK_EQUAL(count(last), body);    // it may not have been published
-  CAF_CHECK_EQUAL(count(part(0)), ""); // but not because of others
+    {"g", group_record::kind::size, "1"}};
+  auto last = part(0);
+  CAF_CHECK_EQUAL(store->count(sizes, {&last, 1}).value().at(0).size(), 1u);
   store->finish({&last, 1}).value();
   CAF_CHECK_EQUAL(keyspace(), strings{});
 }

@@ -76,6 +76,37 @@ CAF_TEST(a_url_that_cannot_be_meant_is_refused) {
   CAF_CHECK(refuses("sqlite:///tmp/x.db?sync=full", "no option 'sync'"));
 }
 
+CAF_TEST(a_renewal_says_what_became_of_the_lease) {
+  sqlite_world w;
+  auto options = w.options("a@h");
+  options.lease = 1h;
+  auto x = w.connect(options);
+  auto end = [&] { w.open()->run("UPDATE owner SET lease = 1"); };
+  auto state = [&] {
+    x->renew({}).value();
+    return static_cast<int>(x->lease());
+  };
+  CAF_CHECK_EQUAL(state(), static_cast<int>(lease_state::lost)); // the first one
+  CAF_CHECK_EQUAL(state(), static_cast<int>(lease_state::held));
+  end();
+  CAF_CHECK_EQUAL(state(), static_cast<int>(lease_state::lapsed));
+  CAF_CHECK_EQUAL(state(), static_cast<int>(lease_state::held));
+  end();
+  w.connect("b@h")->recover().value();
+  CAF_CHECK_EQUAL(state(), static_cast<int>(lease_state::lost));
+  CAF_MESSAGE("who does not keep it himself reserves nothing without it");
+  options.lease_is_kept = true;
+  auto reader = w.connect(options);
+  publish(*x, {"1"});
+  end();
+  auto refused = reader->reserve(1);
+  CAF_REQUIRE(!refused);
+  CAF_CHECK(refused.error().code == errc::unavailable);
+  state();
+  reader = w.connect(options);
+  CAF_CHECK_EQUAL(reader->reserve(1).value().size(), 1u);
+}
+
 CAF_TEST(a_key_prefix_is_refused) {
   sqlite_file file;
   broker_options options;
@@ -104,8 +135,8 @@ CAF_TEST(a_database_of_somebody_else_is_refused) {
 
 CAF_TEST(a_newer_version_is_refused) {
   sqlite_file file;
-  file.open()->run("PRAGMA user_version = 3");
-  CAF_CHECK(refuses(file.url(), "version 3"));
+  file.open()->run("PRAGMA user_version = 4");
+  CAF_CHECK(refuses(file.url(), "version 4"));
 }
 
 CAF_TEST(a_file_of_version_1_is_brought_up_to_date) {
