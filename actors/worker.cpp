@@ -203,6 +203,7 @@ consumer_options options_of(const worker_config& config,
   result.is_blocked = [shared = life->options.shared] {
     return shared->blocked > 0;
   };
+  result.keeps_unique_keys = keeps_unique_keys(life->broker_url);
   result.interrupt_reader = [life] { life->interrupt_reader(); };
   result.on_drained = [life] { life->end_listening(); };
   return result;

@@ -3,7 +3,6 @@
 #include "apps/configure.hpp"
 #include "apps/exit_status.hpp"
 #include "apps/remote/remote_session.hpp"
-#include "protocol/broker/unique_locks.hpp"
 #include "protocol/client/producer.hpp"
 
 #include <cstdio>

@@ -9,7 +9,6 @@
 #include <caf/all.hpp>
 
 #include <algorithm>
-#include <charconv>
 
 namespace umbel {
 
@@ -104,7 +103,7 @@ void caller_state::serve() {
 
 expected<void> caller_state::answer_questions() {
   for (auto& x : calls->questions()) {
-    auto texts = answer(x.what);
+    auto texts = look_up(x.what.words);
     // Another connection may know more. What the server refuses, it would refuse
     // again.
     if (!texts && (texts.error().code == errc::unavailable
@@ -113,39 +112,6 @@ expected<void> caller_state::answer_questions() {
     calls->answer(x.number, std::move(texts));
   }
   return {};
-}
-
-expected<std::vector<std::string>> caller_state::answer(const question& x) {
-  return x.kind == question_kind::stored ? look_up(x.words) : see_to_key(x);
-}
-
-/// Takes a unique key or gives it back.
-expected<std::vector<std::string>>
-caller_state::see_to_key(const question& x) {
-  if (!locks) {
-    auto connected = connect_unique_locks(life->broker_url, life->options);
-    if (!connected)
-      return connected.error();
-    locks = std::move(*connected);
-  }
-  if (x.kind == question_kind::claim && x.words.size() == 3) {
-    int64_t time = 0;
-    auto& text = x.words[2];
-    std::from_chars(text.data(), text.data() + text.size(), time);
-    auto holder = locks->claim(x.words[0], x.words[1],
-                               std::chrono::milliseconds{std::max<int64_t>(
-                                 time, 1)});
-    if (!holder)
-      return holder.error();
-    return std::vector{*holder};
-  }
-  if (x.kind == question_kind::release && x.words.size() == 2) {
-    auto done = locks->release(x.words[0], x.words[1]);
-    if (!done)
-      return done.error();
-    return std::vector<std::string>{};
-  }
-  return error{errc::unsupported, "not a question that is answered here"};
 }
 
 expected<std::vector<std::string>>

@@ -5,7 +5,7 @@
 //  2. hands each result to whoever waits for it: it never asks for one;
 //  3. after a lost connection subscribes to what is still waited for, and looks
 //     once for what was stored meanwhile;
-//  4. answers what running tasks ask of the result store and the broker.
+//  4. answers what running tasks ask of the result store.
 //
 // It connects at the first call: most workers never do. Detached, because its
 // connections block. A lost connection is the end of it; its supervisor, that of
@@ -18,7 +18,6 @@
 #include "actors/supervision/description.hpp"
 #include "protocol/backend/result_listener.hpp"
 #include "protocol/broker/broker.hpp"
-#include "protocol/broker/unique_locks.hpp"
 
 #include <caf/behavior.hpp>
 #include <caf/stateful_actor.hpp>
@@ -41,9 +40,7 @@ struct caller_state {
   bool connect();
   expected<void> exchange();
   expected<void> answer_questions();
-  expected<std::vector<std::string>> answer(const question& x);
   expected<std::vector<std::string>> look_up(const std::vector<std::string>& ids);
-  expected<std::vector<std::string>> see_to_key(const question& x);
   expected<void> publish(std::vector<call_table::unsent>& calls);
   void tell_sent(const std::vector<call_table::unsent>& published);
   void fail(const error& x);
@@ -55,7 +52,6 @@ struct caller_state {
   std::unique_ptr<broker> publishing;
   std::unique_ptr<result_listener> listening;
   std::unique_ptr<result_store> looking; ///< null: nobody has asked yet
-  std::unique_ptr<unique_locks> locks;   ///< the same
   bool serving = false; ///< a round is to come
 };
 

@@ -13,6 +13,9 @@ settlement settle(const request& r, disposition how) {
   result.queue = r.queue;
   // An acknowledged message cannot be put back or acknowledged again.
   result.how = r.acked ? disposition::none : how;
+  // Whoever published it may have taken the key, however soon it ends.
+  if (r.unique && how == disposition::ack)
+    result.release = unique_key{r.unique->key, r.unique->id};
   return result;
 }
 
@@ -108,8 +111,11 @@ settlement settle_outcome(const request& r, outcome x) {
                                   r.header.reply_to};
   result.workflow = std::move(x.workflow);
   switch (x.kind) {
-    case outcome_kind::success:
     case outcome_kind::retry:
+      if (r.unique && !r.unique->until_start)
+        result.release.reset();
+      return result;
+    case outcome_kind::success:
     case outcome_kind::ignore:
     case outcome_kind::revoked:
       return result;
@@ -124,8 +130,10 @@ settlement settle_outcome(const request& r, outcome x) {
     case outcome_kind::reject:
       return with_dead_letter(std::move(result), r, x.summary);
     case outcome_kind::requeue:
-      if (!r.acked)
+      if (!r.acked) {
         result.how = disposition::requeue;
+        result.release.reset();
+      }
       return without_note(std::move(result), r);
   }
   return result;

@@ -2,6 +2,7 @@
 
 #include "actors/actor_now.hpp"
 #include "actors/cluster/messages.hpp"
+#include "actors/consumer/outcome_log.hpp"
 
 #include <caf/all.hpp>
 
@@ -17,41 +18,6 @@ using acknowledge_atom = caf::atom_constant<caf::atom("acknowledg")>;
 using surplus_atom = caf::atom_constant<caf::atom("surplus")>;
 using renew_atom = caf::atom_constant<caf::atom("renew")>;
 using recover_atom = caf::atom_constant<caf::atom("recover")>;
-
-void log_outcome(const request& r, const outcome& x) {
-  using seconds = std::chrono::duration<double>;
-  auto took = seconds{x.runtime}.count();
-  switch (x.kind) {
-    case outcome_kind::success:
-      spdlog::info("Task {} succeeded in {:.6f}s: {}", r.display_name(), took,
-                   x.summary);
-      break;
-    case outcome_kind::failure:
-      if (x.expected) {
-        spdlog::info("Task {} raised expected: {}", r.display_name(), x.summary);
-        break;
-      }
-      spdlog::error("Task {} raised unexpected: {}\n{}", r.display_name(),
-                    x.summary, x.traceback);
-      break;
-    case outcome_kind::retry:
-      spdlog::info("Task {} retry: {}", r.display_name(), x.summary);
-      break;
-    case outcome_kind::ignore:
-      spdlog::info("Task {} ignored", r.display_name());
-      break;
-    case outcome_kind::reject:
-    case outcome_kind::requeue:
-      spdlog::info("Task {} rejected: {}", r.display_name(), x.summary);
-      break;
-    case outcome_kind::revoked:
-      spdlog::info("Discarding revoked task: {}", r.display_name());
-      break;
-    case outcome_kind::malformed:
-      spdlog::error("Task {} refused: {}", r.display_name(), x.summary);
-      break;
-  }
-}
 
 } // namespace
 
@@ -84,6 +50,7 @@ void consumer_state::admit(delivery& x, std::vector<job>& runnable) {
   r.header = std::move(*header);
   r.settings = options.settings;
   r.payload = std::make_shared<const std::string>(std::move(x.payload));
+  r.unique = unique_terms_of(*r.payload);
   auto task = tasks.find(r.header.task);
   if (task == tasks.end()) {
     spdlog::error("Received unregistered task of type '{}'; it goes to the "
@@ -156,6 +123,8 @@ void consumer_state::on_pool_ready(pool_ready& x) {
                    "and will never be reached",
                    task.name);
     rates.add(task.name, options.rate_of(task));
+    if (task.unique && !options.keeps_unique_keys)
+      tell_of_keys();
   }
   auto settings = std::make_shared<runner_settings>(*options.settings);
   add_failure_takers(*settings, x.tasks);
@@ -206,14 +175,23 @@ void consumer_state::acknowledge_started() {
     auto i = requests.find(id);
     if (i == requests.end())
       continue;
-    i->second.begun = t;
-    if (i->second.acked || *i->second.task.acks_late)
+    auto& r = i->second;
+    r.begun = t;
+    auto early = !r.acked && !*r.task.acks_late;
+    auto frees_key = r.unique && r.unique->until_start;
+    if (!early && !frees_key)
       continue;
     settlement ack;
-    ack.tag = i->second.tag;
-    ack.queue = i->second.queue;
+    ack.tag = r.tag;
+    ack.queue = r.queue;
+    if (!early)
+      ack.how = disposition::none;
+    if (frees_key) {
+      ack.release = unique_key{r.unique->key, r.unique->id};
+      r.unique.reset();
+    }
     settlements.add(std::move(ack));
-    i->second.acked = true;
+    r.acked = r.acked || early;
   }
   started.clear();
   flush();
@@ -416,7 +394,7 @@ void consumer_state::on_drain(caf::actor requester) {
 void consumer_state::return_held() {
   std::vector<uint64_t> held;
   for (auto i = requests.rbegin(); i != requests.rend(); ++i)
-    if (i->second.held || i->second.asking || i->second.noting)
+    if (i->second.held || i->second.waits_for_broker())
       held.push_back(i->first);
   num_held = 0;
   on_returned(jobs_returned{std::move(held)});
@@ -476,6 +454,7 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
     },
     [self](const woken& x) { self->state.on_woken(x); },
     [self](const turns& x) { self->state.on_turns(x); },
+    [self](const key_holders& x) { self->state.on_keys(x); },
     [self](pool_ready& x) { self->state.on_pool_ready(x); },
     [self](pool_capacity x) { self->state.on_pool_capacity(x); },
     [self](pool_report& x) { self->state.on_report(x); },

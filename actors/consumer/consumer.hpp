@@ -4,7 +4,8 @@
 //  2. reads the header of each delivery: malformed, unknown and expired ones
 //     are settled at once, those with an eta or a rate limit wait (see
 //     waiting.cpp), the others go to the pool;
-//  3. refuses what was revoked (see revoking.cpp);
+//  3. refuses what was revoked (see revoking.cpp), and second ones of unique tasks
+//     (see unique_tasks.cpp);
 //  4. turns the pool's reports into settlements: acknowledged early a moment
 //     after the start, or late with the result (see acknowledgement);
 //  5. keeps settlements until the settler confirms them, through any number of
@@ -72,6 +73,7 @@ struct consumer_options {
   /// Whether anybody shall be. The event dispatcher turns it.
   std::shared_ptr<const std::atomic<bool>> task_events;
   bool sent_events = false; ///< tell also of the tasks that tasks have sent
+  bool keeps_unique_keys = false; ///< the broker does
   size_t held_max = 1'000; ///< tasks that wait here for their time
   size_t max_deliveries = 20; ///< then a message is a dead letter; 0: no limit
   /// The rate limit of a task.
@@ -138,6 +140,14 @@ struct consumer_state {
   void send_questions();
   void on_turns(const turns& x);
   void repeat_questions();
+
+  // -- unique tasks (unique_tasks.cpp) --------------------------------------------
+
+  std::optional<unique_terms> unique_terms_of(const std::string& payload);
+  void tell_of_keys();
+  bool ask_for_key(uint64_t id, request& r);
+  void on_keys(const key_holders& x);
+  settlement refuse_duplicate(const request& r, const std::string& holder);
 
   // -- what is begun again and again (giving_up.cpp) ------------------------------
 
@@ -242,6 +252,9 @@ struct consumer_state {
   outbox settlements;
   rate_limits rates;
   take_turns questions; ///< to be sent with the next settlements
+  claim_keys claims;    ///< the same
+  uint64_t duplicates = 0;   ///< of unique tasks, refused
+  bool told_of_keys = false; ///< the log says that the broker keeps none
   /// Runs that begin when the batch with their note is confirmed.
   std::deque<std::pair<uint64_t, uint64_t>> notes;
   uint64_t last_chance = 0; ///< the job that has it, if it has not ended

@@ -32,12 +32,15 @@ description consumer_state::own_description() const {
   options.interrupt_reader();
   return describe_self(
       self, fmt::format("{} unfinished, {} of them held for their time, "
-                        "prefetch {}, {} batches to confirm{}{}",
+                        "prefetch {}, {} batches to confirm{}{}{}",
                         requests.size(), num_held, window.base(),
                         settlements.unconfirmed().size(),
                         options.is_blocked() ? ", the broker takes nothing in"
                                              : "",
-                        drain_requester ? ", draining" : ""));
+                        drain_requester ? ", draining" : "",
+                        duplicates > 0
+                            ? fmt::format(", {} duplicates refused", duplicates)
+                            : ""));
 }
 
 } // namespace umbel

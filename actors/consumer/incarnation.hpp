@@ -40,7 +40,6 @@ struct incarnation {
   std::atomic<uint64_t> next_sequence{1};
   /// The log says that shared rate limits are not shared. Writers', one at a time.
   bool told_of_turns = false;
-  bool told_of_chords = false; ///< that they are not counted, by the writer
   connection_retries retries;
   std::atomic<bool> known = false; ///< the lease has been held
   std::atomic<bool> lost = false;  ///< others have what it covered

@@ -121,6 +121,18 @@ struct turns {
   std::vector<turn> answers;
 };
 
+/// Ask for the keys of unique tasks. Answered by `key_holders`.
+struct claim_keys {
+  std::vector<uint64_t> ids;
+  std::vector<key_claim> claims; ///< one for each id
+};
+
+/// The tasks that have them.
+struct key_holders {
+  std::vector<uint64_t> ids;
+  std::vector<std::string> holders;
+};
+
 /// Look how many messages wait in the consumed queues. Answered by
 /// `waiting_messages`.
 struct count_waiting {};
@@ -234,6 +246,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::forwarded)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::delayed_until)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::take_turns)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::turns)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::claim_keys)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::key_holders)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::count_waiting)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::waiting_messages)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::list_appetite)

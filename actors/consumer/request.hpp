@@ -4,6 +4,7 @@
 #include "actors/pool/job.hpp"
 #include "protocol/broker/broker.hpp"
 #include "protocol/message/task_message.hpp"
+#include "protocol/message/uniqueness.hpp"
 #include "protocol/task/options.hpp"
 #include "protocol/task/settings.hpp"
 
@@ -35,6 +36,9 @@ struct request {
   bool asking = false; ///< for its turn under a rate limit that all nodes share
   bool waited = false; ///< was told to ask again for its turn
   bool has_turn = false; ///< may begin, as far as rate limits are concerned
+  std::optional<unique_terms> unique; ///< nothing: as many as come
+  bool claiming = false; ///< asks for the key of a unique task
+  bool has_key = false;  ///< has got it
   size_t deliveries = 0; ///< noted in the ledger: it begins for the n-th time
   bool noting = false;   ///< waits until that is noted
   bool terminated = false; ///< revoked while it ran: its end is not its own
@@ -42,6 +46,11 @@ struct request {
   bool told_start = false; ///< the event of its start was sent
   /// The hard time limit that it is over; its child is being killed.
   std::optional<std::chrono::milliseconds> over_limit;
+
+  /// Waits for an answer of the broker, without which it cannot begin.
+  bool waits_for_broker() const noexcept {
+    return asking || noting || claiming;
+  }
 
   /// "tasks.add[id]", as Celery's logs name it.
   std::string display_name() const {

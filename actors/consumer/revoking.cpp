@@ -95,7 +95,7 @@ void consumer_state::on_revoke(const revoke_tasks& x) {
     auto what = wanted.reason(r);
     if (what == nullptr) {
       ++i;
-    } else if (r.held || r.asking || r.noting) {
+    } else if (r.held || r.waits_for_broker()) {
       num_held -= r.held;
       settlements.add(refuse_revoked(r, "revoked"));
       i = requests.erase(i);

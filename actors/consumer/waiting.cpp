@@ -20,6 +20,8 @@ void consumer_state::begin(uint64_t id, request& r,
   } else if (is_revoked(r)) {
     settlements.add(refuse_revoked(r, "revoked"));
     requests.erase(id);
+  } else if (ask_for_key(id, r)) {
+    return; // on_keys
   } else if (r.header.eta && *r.header.eta > t) {
     wait_until(*r.header.eta, id, r);
   } else if (auto* limit = r.has_turn ? nullptr : rates.find(r.header.task)) {
@@ -101,8 +103,12 @@ void consumer_state::on_turn(uint64_t id, request& r, rate_slot slot,
 }
 
 void consumer_state::send_questions() {
-  if (writer && !questions.ids.empty())
+  if (!writer)
+    return;
+  if (!questions.ids.empty())
     self->send(writer, std::exchange(questions, {}));
+  if (!claims.ids.empty())
+    self->send(writer, std::exchange(claims, {}));
 }
 
 void consumer_state::on_turns(const turns& x) {
@@ -125,11 +131,15 @@ void consumer_state::on_turns(const turns& x) {
 // The last writer may have died with the questions, or with the answers.
 void consumer_state::repeat_questions() {
   questions = {};
+  claims = {};
   std::vector<job> runnable; // stays empty: the answers come later
-  for (auto& [id, r] : requests)
+  for (auto& [id, r] : requests) {
     if (r.asking)
       if (auto* limit = rates.find(r.header.task))
         ask_for_turn(id, r, *limit, runnable);
+    if (r.claiming)
+      ask_for_key(id, r);
+  }
   send_questions();
 }
 

@@ -177,13 +177,8 @@ bool writer_state::count_chords(std::vector<settlement>& batch,
   if (groups.empty() && parts.empty())
     return true;
   auto* counter = workflows_of(results.get());
-  if (!counter) {
-    if (!std::exchange(life->told_of_chords, true))
-      spdlog::warn("chords are counted only if results are in Redis or SQLite; "
-                   "here, only those work that clients poll with "
-                   "celery.chord_unlock");
+  if (!counter) // children have been told that nobody counts
     return true;
-  }
   auto follows = counter->count(groups, parts);
   if (!follows) {
     fail(follows.error());
@@ -200,12 +195,15 @@ bool writer_state::count_chords(std::vector<settlement>& batch,
   return true;
 }
 
-/// What was lost meanwhile is not published: whoever has it counts it again.
+/// What was lost meanwhile is not published: whoever has it counts it again. What was
+/// acknowledged early cannot be lost: if it takes no effect, it has had it before.
 bool writer_state::finish_chords(std::vector<last_part>& ended,
+                                 const std::vector<settlement>& batch,
                                  const std::vector<bool>& settled) {
   std::vector<chord_part> published;
   for (auto& x : ended)
-    if (settled[x.settlement])
+    if (settled[x.settlement]
+        || batch[x.settlement].how == disposition::none)
       published.push_back(std::move(x.part));
   return published.empty() || check(workflows_of(results.get())->finish(published));
 }
@@ -226,7 +224,7 @@ void writer_state::flush() {
   auto settled = connection->settle(batch);
   if (!settled)
     return fail(settled.error());
-  if (!finish_chords(ended, *settled))
+  if (!finish_chords(ended, batch, *settled))
     return;
   if (due)
     on_delayed(*due);
@@ -365,6 +363,12 @@ caf::behavior writer(caf::stateful_actor<writer_state>* self,
         return self->state.fail(answers.error());
       self->state.tell_of_turns();
       self->send(self->state.consumer, turns{x.ids, std::move(*answers)});
+    },
+    [self](const claim_keys& x) {
+      auto holders = self->state.connection->claim_keys(x.claims);
+      if (!holders)
+        return self->state.fail(holders.error());
+      self->send(self->state.consumer, key_holders{x.ids, std::move(*holders)});
     },
     [self](count_waiting) {
       self->state.count(caf::actor_cast<caf::actor>(self->current_sender()));

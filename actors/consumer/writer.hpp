@@ -72,6 +72,7 @@ struct writer_state {
   bool count_chords(std::vector<settlement>& batch,
                     std::vector<last_part>& ended);
   bool finish_chords(std::vector<last_part>& ended,
+                     const std::vector<settlement>& batch,
                      const std::vector<bool>& settled);
   void hand_over(std::vector<settlement>& batch, std::vector<last_part>& ended);
   void on_settled_elsewhere(const settled_elsewhere& x);

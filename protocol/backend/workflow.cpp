@@ -2,7 +2,11 @@
 
 #include "protocol/message/json.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <stdexcept>
+#include <string_view>
+#include <utility>
 
 namespace umbel {
 
@@ -14,12 +18,20 @@ json::array to_array(const gapped_text& x) {
   return json::array(x.begin(), x.end());
 }
 
+using kind = group_record::kind;
+
+constexpr std::pair<kind, std::string_view> kinds[] = {
+    {kind::size, "size"}, {kind::results, "results"}, {kind::joined, "joined"}};
+
+std::string_view name_of(kind x) {
+  return std::ranges::find(kinds, x, &std::pair<kind, std::string_view>::first)
+      ->second;
+}
+
 json::array to_array(const std::vector<group_record>& all) {
   json::array to;
   for (auto& x : all)
-    to.push_back(json::array{json::value(x.group),
-                             x.what == group_record::kind::size ? "size"
-                                                                : "results",
+    to.push_back(json::array{json::value(x.group), json::value(name_of(x.what)),
                              json::value(x.text)});
   return to;
 }
@@ -72,13 +84,11 @@ gapped_text gapped(const json::value& x) {
 std::vector<group_record> groups(const json::value& x) {
   std::vector<group_record> to;
   for (auto& y : x.as_array()) {
-    auto what = text(y.at(1));
-    if (what != "size" && what != "results")
+    auto known = std::ranges::find(
+        kinds, text(y.at(1)), &std::pair<kind, std::string_view>::second);
+    if (known == std::end(kinds))
       throw std::invalid_argument("group");
-    to.push_back({text(y.at(0)),
-                  what == "size" ? group_record::kind::size
-                                 : group_record::kind::results,
-                  text(y.at(2))});
+    to.push_back({text(y.at(0)), known->first, text(y.at(2))});
   }
   return to;
 }

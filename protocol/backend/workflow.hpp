@@ -42,6 +42,7 @@ struct group_record {
   enum class kind : uint8_t {
     size,    ///< of a chord's header: `.s`
     results, ///< which results it consists of, where they are nested
+    joined,  ///< one more task of a chord's header: its id; counts once
   };
 
   std::string group;

@@ -71,6 +71,18 @@ enum class disposition : uint8_t {
   none,    ///< leave it where it is: the tag was acknowledged before, or stays
 };
 
+/// The key of a unique task, and who has it (protocol/message/uniqueness.hpp).
+struct unique_key {
+  std::string key;
+  std::string id; ///< of the task
+};
+
+/// Asks for such a key.
+struct key_claim {
+  unique_key wanted;
+  std::chrono::milliseconds held_for{0};
+};
+
 /// One atomic step at the end (or start) of a task's life.
 ///
 /// Fencing: unless `how` is `none`, nothing of this happens when the tag is no
@@ -93,6 +105,8 @@ struct settlement {
   /// What the task's workflow has to know; only where `counts_chords`, but for
   /// its results, which are as `result`.
   workflow_steps workflow = {};
+  /// Given back, if that task has it. Only where `keeps_unique_keys`.
+  std::optional<unique_key> release = {};
 };
 
 /// Asks for a task's turn under a rate limit that all nodes share.
@@ -327,6 +341,17 @@ public:
     return true;
   }
 
+  // -- unique tasks -----------------------------------------------------------------
+
+  /// Takes keys that are free, each until it is given back by a settlement or its time
+  /// has passed. `publish` takes those of unique messages itself.
+  /// @returns the ids of the tasks that have them: these or others. `unsupported`
+  /// where a broker keeps no keys
+  virtual expected<std::vector<std::string>>
+  claim_keys(std::span<const key_claim> /* batch */) {
+    return cannot("keep the keys of unique tasks");
+  }
+
   // -- revocations ----------------------------------------------------------------
 
   /// When there are more, the broker forgets the oldest of them. None is told
@@ -410,6 +435,9 @@ protected:
 /// `timeout` or `refused` when the server cannot be had.
 expected<std::unique_ptr<broker>> connect_broker(const std::string& url,
                                                  const broker_options& options);
+
+/// Whether the broker of this URL keeps the keys of unique tasks.
+bool keeps_unique_keys(const std::string& url);
 
 /// Whether a connection to `url` can change the queues that it consumes.
 bool changes_queues(const std::string& url);

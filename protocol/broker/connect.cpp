@@ -13,11 +13,9 @@
 #include "protocol/broker/redis/redis_broker.hpp"
 #include "protocol/broker/redis/redis_mailbox.hpp"
 #include "protocol/broker/redis/redis_subscription.hpp"
-#include "protocol/broker/redis/uniqueness.hpp"
 #include "protocol/broker/scheme_advice.hpp"
 #include "protocol/broker/sqlite/sqlite_broker.hpp"
 #include "protocol/broker/sqlite/sqlite_subscription.hpp"
-#include "protocol/broker/sqlite/uniqueness.hpp"
 #include "protocol/broker/subscription.hpp"
 
 namespace umbel {
@@ -74,18 +72,7 @@ connect_polled_broker(const std::string& url, const broker_options& options) {
 
 bool keeps_unique_keys(const std::string& url) {
   auto scheme = scheme_of(url);
-  return is_redis(scheme) || sqlite::is_sqlite(scheme);
-}
-
-expected<std::unique_ptr<unique_locks>>
-connect_unique_locks(const std::string& url, const broker_options& options) {
-  auto scheme = scheme_of(url);
-  if (is_redis(scheme))
-    return redis::connect_unique_locks(url, options);
-  if (sqlite::is_sqlite(scheme))
-    return sqlite::connect_unique_locks(url);
-  return error{errc::unsupported,
-               "a broker of " + scheme + ":// keeps no keys of unique tasks"};
+  return is_redis(scheme) || sqlite::is_sqlite(scheme) || scheme == "memory";
 }
 
 bool carries_gossip(const std::string& url) {

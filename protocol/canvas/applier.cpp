@@ -80,6 +80,19 @@ bool is_nested(const json::value& result) {
   });
 }
 
+/// What whoever counts has to know of a header.
+void add_header(application& to, const std::string& id, size_t parts,
+                json::array results) {
+  to.groups.push_back({id, group_record::kind::size, std::to_string(parts)});
+  json::value all = json::array{json::array{json::value(id), nullptr},
+                                std::move(results)};
+  if (!is_nested(all))
+    return;
+  std::string text;
+  append_json(text, json::object{{"result", all}});
+  to.groups.push_back({id, group_record::kind::results, std::move(text)});
+}
+
 } // namespace
 
 json::value applier::apply(signature x, const json::array& first,
@@ -159,6 +172,8 @@ void applier::apply_task(const signature& x, const json::array& first,
   call.headers = headers_of(x);
   call.form = form_of(x, from_.form);
   call.plain = from_.plain;
+  if (from_.complete && !from_.plain)
+    from_.complete(call);
   auto queue = queue_name{call.queue};
   to_.publish.push_back(
       {std::move(queue), call.priority, make_task_message(call)});
@@ -211,17 +226,39 @@ void applier::apply_chord(signature x, const json::array& first,
     parts += count_parts(task);
     results.push_back(freeze(task, {id, chord, index++}));
   }
-  to_.groups.push_back(
-      {id, group_record::kind::size, std::to_string(parts)});
-  json::value all = json::array{json::array{json::value(id), nullptr},
-                                std::move(results)};
-  if (is_nested(all)) {
-    std::string text;
-    append_json(text, json::object{{"result", all}});
-    to_.groups.push_back({id, group_record::kind::results, std::move(text)});
+  switch (from_.chords) {
+    case chord_counting::counted:
+      add_header(to_, id, parts, std::move(results));
+      break;
+    case chord_counting::polled:
+      apply_unlock(id, body, std::move(results));
+      break;
+    case chord_counting::impossible:
+      to_.impossible = true;
   }
   for (auto& task : tasks)
     carry_out(std::move(task), args, nullptr);
+}
+
+/// As Celery sends it (fallback_chord_unlock): where the body goes, and as urgent.
+void applier::apply_unlock(const std::string& group, const signature& body,
+                           json::array results) {
+  signature unlock{.task = "celery.chord_unlock"};
+  unlock.args = {json::value(group), to_json_value(body)};
+  unlock.kwargs = {{"interval", nullptr},
+                   {"max_retries", nullptr},
+                   {"result", std::move(results)}};
+  unlock.options = {{"countdown", 1}, {"ignore_result", true}};
+  if (auto queue = body.option("queue"); !queue.empty())
+    unlock.options["queue"] = queue;
+  else if (auto found = from_.routes ? from_.routes->find(body.task)
+                                     : std::nullopt;
+           found && !found->queue.empty())
+    unlock.options["queue"] = found->queue;
+  if (auto* priority = body.find_option("priority"))
+    unlock.options["priority"] = *priority;
+  freeze(unlock);
+  apply_task(unlock, {}, nullptr);
 }
 
 } // namespace umbel::canvas

@@ -5,18 +5,21 @@
 //     part of (Celery: freeze).
 //  2. A task is a message. It takes the chain along that is to follow it.
 //  3. A chain is its first task; a group all its tasks; a chord the tasks of its
-//     header, which carry its body.
+//     header, which carry its body. Where the result store does not count them,
+//     celery.chord_unlock goes with them, and looks when they have ended.
 //
 // Where Celery's own rules lose something, these do not: the id of a map in a
 // chain is kept, a group within a chord's header does not change its size.
 #pragma once
 
+#include "protocol/backend/chord_counting.hpp"
 #include "protocol/backend/workflow.hpp"
 #include "protocol/broker/broker.hpp"
 #include "protocol/canvas/router.hpp"
 #include "protocol/canvas/signature.hpp"
 #include "protocol/message/task_message.hpp"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -32,6 +35,9 @@ struct origin {
   const router* routes = nullptr;
   body_form form;
   bool plain = false; ///< bodies as plain JSON text (`task_call::plain`)
+  chord_counting chords = chord_counting::counted;
+  /// Adds to each call what is known of its task; not to bodies of chords.
+  std::function<void(task_call&)> complete;
 };
 
 /// What is to be published, and what is to be stored before.
@@ -39,6 +45,9 @@ struct application {
   std::vector<outgoing_message> publish;
   std::vector<group_record> groups;
   json::array children; ///< result tuples of what was applied
+  /// A chord is among it, and `origin::chords` says that it is impossible: nothing of
+  /// this may be carried out.
+  bool impossible = false;
 };
 
 class applier {
@@ -72,6 +81,8 @@ private:
                    const json::array* chain);
   void apply_chord(signature x, const json::array& first,
                    const json::array* chain);
+  void apply_unlock(const std::string& group, const signature& body,
+                    json::array results);
 
   application& to_;
   const origin& from_;

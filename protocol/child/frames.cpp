@@ -428,7 +428,7 @@ expected<from_child> decode_from_child(std::string_view frame) {
       auto kind = from.integer<uint8_t>();
       x.what.kind = static_cast<question_kind>(kind);
       x.what.words = from.list([&] { return from.string(); });
-      if (kind < 1 || kind > 3)
+      if (x.what.kind != question_kind::stored)
         return error{errc::malformed, fmt::format("unknown question {}", kind)};
       return finish<from_child>(from, "ask", std::move(x));
     }

@@ -5,6 +5,7 @@
 #include "protocol/client/client_name.hpp"
 #include "protocol/client/rpc_results.hpp"
 #include "protocol/message/envelope.hpp"
+#include "protocol/message/uniqueness.hpp"
 #include "protocol/task/chord_parts.hpp"
 #include "protocol/task/context.hpp"
 #include "protocol/task/remote_exception.hpp"
@@ -74,6 +75,11 @@ app_core::try_to_publish(std::span<const outgoing_message> messages) {
 }
 
 expected<void> app_core::publish(std::span<const outgoing_message> messages) {
+  auto is_unique = [](auto& x) { return read_unique_terms(x.payload).has_value(); };
+  if (!keeps_unique_keys(options_.broker_url)
+      && std::ranges::any_of(messages, is_unique))
+    return error{errc::unsupported,
+                 "this broker keeps no keys of unique tasks; Redis and SQLite do"};
   std::lock_guard guard{mutex_};
   // Before the first answer can come.
   if (!mailbox_.empty())
@@ -102,6 +108,7 @@ canvas::application app_core::to_messages(canvas::signature x,
   from.queue = options_.task_default_queue;
   from.form = options_.task_form;
   from.routes = &options_.task_routes;
+  from.chords = chord_counting_of(options_.result_url);
   if (!mailbox_.empty())
     from.reply_to = rpc_address(mailbox_);
   canvas::application made;
@@ -123,6 +130,8 @@ expected<canvas::result_node> app_core::apply(canvas::signature x,
   canvas::freeze(x);
   auto results = canvas::results_of(x);
   auto made = to_messages(std::move(x), first);
+  if (made.impossible)
+    return error{errc::unsupported, std::string{no_chords}};
   if (!made.groups.empty())
     if (auto done = results_.keep(made.groups); !done)
       return done.error();
@@ -161,6 +170,8 @@ void app_core::revoke(std::span<const std::string> ids,
 void refuse(const error& x) {
   if (x.code == errc::malformed)
     throw exception("ValueError", {json::string{x.what}});
+  if (x.code == errc::unsupported)
+    throw exception("NotImplementedError", {json::string{x.what}});
   if (x.code == errc::duplicate)
     throw no_result(x);
   throw exception("OperationalError", {json::string{x.what}},

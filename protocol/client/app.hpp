@@ -9,7 +9,8 @@
 // task, what is sent becomes that task's child.
 //
 // Functions throw umbel::exception: OperationalError (kombu.exceptions) if there
-// is no broker, ValueError for a signature that is none.
+// is no broker, ValueError for a signature that is none, NotImplementedError for
+// what the result store cannot do.
 #pragma once
 
 #include "protocol/broker/broker.hpp"
@@ -20,6 +21,7 @@
 #include "protocol/message/content.hpp"
 #include "protocol/message/time.hpp"
 #include "protocol/task/to_json.hpp"
+#include "protocol/task/unique_rule.hpp"
 
 #include <chrono>
 #include <memory>
@@ -117,13 +119,28 @@ public:
     return name_;
   }
 
+  /// The same task, of which there is to be one at a time with the same values of the
+  /// arguments at these positions (of all, if none are given): a second one is refused,
+  /// TaskRevokedError. For brokers that keep keys; a pipeline does not look at them.
+  remote_task unique(const unique_rule& rule = {},
+                     std::vector<size_t> positions = {}) const {
+    auto to = *this;
+    to.unique_ = {rule, std::move(positions)};
+    return to;
+  }
+
   result_type delay(const Ps&... args) const {
     return with({}, args...);
   }
 
   /// With options: `add.with({.countdown = 10s}, 4, 4)`.
   result_type with(const send_options& how, const Ps&... args) const {
-    return result_type{app_.send_task(name_, {to_json_value(args)...}, {}, how)};
+    json::array list{to_json_value(args)...};
+    if (!unique_)
+      return result_type{app_.send_task(name_, std::move(list), {}, how)};
+    auto more = how;
+    unique_->say(more.headers, list);
+    return result_type{app_.send_task(name_, std::move(list), {}, more)};
   }
 
   /// For many calls: `call_pipeline`.
@@ -137,6 +154,8 @@ public:
     static_assert(sizeof...(Ts) <= sizeof...(Ps), "too many arguments");
     canvas::signature to{.task = name_};
     (to.args.push_back(to_json_value(args)), ...);
+    if (json::object headers; unique_ && unique_->say(headers, to.args))
+      to.options["headers"] = std::move(headers);
     return to;
   }
 
@@ -148,8 +167,29 @@ public:
   }
 
 private:
+  struct uniqueness {
+    unique_rule rule;
+    std::vector<size_t> positions;
+
+    /// @returns whether all that the key is made of is there
+    bool say(json::object& headers, const json::array& args) const {
+      std::vector<const json::value*> values;
+      if (positions.empty())
+        for (auto& x : args)
+          values.push_back(&x);
+      for (auto i : positions)
+        if (i < args.size())
+          values.push_back(&args[i]);
+      auto wanted = positions.empty() ? sizeof...(Ps) : positions.size();
+      if (values.size() == wanted)
+        add_unique_headers(headers, rule, unique_key_of(values));
+      return values.size() == wanted;
+    }
+  };
+
   app app_;
   std::string name_;
+  std::optional<uniqueness> unique_;
 };
 
 } // namespace umbel

@@ -310,8 +310,8 @@ result_hub::each(std::span<const task_id> ids, std::optional<duration> timeout,
 
 error result_hub::keeps_no_groups() const {
   return {errc::unsupported,
-          store_->location() + " keeps no groups: chords and saved groups need "
-            "results in Redis or SQLite"};
+          store_->location() + " keeps no groups: saved groups need results in "
+             "Redis or SQLite"};
 }
 
 // -- all the rest -------------------------------------------------------------------

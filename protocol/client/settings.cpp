@@ -1,7 +1,9 @@
 #include "protocol/client/settings.hpp"
 
+#include "protocol/broker/broker.hpp"
 #include "protocol/client/nearest.hpp"
 #include "protocol/client/setting_table.hpp"
+#include "protocol/task/settings.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -172,6 +174,9 @@ std::string to_child_settings(const settings& x) {
         || name == "worker_deduplicate_successful_tasks")
       result.emplace(name, row.get(x));
   }
+  result.emplace(chord_counting_name,
+                 name_of(chord_counting_of(x.result_backend)));
+  result.emplace(unique_keys_name, keeps_unique_keys(x.broker_url));
   return json::serialize(result);
 }
 

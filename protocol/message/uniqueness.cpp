@@ -3,6 +3,7 @@
 #include "protocol/message/envelope_view.hpp"
 
 #include <cmath>
+#include <cstring>
 
 namespace umbel {
 
@@ -30,6 +31,11 @@ std::optional<milliseconds> time_in(const json::object& from,
   return milliseconds{std::llround(1'000 * std::min(seconds, seconds_max))};
 }
 
+/// Every message is looked through: this is several times as quick as `find`.
+bool occurs(std::string_view what, std::string_view in) {
+  return memmem(in.data(), in.size(), what.data(), what.size()) != nullptr;
+}
+
 } // namespace
 
 std::optional<unique_terms> read_unique_terms(const json::object& headers) {
@@ -49,8 +55,8 @@ std::optional<unique_terms> read_unique_terms(const json::object& headers) {
 }
 
 std::optional<unique_terms> read_unique_terms(std::string_view payload) {
-  if (payload.find(unique_key_header) == payload.npos
-      && payload.find(publish_once_header) == payload.npos)
+  if (!occurs(unique_key_header, payload)
+      && !occurs(publish_once_header, payload))
     return std::nullopt;
   auto whole = parse_json(payload);
   if (!whole)

@@ -8,7 +8,7 @@
 //   publish_once  seconds for which the same task id is published once
 //
 // Whoever publishes with them takes the key in the same step; a worker takes it
-// before the task runs, if nobody has.
+// when it has reserved the task, if nobody has, and gives it back with its end.
 #pragma once
 
 #include "protocol/message/json.hpp"

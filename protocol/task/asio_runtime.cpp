@@ -169,8 +169,4 @@ asio_runtime::ask(question x) {
   return arrives.get();
 }
 
-void asio_runtime::tell(question x) {
-  (caller_ ? *caller_ : nobody).ask(std::move(x), [](auto&&) {});
-}
-
 } // namespace umbel

@@ -37,7 +37,6 @@ public:
   call(task_id id, outgoing_message message,
        std::function<void(expected<std::string>)> f) override;
   expected<std::vector<std::string>> ask(question x) override;
-  void tell(question x) override;
 
 private:
   struct implementation;

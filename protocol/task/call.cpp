@@ -21,6 +21,8 @@ std::unique_ptr<runtime::operation> call_wait_base::begin(runtime& where) {
   self().adopt(message);
   if (what_.queue)
     message.queue = *what_.queue;
+  if (auto& complete = self().settings().complete)
+    complete(message);
   auto id = task_id{message.id};
   auto queue = queue_name{message.queue};
   if (what_.timeout)

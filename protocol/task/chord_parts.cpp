@@ -1,6 +1,7 @@
 #include "protocol/task/chord_parts.hpp"
 
 #include "protocol/message/envelope.hpp"
+#include "protocol/task/exceptions.hpp"
 
 #include <string>
 #include <utility>
@@ -163,6 +164,7 @@ std::optional<chord_part> make_part(const json::value& chord, std::string group,
                                     const runner_settings& settings) {
   auto body = canvas::parse_signature(chord);
   if (!body || group.empty() || task.empty()
+      || settings.chords != chord_counting::counted
       || settings.result_serializer != serializer::json)
     return std::nullopt;
   chord_part to;
@@ -200,11 +202,18 @@ canvas::origin origin_of(const task_message& done,
   to.node = settings.node;
   to.reply_to = header.reply_to;
   to.queue = settings.task_default_queue;
+  to.chords = settings.chords;
+  to.complete = settings.complete;
   // As the message that ended, so that its sender can read it.
   to.form = done.form;
   if (to.form.compression == compression::none)
     to.form.compression = settings.task_form.compression;
   return to;
+}
+
+void refuse_impossible(const canvas::application& x) {
+  if (x.impossible)
+    throw exception("NotImplementedError", {json::string{no_chords}});
 }
 
 std::optional<chord_part> part_of(const task_message& done,
@@ -242,7 +251,12 @@ void give_up(workflow_steps& to, const signature& step,
 
 std::string uncounted_chord(const task_message& done,
                             const runner_settings& settings) {
-  if (!chord_of(done) || settings.result_serializer == serializer::json)
+  if (!chord_of(done) || settings.chords == chord_counting::polled)
+    return "";
+  if (settings.chords == chord_counting::impossible)
+    return "it is a part of a chord, and results are kept nowhere: the chord's "
+           "body will not run";
+  if (settings.result_serializer == serializer::json)
     return "";
   return "it is a part of a chord, which needs results in json, not in "
          + std::string{name_of(settings.result_serializer)}

@@ -17,6 +17,10 @@ namespace umbel {
 canvas::origin origin_of(const task_message& done,
                          const runner_settings& settings);
 
+/// @throws umbel::exception (NotImplementedError) if a chord is among it that nobody
+///         could wait for
+void refuse_impossible(const canvas::application& x);
+
 /// The part that this task is of a chord, if it is one.
 /// @param state SUCCESS, FAILURE or REVOKED
 /// @param result its result, or the document of its exception

@@ -20,11 +20,6 @@ constexpr std::chrono::duration<double> countdown_max{1e9};
 
 thread_local context* current_context = nullptr;
 
-void check_signature(const canvas::signature& x) {
-  if (auto good = canvas::parse_signature(canvas::to_json_value(x)); !good)
-    throw exception("ValueError", {json::string{good.error().what}});
-}
-
 } // namespace
 
 context::context(uint64_t job, const task_message& message,
@@ -145,10 +140,17 @@ void context::adopt(task_call& call) const {
   call.form = settings_.task_form;
 }
 
+void context::check_signature(const canvas::signature& x) {
+  if (auto good = canvas::parse_signature(canvas::to_json_value(x)); !good)
+    throw exception("ValueError", {json::string{good.error().what}});
+}
+
 json::value context::start(canvas::signature x, const json::array& first) {
   check_signature(x);
   auto from = origin_of(message_, settings_);
-  return canvas::applier{started_, from}.apply(std::move(x), first);
+  auto result = canvas::applier{started_, from}.apply(std::move(x), first);
+  refuse_impossible(started_);
+  return result;
 }
 
 void context::replace(canvas::signature x) {
@@ -183,6 +185,7 @@ void context::replace(canvas::signature x) {
   auto* chain = member("chain");
   canvas::applier{started_, from}.apply(
       std::move(x), {}, chain ? chain->if_array() : nullptr);
+  refuse_impossible(started_);
   throw umbel::ignore{};
 }
 

@@ -197,6 +197,19 @@ public:
   /// @throws umbel::ignore; umbel::exception for a signature that is not complete
   [[noreturn]] void replace(canvas::signature x);
 
+  /// Has a task or a workflow become one more part of the chord that this task is a
+  /// part of: the body waits for it, and gets its result beside this task's own. It is
+  /// published, and counted, in the same step as this task's result, if this does not
+  /// fail. @returns as `start`
+  /// @throws umbel::exception: ValueError if there is no chord,
+  ///         NotImplementedError if the result store does not count
+  json::value add_to_chord(canvas::signature x);
+
+  /// The same for one that is started otherwise: by `start`, by `replace`, or as what
+  /// follows from one of these. The body waits for it. Whoever sends it before this
+  /// task has ended by other means may be counted too early.
+  canvas::signature add_to_chord_lazily(canvas::signature x);
+
   /// What was started. (The runner asks.)
   canvas::application& started() noexcept {
     return started_;
@@ -251,6 +264,9 @@ public:
   };
 
 private:
+  static void check_signature(const canvas::signature& x);
+  json::value join_chord(canvas::signature& x);
+
   const uint64_t job_;
   const task_message& message_;
   const task_options& options_;
@@ -261,6 +277,7 @@ private:
   const registry& tasks_;
   canvas::application started_;
   workflow_steps steps_;
+  size_t joined_ = 0; ///< how often something was added to the chord
 };
 
 // -- for tasks that take no context; outside of a task they do the plain thing

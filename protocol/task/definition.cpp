@@ -25,8 +25,9 @@ milliseconds checked(const std::string& task, const char* option,
 } // namespace
 
 task_definition::task_definition(std::string name, task_function run,
-                                 bool takes_failure)
-    : run_(std::move(run)) {
+                                 bool takes_failure,
+                                 std::vector<arg> parameters)
+    : run_(std::move(run)), parameters_(std::move(parameters)) {
   options_.name = std::move(name);
   options_.takes_failure = takes_failure;
 }
@@ -129,6 +130,53 @@ task_definition& task_definition::rate_limit_scope(umbel::rate_scope x) {
 task_definition& task_definition::rate_limit_key(const std::string& header) {
   options_.rate_limit_key = header;
   return *this;
+}
+
+task_definition&
+task_definition::unique_by(std::vector<std::string> arguments) {
+  std::vector<size_t> positions;
+  for (auto& name : arguments) {
+    auto i = std::ranges::find(parameters_, name, &arg::name);
+    if (i == parameters_.end())
+      throw std::invalid_argument(fmt::format(
+          "task '{}': unique_key: it has no argument '{}'", this->name(), name));
+    positions.push_back(static_cast<size_t>(i - parameters_.begin()));
+  }
+  if (arguments.empty())
+    for (size_t i = 0; i < parameters_.size(); ++i)
+      positions.push_back(i);
+  options_.unique = true;
+  unique_by_ = std::move(positions);
+  return *this;
+}
+
+task_definition& task_definition::unique_for(duration x) {
+  checked(name(), "unique_for", x);
+  unique_.held_for = x;
+  return *this;
+}
+
+task_definition& task_definition::unique_until_start(bool x) {
+  unique_.until_start = x;
+  return *this;
+}
+
+void task_definition::add_unique_headers(task_call& x) const {
+  if (!options_.unique)
+    return;
+  static const json::value nothing;
+  std::vector<const json::value*> values;
+  for (auto i : unique_by_) {
+    auto& parameter = parameters_[i];
+    auto* named = x.kwargs.if_contains(parameter.name);
+    if (i < x.args.size())
+      values.push_back(&x.args[i]);
+    else if (named)
+      values.push_back(named);
+    else
+      values.push_back(parameter.fallback ? &*parameter.fallback : &nothing);
+  }
+  umbel::add_unique_headers(x.headers, unique_, unique_key_of(values));
 }
 
 task_definition& task_definition::max_retries(int x) {

@@ -1,9 +1,11 @@
 // One task: its function and its options.
 #pragma once
 
+#include "protocol/task/arg.hpp"
 #include "protocol/task/callable.hpp"
 #include "protocol/task/hooks.hpp"
 #include "protocol/task/options.hpp"
+#include "protocol/task/unique_rule.hpp"
 
 #include <chrono>
 #include <exception>
@@ -21,8 +23,9 @@ public:
   using duration = std::chrono::duration<double>;
 
   /// @param takes_failure see `task_options`
+  /// @param parameters    those that have names, in the function's order
   task_definition(std::string name, task_function run,
-                  bool takes_failure = false);
+                  bool takes_failure = false, std::vector<arg> parameters = {});
 
   const std::string& name() const noexcept {
     return options_.name;
@@ -83,6 +86,25 @@ public:
   /// Limit the messages with each value of this header for themselves:
   /// `apply_async(args, headers={"tenant": "acme"})`.
   task_definition& rate_limit_key(const std::string& header);
+
+  // -- unique tasks: see README.md ----------------------------------------------
+
+  /// While one of these tasks waits or runs there is to be no second one with the same
+  /// values of these arguments; of all, if none are named.
+  /// @throws std::invalid_argument for one that the task does not have
+  template <class... Names>
+  task_definition& unique_key(const Names&... arguments) {
+    return unique_by({std::string{arguments}...});
+  }
+
+  /// Longest time for which it holds its key (default an hour).
+  task_definition& unique_for(duration x);
+
+  /// It holds its key only until it begins.
+  task_definition& unique_until_start(bool x = true);
+
+  /// Says in the headers of a call of this task that it is unique, if it is.
+  void add_unique_headers(task_call& x) const;
 
   // -- retries ----------------------------------------------------------------
 
@@ -159,8 +181,13 @@ private:
     }
   }
 
+  task_definition& unique_by(std::vector<std::string> arguments);
+
   task_options options_;
   task_function run_;
+  std::vector<arg> parameters_;
+  unique_rule unique_;
+  std::vector<size_t> unique_by_; ///< positions of parameters
   std::vector<matcher> autoretry_for_;
   std::vector<matcher> dont_autoretry_for_;
   std::vector<matcher> throws_;

@@ -120,6 +120,7 @@ follow_ups after_success(const task_message& done, const json::value& result,
     json::array rest(steps.begin(), steps.end() - 1);
     out.apply(parse(steps.back()), {result}, &rest);
   }
+  refuse_impossible(made);
   to.publish = std::move(made.publish);
   to.workflow.groups = std::move(made.groups);
   to.children = std::move(made.children);

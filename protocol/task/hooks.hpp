@@ -19,6 +19,7 @@
 namespace umbel {
 
 class context;
+struct task_call;
 
 /// Handlers of one task; each may be empty.
 struct task_hooks {
@@ -70,6 +71,11 @@ struct task_signals {
   /// The process in which `worker_init` was told ends in an orderly way, after its
   /// children. Not told if the worker is killed.
   signal<> worker_shutdown;
+
+  /// A message of a task is about to be made here, by whatever task: its headers may
+  /// be changed. Not told of bodies of chords, which the broker publishes, nor of
+  /// retries.
+  signal<task_call&> before_task_publish;
 
   // -- of a run, to the process that runs it ------------------------------------
 

@@ -160,6 +160,8 @@ json::object to_json_object(const task_options& x) {
     to["rate_limit_key"] = x.rate_limit_key;
   if (x.takes_failure)
     to["takes_failure"] = true;
+  if (x.unique)
+    to["unique"] = true;
   if (x.retry_backoff)
     to["retry_backoff"] = x.retry_backoff_factor.count();
   if (x.retry_backoff_max != defaults.retry_backoff_max)
@@ -183,6 +185,7 @@ expected<task_options> parse_task_options(const json::value& x) {
   from.read("track_started", to.track_started);
   from.read("max_retries", to.max_retries);
   from.read("takes_failure", to.takes_failure);
+  from.read("unique", to.unique);
   from.read("default_retry_delay", to.default_retry_delay);
   from.read("time_limit", to.time_limit);
   from.read("soft_time_limit", to.soft_time_limit);

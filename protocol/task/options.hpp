@@ -38,6 +38,7 @@ struct task_options {
   /// Its function takes more than one argument: as an errback it gets the failed
   /// request, the exception and the traceback, not the task's id alone.
   bool takes_failure = false;
+  bool unique = false; ///< there is one at a time with the same arguments
   // -- autoretry --------------------------------------------------------------
   bool retry_backoff = false;
   std::chrono::seconds retry_backoff_factor{1}; ///< retry_backoff=N in Celery

@@ -1,5 +1,5 @@
-// What a running task wants to know, or to have done, of the result store or of
-// the broker, by whoever is connected to them.
+// What a running task wants to know of the result store, by whoever is connected to
+// it.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,6 @@ namespace umbel {
 
 enum class question_kind : uint8_t {
   stored = 1, ///< ids: the documents of these tasks, empty where there is none
-  claim = 2,  ///< unique key, id, milliseconds: the id of who holds the key
-  release = 3, ///< unique key, id: nothing; the key is free if that task held it
 };
 
 struct question {

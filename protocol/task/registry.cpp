@@ -31,19 +31,26 @@ std::vector<task_options> registry::options() const {
   return to;
 }
 
+void registry::add_unique_headers(task_call& x) const {
+  if (auto* task = find(x.task))
+    task->add_unique_headers(x);
+}
+
 std::string registry::function_name(const std::string& task) {
   return task.substr(task.rfind('.') + 1); // npos + 1 is 0
 }
 
 task_definition& registry::add(std::string name, task_function run,
-                               bool takes_failure) {
+                               bool takes_failure,
+                               std::vector<arg> parameters) {
   if (name.empty())
     throw std::logic_error("a task has an empty name");
   auto [i, is_new] = tasks_.try_emplace(name);
   if (!is_new)
     throw std::logic_error(fmt::format("duplicate task '{}'", name));
   i->second
-      = std::make_unique<task_definition>(name, std::move(run), takes_failure);
+      = std::make_unique<task_definition>(name, std::move(run), takes_failure,
+                                          std::move(parameters));
   return *i->second;
 }
 

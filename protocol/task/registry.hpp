@@ -25,22 +25,27 @@ public:
   /// @throws std::logic_error if there is such a task, or for a bad name
   template <class F, class... Args>
   task_definition& task(std::string name, F&& f, Args&&... names) {
-    using parameters =
-        typename detail::callable_traits<std::decay_t<F>>::parameters;
-    static_assert(sizeof...(Args) == 0
-                      || sizeof...(Args)
-                             == detail::named_parameters<parameters>,
+    constexpr auto named = detail::named_parameters<
+        typename detail::callable_traits<std::decay_t<F>>::parameters>;
+    static_assert(sizeof...(Args) == 0 || sizeof...(Args) == named,
                   "name every parameter of the task or none (a context, "
                   "varargs and kwargs have no names)");
     auto function = function_name(name);
-    auto several = detail::named_parameters<parameters> > 1
-                   || detail::has_varargs<parameters>;
-    return add(std::move(name),
-               make_task_function(
-                   std::forward<F>(f), std::move(function),
-                   std::vector<arg>{arg(std::forward<Args>(names))...}),
-               several);
+    auto several
+        = named > 1
+          || detail::has_varargs<
+              typename detail::callable_traits<std::decay_t<F>>::parameters>;
+    std::vector<arg> parameters{arg(std::forward<Args>(names))...};
+    auto run = make_task_function(std::forward<F>(f), std::move(function),
+                                  parameters);
+    if (parameters.empty())
+      for (size_t i = 1; i <= named; ++i)
+        parameters.emplace_back("arg" + std::to_string(i));
+    return add(std::move(name), std::move(run), several, std::move(parameters));
   }
+
+  /// Says in the headers of a call that it is unique, if its task is known to be.
+  void add_unique_headers(task_call& x) const;
 
   /// Has `task`, of this library or another one, sent by whoever is the beat.
   /// @returns its description, to add arguments and options; it lives as long as the
@@ -100,7 +105,8 @@ private:
   /// "shop.orders.charge" is the function charge().
   static std::string function_name(const std::string& task);
 
-  task_definition& add(std::string name, task_function run, bool takes_failure);
+  task_definition& add(std::string name, task_function run, bool takes_failure,
+                       std::vector<arg> parameters);
   remote_command& add_command(remote_command x);
 
   std::map<std::string, std::unique_ptr<task_definition>, std::less<>> tasks_;

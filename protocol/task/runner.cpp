@@ -6,7 +6,6 @@
 #include "protocol/task/describe_exception.hpp"
 #include "protocol/task/earlier_result.hpp"
 #include "protocol/task/follow_ups.hpp"
-#include "protocol/task/held_key.hpp"
 #include "protocol/task/inline_errback.hpp"
 #include "protocol/task/next_run.hpp"
 #include "protocol/task/task_meta.hpp"
@@ -32,7 +31,7 @@ struct task_runner::call {
       : job(job), message(std::move(received)), task(task), sink(sink),
         self(job, message, task.options(), settings, sink, stop, where,
              tasks),
-        hooks(task.hooks(), tasks.signals(), self), key(message, sink, job, where) {
+        hooks(task.hooks(), tasks.signals(), self) {
   }
 
   const uint64_t job;
@@ -43,7 +42,6 @@ struct task_runner::call {
   context self;
   run_hooks hooks;
   run_end how_ended; ///< for the hooks
-  held_key key;
   std::optional<coroutine> body; ///< unless it is a plain function
 
   /// How log lines and tracebacks name the run.
@@ -76,12 +74,32 @@ task_runner::task_runner(const registry& tasks, runner_settings settings,
     : tasks_(tasks), settings_(std::move(settings)),
       own_(std::make_unique<asio_runtime>(caller)), where_(*own_),
       self_(std::make_shared<task_runner*>(this)) {
+  complete_calls();
 }
 
 task_runner::task_runner(const registry& tasks, runner_settings settings,
                          runtime& where)
     : tasks_(tasks), settings_(std::move(settings)), where_(where),
       self_(std::make_shared<task_runner*>(this)) {
+  complete_calls();
+}
+
+void task_runner::complete_calls() {
+  settings_.complete = [this](task_call& x) {
+    if (settings_.keeps_unique_keys)
+      tasks_.add_unique_headers(x);
+    for (auto& f : tasks_.signals().before_task_publish.handlers())
+      try {
+        f(x);
+      } catch (...) {
+        auto why = describe_exception(std::current_exception(), {});
+        if (current_)
+          current_->self.log(
+              error_level,
+              fmt::format("Task {}: before_task_publish raised {}",
+                          current_->name(), why.repr()));
+      }
+  };
 }
 
 task_runner::~task_runner() {
@@ -131,8 +149,6 @@ std::optional<outcome> task_runner::start(uint64_t job,
                            x.name()));
     return end(succeeded(x, std::move(*result)));
   }
-  if (auto why = x.key.refusal(); !why.empty())
-    return end(revoked(x, why));
   auto result = begin(x, std::move(on_end));
   if (result)
     result = end(std::move(*result));
@@ -181,7 +197,6 @@ void task_runner::tell_end(call& x, outcome& to) {
 
 outcome task_runner::end(outcome x) {
   tell_end(*current_, x);
-  current_->key.ended(x.kind);
   x.job = current_->job;
   x.runtime = std::chrono::duration_cast<std::chrono::microseconds>(
       clock::now() - current_->since);

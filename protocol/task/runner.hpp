@@ -73,6 +73,7 @@ public:
 private:
   struct call; // one run: message, task, sink
 
+  void complete_calls();
   std::optional<outcome> begin(call& x, end_handler on_end);
   outcome end(outcome x);
   void tell_end(call& x, outcome& to);

@@ -56,12 +56,9 @@ public:
   call(task_id id, outgoing_message message,
        std::function<void(expected<std::string>)> f) = 0;
 
-  /// Asks the result store or the broker. Holds up the thread until the answer
+  /// Asks the result store. Holds up the thread until the answer
   /// has come, for some seconds at most.
   virtual expected<std::vector<std::string>> ask(question x) = 0;
-
-  /// The same for what needs no answer.
-  virtual void tell(question x) = 0;
 };
 
 } // namespace umbel

@@ -102,7 +102,8 @@ expected<runner_settings> parse_runner_settings(std::string node,
     return error{errc::malformed, "settings are not a JSON object"};
   runner_settings to;
   to.node = std::move(node);
-  const std::pair<const char*, bool*> flags[] = {
+  const std::pair<std::string_view, bool*> flags[] = {
+      {unique_keys_name, &to.keeps_unique_keys},
       {"task_ignore_result", &to.task_ignore_result},
       {"task_store_errors_even_if_ignored",
        &to.task_store_errors_even_if_ignored},
@@ -120,7 +121,7 @@ expected<runner_settings> parse_runner_settings(std::string node,
       continue;
     if (!value->is_bool())
       return error{errc::invalid_setting,
-                   std::string{"setting "} + name + " must be true or false"};
+                   "setting " + std::string{name} + " must be true or false"};
     *flag = value->get_bool();
   }
   if (auto* x = object->if_contains("result_chord_retry_interval");
@@ -131,6 +132,8 @@ expected<runner_settings> parse_runner_settings(std::string node,
                    "seconds"};
     to.result_chord_retry_interval = x->to_number<double>();
   }
+  if (auto* x = object->if_contains(chord_counting_name); x && x->is_string())
+    to.chords = parse_chord_counting(std::string_view{x->get_string()});
   if (auto* queue = object->if_contains("task_default_queue");
       queue && !queue->is_null()) {
     if (!queue->is_string())

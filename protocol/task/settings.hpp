@@ -1,6 +1,7 @@
 // The settings that matter where tasks are run: Celery's names and meaning.
 #pragma once
 
+#include "protocol/backend/chord_counting.hpp"
 #include "protocol/error.hpp"
 #include "protocol/message/content.hpp"
 #include "protocol/message/json.hpp"
@@ -15,6 +16,8 @@
 
 namespace umbel {
 
+struct task_call;
+
 struct runner_settings {
   std::string node; ///< "celery@host": `hostname` of the request
   bool task_ignore_result = false;
@@ -26,6 +29,12 @@ struct runner_settings {
   bool task_always_eager = false;
   bool task_store_eager_result = false;
   double result_chord_retry_interval = 1.0; ///< seconds
+  /// What becomes of chords in the worker's result store.
+  chord_counting chords = chord_counting::counted;
+  bool keeps_unique_keys = true; ///< the worker's broker does
+  /// Adds to each call that is made what is known of its task. Empty where there is no
+  /// registry.
+  std::function<void(task_call&)> complete;
   /// Names of tasks that take more than the id of a task as errbacks. For those
   /// who have no registry.
   std::set<std::string, std::less<>> failure_takers;
@@ -44,6 +53,11 @@ struct runner_settings {
 /// Remembers which of these take a failure.
 void add_failure_takers(runner_settings& to,
                         const std::vector<task_options>& tasks);
+
+/// What stands beside the settings in that text: `chord_counting`, by its name, and
+/// whether the broker keeps the keys of unique tasks.
+inline constexpr std::string_view chord_counting_name = "umbel_chords";
+inline constexpr std::string_view unique_keys_name = "umbel_unique_keys";
 
 /// Reads the settings from JSON text, an object. Other names are ignored.
 /// @returns `malformed` if it is no object, `invalid_setting` for a value of

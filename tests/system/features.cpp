@@ -8,6 +8,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include <unistd.h>
 
@@ -50,9 +51,42 @@ umbel::awaitable<int> doubled_twice(int x) {
   co_return co_await umbel::call<int>("features.doubled", y);
 }
 
+/// One more part of the chord for each number below n. @returns n
+int spread(umbel::context& self, int n) {
+  for (int i = 0; i < n; ++i)
+    self.add_to_chord({.task = "features.spread", .args = {i}});
+  return n;
+}
+
+/// What adds a part runs before that part does.
+int spread_later(umbel::context& self, int n) {
+  auto part = self.add_to_chord_lazily({.task = "features.spread", .args = {n}});
+  part.immutable = true;
+  self.start(umbel::canvas::make_chain(
+      {{.task = "features.doubled", .args = {n}}, part}));
+  return n;
+}
+
+/// Calls the same report twice at once. @returns how the second one ends
+umbel::awaitable<std::string> report_twice(const std::string& shop) {
+  auto first = [](std::string x) -> umbel::awaitable<std::string> {
+    try {
+      co_return co_await umbel::call<std::string>("features.report", x, 0.5);
+    } catch (const umbel::exception& e) {
+      co_return e.type();
+    }
+  };
+  std::vector<umbel::awaitable<std::string>> both;
+  both.push_back(first(shop));
+  both.push_back(first(shop));
+  auto ends = co_await umbel::when_all(std::move(both));
+  co_return ends[0] + " " + ends[1];
+}
+
 } // namespace
 
 UMBEL_TASKS(app) {
+  using namespace umbel::literals;
   app.task("features.order", order, "count")
       .throws<out_of_stock>()
       .before_start([](umbel::context&) { umbel::log_info("hook before_start"); })
@@ -77,7 +111,34 @@ UMBEL_TASKS(app) {
   app.task(
       "features.doubled", [](int x) { return 2 * x; }, "x").acks_late();
   app.task("features.doubled_twice", doubled_twice, "x");
+  app.task("features.spread", spread, "n");
+  app.task("features.spread_later", spread_later, "n");
+  app.task("features.numbers",
+           [](const std::vector<int>& numbers) { return numbers; }, "numbers");
+  app.task(
+         "features.report",
+         [](const std::string& shop, double seconds) {
+           umbel::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+           return shop;
+         },
+         "shop", "seconds"_a = 0.0)
+      .unique_key("shop")
+      .unique_for(std::chrono::minutes{10});
+  app.task("features.report_twice", report_twice, "shop");
+  app.task("features.start_reports", [](umbel::context& self, int n) {
+    for (int i = 0; i < n; ++i)
+      self.start({.task = "features.report", .args = {"acme", 0.5}});
+  }, "n");
+  app.task("features.traced", [](umbel::context& self) {
+    return self.header("trace");
+  });
+  app.task("features.trace", [](umbel::context& self) {
+    self.start({.task = "features.traced", .options = {{"task_id", "traced"}}});
+  });
   auto& told = app.signals();
+  told.before_task_publish.connect(
+      [](umbel::task_call& x) { x.headers["trace"] = "of " + x.task; });
+  told.worker_shutdown.connect([] { say("worker_shutdown"); });
   told.worker_init.connect([] { say("worker_init"); });
   told.worker_process_init.connect([] { say("worker_process_init"); });
   told.worker_process_shutdown.connect([] { say("worker_process_shutdown"); });

@@ -16,6 +16,7 @@ from harness.shapes import (
     ECHO, PLUS, SHAPES, SUM, TIMES, Shape, app, chain_of, chord_of, group_of, start,
 )
 from harness.waiting import eventually
+from harness.workers import build_dir
 
 add, mul, xsum, echo, fail, crash = (
     app.tasks[f"tasks.{name}"] for name in "add mul xsum echo fail crash".split()
@@ -183,6 +184,24 @@ def test_python_and_umbel_count_the_same_chord(celery, umbel_worker, python_work
     totals = celery.control.inspect(timeout=5, limit=2).stats()
     ran = [x["total"].get("tasks.sleep", 0) for x in totals.values()]
     assert len(ran) == 2 and min(ran) > 0, ran
+
+
+@pytest.mark.parametrize("body_by", ["umbel", "python"])
+def test_tasks_that_join_the_chord(celery, umbel_worker, python_worker, body_by):
+    """0 has no more, 1 has 0, 2 has 0 and 1 (which has 0): all are waited for."""
+    umbel_worker(app=str(build_dir() / "tests/system/libfeatures.so"))
+    python_worker("-Q", "python")
+    body = {"umbel": celery.signature("features.numbers"),
+            "python": of(celery, echo.s()).set(queue="python")}[body_by]
+    header = [celery.signature(f"features.{name}", (n,)) for name, n in
+              [("spread", 3), ("spread", 0), ("spread_later", 1)]]
+    result = chord(header, body)()
+    numbers = result.get(timeout=20)
+    assert sorted(numbers) == sorted([3, 0, 1, 0, 2, 0, 1, 0] + [0] + [1, 1, 0])
+    assert numbers[-3:].count(1) == 2  # in the place of the one that has added them
+    eventually(lambda: not celery.backend.client.keys("celery-taskset-meta-*"))
+    with pytest.raises(ValueError, match="Current task is not member of any chord"):
+        celery.send_task("features.spread", (1,)).get(timeout=20)
 
 
 def replace_by(shape):

@@ -47,8 +47,17 @@ def test_processes_are_told_of_their_life(umbel_worker, celery, pool):
         assert said(log, "worker_init") == [running.fork_server()]
     else:
         assert said(log, "worker_init") == [pid] == [running.pid]
+    started = said(log, "worker_init")
     running.stop()
     assert said(running.log, "worker_process_shutdown") == [pid]
+    assert said(running.log, "worker_shutdown") == started
+    assert running.log.index("worker_process_shutdown in") < running.log.index("worker_shutdown in")
+
+
+def test_messages_are_told_of_before_they_are_published(umbel_worker, celery):
+    umbel_worker(app=LIBRARY)
+    celery.send_task("features.trace").get(timeout=10)
+    assert celery.AsyncResult("traced").get(timeout=10) == "of features.traced"
 
 
 def test_a_task_ends_when_it_is_aborted(umbel_worker, celery):
@@ -138,6 +147,44 @@ def test_unique_tasks_from_the_command_line(umbel_worker, url):
     running.wait_for_log(r"order\[mine\] succeeded")
     assert call(url, "features.order", "-a", "[4]", *key, "--wait").returncode == 0
     assert running.log.count("order[mine] received") == 1
+
+
+def test_tasks_that_say_themselves_that_they_are_unique(umbel_worker, celery):
+    running = umbel_worker("-c", "8", app=LIBRARY)
+    twice = celery.send_task("features.report_twice", ("acme",)).get(timeout=10)
+    assert sorted(twice.split()) == ["TaskRevokedError", "acme"]
+    # What goes out with an outcome meets its key where it is reserved.
+    celery.send_task("features.start_reports", (3,)).get(timeout=10)
+    eventually(lambda: running.log.count("Discarding duplicate task: features.report") == 2)
+    eventually(lambda: len(re.findall(r"features.report\[.*succeeded", running.log)) == 2)
+    eventually(lambda: not celery.backend.client.keys("umbel.unique.*"))
+
+
+def test_a_unique_task_whose_process_dies_gives_its_key_back(umbel_worker, celery):
+    umbel_worker("-c", "1", app=LIBRARY)
+    key = {"unique_key": "k"}
+    for _ in range(2):
+        crashed = celery.send_task("features.crash", headers=key)
+        assert type(crashed.get(timeout=10, propagate=False)).__name__ == "WorkerLostError"
+        eventually(lambda: not celery.backend.client.keys("umbel.unique.*"))
+
+
+def test_a_unique_task_whose_worker_dies_goes_on_with_its_key(umbel_worker, celery):
+    key = {"unique_key": "k", "unique_for": 60}
+    options = {"task_acks_late": True}
+    first = umbel_worker("-c", "1", "-n", "one@h", app=LIBRARY, config=options)
+    running = celery.send_task("features.count", headers=key)
+    first.wait_for_log(rf"features.count\[{running.id}\] received")
+    eventually(lambda: celery.backend.client.keys("umbel.unique.features.count/k"))
+    first.kill()
+    second = umbel_worker("-c", "1", "-n", "two@h", app=LIBRARY, config=options)
+    duplicate = celery.send_task("features.count", headers=key)
+    second.wait_for_log(rf"features.count\[{running.id}\] received", timeout=30)
+    with pytest.raises(TaskRevokedError, match=f"task {running.id} has the unique key"):
+        duplicate.get(timeout=10)
+    AbortableAsyncResult(running.id, app=celery).abort()
+    assert running.get(timeout=10) >= 0
+    eventually(lambda: not celery.backend.client.keys("umbel.unique.*"))
 
 
 def test_unique_tasks_of_foreign_producers(umbel_worker, celery):

@@ -3,8 +3,9 @@
 --
 -- ARGV[1] expiry of results in seconds, "0": never
 -- ARGV[2] how many records of groups
--- ARGV[3...] for each of them key and text; then for each part the key of its
---         group and the part as JSON (see chord.lua)
+-- ARGV[3...] for each of them "V", key and text, or "J", the group's key and the id
+--         of a task that joins its chord; then for each part the key of its group
+--         and the part as JSON (see chord.lua)
 --
 -- Returns an array with an array for each part: what is to be published because
 -- of it, queue and text alternating.
@@ -12,11 +13,16 @@
 local expires, records = ARGV[1], tonumber(ARGV[2])
 local at = 3
 for _ = 1, records do
-  redis.pcall('SET', ARGV[at], ARGV[at + 1])
-  if expires ~= '0' then
-    redis.pcall('EXPIRE', ARGV[at], expires)
+  local key, text = ARGV[at + 1], ARGV[at + 2]
+  if ARGV[at] == 'J' then
+    join_chord(key, text, expires)
+  else
+    redis.pcall('SET', key, text)
+    if expires ~= '0' then
+      redis.pcall('EXPIRE', key, expires)
+    end
   end
-  at = at + 2
+  at = at + 3
 end
 
 local reply = {}

@@ -13,6 +13,7 @@ namespace redis::scripts {
 
 extern const script store; // store.lua
 extern const script count; // count.lua
+extern const script finish; // finish.lua
 
 } // namespace redis::scripts
 
@@ -25,6 +26,16 @@ std::optional<std::string> text_or_nothing(const redisReply& x) {
   if (x.type == REDIS_REPLY_NIL)
     return std::nullopt;
   return std::string{text_of(x)};
+}
+
+/// What finish.lua needs of a part: its chord, and those that its failure may have
+/// ended.
+void add_chords(std::vector<std::string>& to, const std::string& prefix,
+                const chord_part& x) {
+  to.push_back(prefix + x.group);
+  to.push_back(begin_of_member(x));
+  for (auto& outer : x.outer)
+    add_chords(to, prefix, outer);
 }
 
 std::string global_prefix(const result_store_options& options) {
@@ -51,7 +62,7 @@ connect_redis_result_store(const std::string& url,
   connection_options connecting;
   connecting.connect_timeout = options.connect_timeout;
   connecting.socket_timeout = options.socket_timeout;
-  connecting.scripts = {&scripts::store, &scripts::count};
+  connecting.scripts = {&scripts::store, &scripts::count, &scripts::finish};
   auto main = connection::open(url, connecting);
   if (!main)
     return main.error();
@@ -149,11 +160,13 @@ redis_result_store::count(std::span<const group_record> groups,
                      return std::to_string(priority) + ' ' + queue.str();
                    }};
   pipeline command;
-  command.begin(5 + 2 * groups.size() + 2 * parts.size());
+  command.begin(5 + 3 * groups.size() + 2 * parts.size());
   command.arg("EVALSHA").arg(scripts::count.sha).arg("0").arg(expires_);
   command.arg(groups.size());
   for (auto& x : groups)
-    command.arg(names.key_of(x)).arg(x.text);
+    command.arg(std::string(1, chord_keys::step_of(x)))
+        .arg(names.key_of(x))
+        .arg(x.text);
   for (auto& x : parts)
     command.arg(names.base_of(x)).arg(names.to_json_text(x));
   auto replies = main_->check(command, "count parts of chords");
@@ -177,11 +190,14 @@ redis_result_store::count(std::span<const group_record> groups,
 
 expected<void>
 redis_result_store::finish(std::span<const chord_part> parts) {
+  std::vector<std::string> words;
+  for (auto& x : parts)
+    add_chords(words, group_prefix_, x);
   pipeline commands;
-  for (auto& x : parts) {
-    auto base = group_prefix_ + x.group;
-    commands.add({"DEL", base + ".j", base + ".t", base + ".s", base + ".d"});
-  }
+  commands.begin(3 + words.size());
+  commands.arg("EVALSHA").arg(scripts::finish.sha).arg("0");
+  for (auto& word : words)
+    commands.arg(word);
   auto replies = main_->check(commands, "forget a chord's parts");
   if (!replies)
     return replies.error();

@@ -101,7 +101,7 @@ public:
   expected<void> finish(std::span<const chord_part> parts) override {
     transaction change{*db_};
     for (auto& x : parts)
-      chords_.forget(x.group);
+      chords_.finish(x);
     return change.commit("forget a chord's parts");
   }
 

@@ -84,8 +84,12 @@ expected<void> memory_broker::declare(std::span<const queue_name> queues) {
 }
 
 expected<void> memory_broker::publish(std::span<const outgoing_message> batch) {
-  hub_->publish(self_, batch);
-  return {};
+  return hub_->publish(self_, batch);
+}
+
+expected<std::vector<std::string>>
+memory_broker::claim_keys(std::span<const key_claim> batch) {
+  return hub_->claim_keys(batch);
 }
 
 expected<size_t> memory_broker::publish(const std::string& exchange,

@@ -35,6 +35,8 @@ public:
   expected<forward_report> forward() override;
   expected<std::vector<turn>>
   take_turns(std::span<const turn_request> batch) override;
+  expected<std::vector<std::string>>
+  claim_keys(std::span<const key_claim> batch) override;
 
   expected<void>
   remember_revoked(std::span<const revoked_task> tasks) override;

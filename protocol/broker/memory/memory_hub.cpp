@@ -138,6 +138,8 @@ bool memory_hub::settle_one(const memory_client& who, const settlement& x) {
   } else if ((x.dead || !x.publish.empty()) && !first_time(x.tag)) {
     return false;
   }
+  if (x.release)
+    keys_.give_back(*x.release);
   if (x.result)
     who.results->store(*x.result, who.options.results.result_expires);
   for (auto& more : x.workflow.results)
@@ -329,11 +331,28 @@ void memory_hub::bind(const std::string& exchange, const binding& x) {
     bound.push_back(x);
 }
 
-void memory_hub::publish(const memory_client& who,
-                         std::span<const outgoing_message> batch) {
+std::vector<std::string>
+memory_hub::claim_keys(std::span<const key_claim> batch) {
   std::lock_guard guard{mutex_};
+  std::vector<std::string> holders;
   for (auto& x : batch)
-    put(who, x);
+    holders.push_back(keys_.claim(x, now_()));
+  return holders;
+}
+
+expected<void> memory_hub::publish(const memory_client& who,
+                                   std::span<const outgoing_message> batch) {
+  std::lock_guard guard{mutex_};
+  expected<void> result;
+  for (auto& x : batch) {
+    auto terms = read_unique_terms(x.payload);
+    auto holder = terms ? keys_.check_publishing(*terms, now_()) : std::string{};
+    if (holder.empty())
+      put(who, x);
+    else if (holder != terms->id && result)
+      result = error{errc::duplicate, describe_duplicate(*terms, holder)};
+  }
+  return result;
 }
 
 size_t memory_hub::publish(const memory_client& who,

@@ -8,6 +8,7 @@
 
 #include "protocol/broker/broker.hpp"
 #include "protocol/broker/memory/binding.hpp"
+#include "protocol/broker/memory/key_table.hpp"
 #include "protocol/broker/memory/message_queue.hpp"
 #include "protocol/broker/rate_table.hpp"
 
@@ -66,8 +67,12 @@ public:
   forward_report forward();
   std::vector<turn> take_turns(std::span<const turn_request> batch);
   void declare(const memory_client& who, std::span<const queue_name> queues);
-  void publish(const memory_client& who,
-               std::span<const outgoing_message> batch);
+  std::vector<std::string> claim_keys(std::span<const key_claim> batch);
+
+  /// @returns `duplicate` for unique ones that are there already; the others are
+  /// published
+  expected<void> publish(const memory_client& who,
+                         std::span<const outgoing_message> batch);
   size_t publish(const memory_client& who, const std::string& exchange,
                  const std::string& routing_key, const std::string& payload,
                  int priority);
@@ -138,6 +143,7 @@ private:
   std::set<std::pair<std::chrono::milliseconds, delivery_tag>> delayed_;
   std::map<task_id, timestamp> revoked_;
   rate_table rates_;
+  key_table keys_;
   std::map<std::string, std::chrono::milliseconds> leases_; ///< owner -> expiry
   /// Tags whose `none` settlement has published, until nobody resends it.
   std::unordered_set<delivery_tag> published_;

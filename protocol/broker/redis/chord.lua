@@ -1,6 +1,9 @@
 -- chord.lua: a part of settle.lua and count.lua, put before them by the build,
 -- after store_result.lua and deliver.lua.
 --
+-- join_chord(base, task, expires): one more task belongs to the header, this one.
+-- However often that is said, it counts once: .a has the ids.
+--
 -- count_part(base, part, expires, publish, claim): counts a part of a chord that
 -- has ended, and carries out what follows from it if it is the last one.
 --
@@ -19,7 +22,8 @@
 --   publish  function(list, text)
 --   claim    publishing comes later and elsewhere: the keys stay until then, and
 --            .d says which part was the last. If it is counted again, all follows
---            again; from no other part does anything follow.
+--            again; from no other part does anything follow. Where nothing is to
+--            be published, they go at once.
 --
 -- A part counts once, whatever it returns and however often it runs; what has
 -- succeeded stays so. Without `claim` the keys go when the last one is counted, in
@@ -103,10 +107,27 @@ local function results_of(base, order, results)
   return list(cjson.decode(saved).result[2])
 end
 
+local function join_chord(base, task, expires)
+  -- Keys of other types are nobody's chord.
+  if redis.pcall('SADD', base .. '.a', task) ~= 1 then
+    return
+  end
+  redis.pcall('INCR', base .. '.t')
+  if expires ~= '0' then
+    redis.call('EXPIRE', base .. '.a', expires)
+    redis.call('EXPIRE', base .. '.t', expires)
+  end
+end
+
 local count_part
 
-local function end_chord(base, part, expires, publish, claim)
+local function end_chord(base, part, expires, send, claim)
   local ends = cjson.decode(part.x)
+  local published = false
+  local function publish(list, text)
+    published = true
+    send(list, text)
+  end
   local order, results, reason = {}, {}, nil
   local members = redis.call('ZRANGE', base .. '.j', 0, -1)
   for i = 1, #members do
@@ -122,7 +143,7 @@ local function end_chord(base, part, expires, publish, claim)
     end
   end
   if not claim then
-    redis.call('DEL', base .. '.j', base .. '.t', base .. '.s')
+    redis.call('DEL', base .. '.j', base .. '.t', base .. '.s', base .. '.a')
   end
   if not reason then
     local list = escaped(results_of(base, order, results))
@@ -148,6 +169,10 @@ local function end_chord(base, part, expires, publish, claim)
     local outer = ends.o[i][2]
     outer.m = {table.concat(outer.m, reason)}
     count_part(ends.o[i][1], outer, expires, publish, claim)
+  end
+  if claim and not published then
+    redis.call('DEL', base .. '.j', base .. '.t', base .. '.s', base .. '.a',
+               base .. '.d')
   end
 end
 

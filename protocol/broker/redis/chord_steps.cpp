@@ -4,17 +4,16 @@
 
 namespace umbel::redis {
 
-namespace {
-
-json::array to_array(const gapped_text& x) {
-  return json::array(x.begin(), x.end());
-}
-
-/// What the members of all runs of the task have in common.
 std::string begin_of_member(const chord_part& x) {
   std::string to = "[1, ";
   append_json(to, std::string_view{x.task.str()});
   return to + ", ";
+}
+
+namespace {
+
+json::array to_array(const gapped_text& x) {
+  return json::array(x.begin(), x.end());
 }
 
 json::object to_json(const chord_keys& names, const chord_part& x) {

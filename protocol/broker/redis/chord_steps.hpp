@@ -9,6 +9,9 @@
 
 namespace umbel::redis {
 
+/// What the members of all runs of a part's task have in common.
+std::string begin_of_member(const chord_part& x);
+
 struct chord_keys {
   const std::string& results; ///< prefix of tasks' results
   const std::string& groups;  ///< prefix of groups
@@ -22,6 +25,11 @@ struct chord_keys {
   std::string key_of(const group_record& x) const {
     return groups + x.group
            + (x.what == group_record::kind::size ? ".s" : "");
+  }
+
+  /// The step of settle.lua, and of count.lua, that keeps it.
+  static char step_of(const group_record& x) {
+    return x.what == group_record::kind::joined ? 'J' : 'V';
   }
 
   std::string to_json_text(const chord_part& x) const;

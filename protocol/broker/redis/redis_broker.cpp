@@ -29,7 +29,7 @@ connection_options redis::connection_options_of(const broker_options& x) {
                     &scripts::restore, &scripts::dead_owners,
                     &scripts::forward, &scripts::rate,
                     &scripts::take_dead, &scripts::end_fanout,
-                    &scripts::publish_once};
+                    &scripts::publish_once, &scripts::claim};
   return result;
 }
 

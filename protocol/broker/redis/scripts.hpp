@@ -17,6 +17,6 @@ extern const script rate;        ///< rate.lua
 extern const script end_fanout;  ///< end_fanout.lua
 extern const script take_dead;   ///< take_dead.lua
 extern const script publish_once; ///< publish_once.lua
-extern const script unique;      ///< unique.lua
+extern const script claim;       ///< claim.lua
 
 } // namespace umbel::redis::scripts

@@ -20,14 +20,17 @@
 --     o  once: none, but nothing happens if the tag was settled with `o` before
 --   Steps are those of deliver.lua, and
 --     R  store a result
+--     U  give back the key of a unique task, if it has it
 --     V  store what is known of a group (before P)
+--     J  one more task belongs to a chord's header (chord.lua; before C)
 --     C  count a part of a chord (chord.lua; after R)
 --     M  let the message come back in another form (before Z)
 --     N  change the ledger entry, if it is there (with fence n or o)
 --     Z  keep the message in the ledger until it is due (with fence f)
 --   two values for each step: P, B: list, message; D: list, dead letter;
---     R: key, document; V: key, text; C: the group's key, the part as JSON;
---     M, N: ledger entry, nothing; Z: priority step, time
+--     R: key, document; U: key, id; V: key, text; J: the group's key, the task's id;
+--     C: the group's key, the part as JSON; M, N: ledger entry, nothing;
+--     Z: priority step, time
 --
 -- A delayed message gets a tag that is nobody's, umbel.delayed/<step>/<old tag>,
 -- so that no lease and no owner's end concerns it. Its time in the index is so far
@@ -49,7 +52,8 @@ local count = tonumber(ARGV[7])
 local byte, sub = string.byte, string.sub
 local FENCED, ONCE, RESULT = byte('f'), byte('o'), byte('R')
 local MESSAGE, DELAY, NOTE = byte('M'), byte('Z'), byte('N')
-local VALUE, PART = byte('V'), byte('C')
+local VALUE, PART, JOINED = byte('V'), byte('C'), byte('J')
+local UNIQUE = byte('U')
 
 -- First the ledger, in one command for all.
 local fenced, work, at = {}, false, 8
@@ -130,11 +134,17 @@ for i = 1, count do
     for j = 2, #steps do
       if byte(steps, j) == RESULT then
         store_result(ARGV[value], ARGV[value + 1], expires)
+      elseif byte(steps, j) == UNIQUE then
+        if redis.pcall('GET', ARGV[value]) == ARGV[value + 1] then
+          redis.call('DEL', ARGV[value])
+        end
       elseif byte(steps, j) == VALUE then
         redis.pcall('SET', ARGV[value], ARGV[value + 1])
         if expires ~= '0' then
           redis.pcall('EXPIRE', ARGV[value], expires)
         end
+      elseif byte(steps, j) == JOINED then
+        join_chord(ARGV[value], ARGV[value + 1], expires)
       elseif byte(steps, j) == PART then
         -- Keys of other types, which are nobody's chord, must not hold up the
         -- rest.

@@ -36,10 +36,13 @@ std::string steps_of(const settlement& x) {
     result = 'f';
   else
     result = x.publish.empty() && !x.dead && x.workflow.empty() ? 'n' : 'o';
+  if (x.release)
+    result += 'U';
   if (x.result)
     result += 'R';
   result.append(x.workflow.results.size(), 'R');
-  result.append(x.workflow.groups.size(), 'V');
+  for (auto& group : x.workflow.groups)
+    result += chord_keys::step_of(group);
   result.append(x.publish.size(), 'P');
   result.append(x.workflow.parts.size(), 'C');
   if (x.dead)
@@ -123,6 +126,8 @@ void settlement_words::append(pipeline& commands,
 void settlement_words::append(pipeline& commands, const settlement& x,
                               std::string_view text) const {
   commands.arg(x.tag.str()).arg(steps_of(x));
+  if (x.release)
+    commands.arg(keys_.unique(x.release->key)).arg(x.release->id);
   if (x.result)
     commands.arg(result_prefix_ + x.result->id.str()).arg(x.result->document);
   for (auto& more : x.workflow.results)

@@ -2,53 +2,11 @@
 
 #include "protocol/broker/redis/scripts.hpp"
 
+#include <algorithm>
+#include <string>
 #include <utility>
 
 namespace umbel::redis {
-
-namespace {
-
-class redis_unique_locks final : public unique_locks {
-public:
-  redis_unique_locks(std::unique_ptr<connection> main,
-                     const broker_options& options)
-      : main_(std::move(main)), names_(options) {
-  }
-
-  expected<std::string> claim(const std::string& key, const std::string& id,
-                              std::chrono::milliseconds held_for) override {
-    auto holder = run(key, id, held_for);
-    if (!holder)
-      return holder.error();
-    return std::string{text_of(**holder)};
-  }
-
-  expected<void> release(const std::string& key,
-                         const std::string& id) override {
-    auto done = run(key, id, std::chrono::milliseconds{0});
-    if (!done)
-      return done.error();
-    return {};
-  }
-
-private:
-  expected<reply> run(const std::string& key, const std::string& id,
-                      std::chrono::milliseconds held_for) {
-    pipeline commands;
-    commands.begin(6).arg("EVALSHA").arg(scripts::unique.sha).arg("1");
-    commands.arg(names_.unique(key)).arg(id);
-    commands.arg(std::to_string(held_for.count()));
-    auto replies = main_->check(commands, "look at the key of a unique task");
-    if (!replies)
-      return replies.error();
-    return std::move(replies->front());
-  }
-
-  std::unique_ptr<connection> main_;
-  keys names_;
-};
-
-} // namespace
 
 expected<void> publish_checked(connection& main, const keys& names,
                                const outgoing_message& x,
@@ -69,18 +27,29 @@ expected<void> publish_checked(connection& main, const keys& names,
   return {};
 }
 
-expected<std::unique_ptr<unique_locks>>
-connect_unique_locks(const std::string& url, const broker_options& options) {
-  connection_options how;
-  how.connect_timeout = options.connect_timeout;
-  how.socket_timeout = options.socket_timeout;
-  how.scripts = {&scripts::unique};
-  auto main = connection::open(url, how);
-  if (!main)
-    return main.error();
-  std::unique_ptr<unique_locks> result
-      = std::make_unique<redis_unique_locks>(std::move(*main), options);
-  return result;
+expected<std::vector<std::string>> claim_keys(connection& main,
+                                              const keys& names,
+                                              std::span<const key_claim> batch) {
+  if (batch.empty())
+    return std::vector<std::string>{};
+  pipeline commands;
+  commands.begin(3 + 3 * batch.size());
+  commands.arg("EVALSHA").arg(scripts::claim.sha).arg(batch.size());
+  for (auto& x : batch)
+    commands.arg(names.unique(x.wanted.key));
+  for (auto& x : batch)
+    commands.arg(x.wanted.id).arg(
+      static_cast<uint64_t>(std::max<int64_t>(x.held_for.count(), 1)));
+  auto replies = main.check(commands, "take the keys of unique tasks");
+  if (!replies)
+    return replies.error();
+  std::vector<std::string> holders;
+  for (auto* holder : elements_of(*replies->front()))
+    holders.emplace_back(text_of(*holder));
+  if (holders.size() != batch.size())
+    return main.broken(errc::unavailable, "take the keys of unique tasks",
+                       "an unexpected reply");
+  return holders;
 }
 
 } // namespace umbel::redis

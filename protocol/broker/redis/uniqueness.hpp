@@ -1,14 +1,15 @@
-// Unique tasks and idempotent publishing on Redis. The rules stand in unique.lua
-// and publish_once.lua.
+// Unique tasks and idempotent publishing on Redis. The rules stand in claim.lua,
+// publish_once.lua and settle.lua.
 #pragma once
 
+#include "protocol/broker/broker.hpp"
 #include "protocol/broker/redis/connection.hpp"
 #include "protocol/broker/redis/keys.hpp"
-#include "protocol/broker/unique_locks.hpp"
 #include "protocol/message/uniqueness.hpp"
 
-#include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 namespace umbel::redis {
 
@@ -20,7 +21,9 @@ expected<void> publish_checked(connection& main, const keys& names,
                                const outgoing_message& x,
                                const unique_terms& terms);
 
-expected<std::unique_ptr<unique_locks>>
-connect_unique_locks(const std::string& url, const broker_options& options);
+/// As `broker::claim_keys`.
+expected<std::vector<std::string>> claim_keys(connection& main,
+                                              const keys& names,
+                                              std::span<const key_claim> batch);
 
 } // namespace umbel::redis

@@ -2,6 +2,7 @@
 // turns under shared rate limits.
 #include "protocol/broker/redis/redis_broker.hpp"
 #include "protocol/broker/redis/scripts.hpp"
+#include "protocol/broker/redis/uniqueness.hpp"
 
 namespace umbel {
 
@@ -65,6 +66,11 @@ redis_broker::take_turns(std::span<const turn_request> batch) {
     result.push_back({std::chrono::microseconds{numbers[i]->integer},
                       numbers[i + 1]->integer == 1});
   return result;
+}
+
+expected<std::vector<std::string>>
+redis_broker::claim_keys(std::span<const key_claim> batch) {
+  return redis::claim_keys(*main_, keys_, batch);
 }
 
 } // namespace umbel

@@ -104,10 +104,18 @@ std::optional<int64_t> chords::expiry() const {
 
 void chords::keep(const group_record& x) {
   db_->run(sql::sweep_groups, to_number(now()), sweep_max);
-  if (x.what == group_record::kind::size)
-    db_->run(sql::set_chord_size, x.group, std::string_view{x.text}, expiry());
-  else
-    db_->run(sql::save_group, x.group, expiry(), std::string_view{x.text});
+  switch (x.what) {
+    case group_record::kind::size:
+      db_->run(sql::set_chord_size, x.group, std::string_view{x.text}, expiry());
+      break;
+    case group_record::kind::joined:
+      db_->run(sql::begin_chord, x.group, expiry());
+      db_->run(sql::join_chord, x.group, std::string_view{x.text});
+      break;
+    case group_record::kind::results:
+      db_->run(sql::save_group, x.group, expiry(), std::string_view{x.text});
+      break;
+  }
 }
 
 std::optional<std::string> chords::group(const std::string& id) {
@@ -131,6 +139,7 @@ void chords::count(const chord_part& x, bool claimed,
     return;
   auto time = to_number(now());
   db_->run(sql::sweep_chord_parts, time, sweep_max);
+  db_->run(sql::sweep_chord_joined, time, sweep_max);
   db_->run(sql::sweep_chords, time, sweep_max);
   db_->run(sql::begin_chord, x.group, expiry());
   db_->run(sql::count_part, x.group, x.index.value_or(no_place), x.task.str(),
@@ -144,7 +153,12 @@ void chords::count(const chord_part& x, bool claimed,
 }
 
 void chords::end(const chord_part& last, bool claimed,
-                 const publish_function& publish) {
+                 const publish_function& send) {
+  bool published = false;
+  auto publish = [&](gapped_message x) {
+    published = true;
+    send(std::move(x));
+  };
   std::vector<std::string> order;
   results_by_task results;
   std::string reason;
@@ -193,10 +207,20 @@ void chords::end(const chord_part& last, bool claimed,
     outer.member = {filled(outer.member, gap)};
     count(outer, claimed, publish);
   }
+  if (claimed && !published) // there is nothing to wait for
+    forget(last.group);
+}
+
+void chords::finish(const chord_part& last) {
+  if (db_->number(sql::was_last, last.group, last.task.str()))
+    forget(last.group);
+  for (auto& outer : last.outer)
+    finish(outer);
 }
 
 void chords::forget(const std::string& group) {
   db_->run(sql::remove_chord_parts, group);
+  db_->run(sql::remove_chord_joined, group);
   db_->run(sql::remove_chord, group);
 }
 

@@ -37,15 +37,18 @@ public:
 
   /// Counts a part, and carries out what follows if it is the last one.
   /// @param claimed publishing comes later and elsewhere: all is kept until
-  ///        `forget`, and follows again if the same part is counted again
+  ///        `finish`, and follows again if the same part is counted again; where
+  ///        nothing is to be published, it goes at once
   void count(const chord_part& x, bool claimed, const publish_function& publish);
 
-  /// What followed is published.
-  void forget(const std::string& group);
+  /// What followed from this part is published: forgets its chord, and those that
+  /// its failure may have ended. One that another part has ended, or that has not
+  /// ended, is left alone.
+  void finish(const chord_part& last);
 
 private:
-  void end(const chord_part& last, bool claimed,
-           const publish_function& publish);
+  void end(const chord_part& last, bool claimed, const publish_function& send);
+  void forget(const std::string& group);
   std::optional<int64_t> expiry() const;
 
   database* db_;

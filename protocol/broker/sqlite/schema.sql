@@ -144,3 +144,10 @@ CREATE TABLE chord_part (
   result TEXT NOT NULL,   -- as JSON
   PRIMARY KEY (chord, place, task)
 ) WITHOUT ROWID;
+
+-- Tasks that have joined a header while it ran; they add to its size.
+CREATE TABLE chord_joined (
+  chord TEXT NOT NULL,
+  task TEXT NOT NULL,
+  PRIMARY KEY (chord, task)
+) WITHOUT ROWID;

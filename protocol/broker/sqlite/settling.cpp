@@ -3,6 +3,7 @@
 #include "protocol/broker/sqlite/queues.hpp"
 #include "protocol/broker/sqlite/sqlite_broker.hpp"
 #include "protocol/broker/sqlite/statements.hpp"
+#include "protocol/broker/sqlite/uniqueness.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -101,6 +102,8 @@ bool sqlite_broker::settle_one(const settlement& x, news& told) {
       return false;
     db_->run(sql::forget_published, to_number(time - resend_window));
   }
+  if (x.release)
+    give_back(*db_, *x.release);
   if (x.result) {
     results_->store(*x.result);
     told.results = true;

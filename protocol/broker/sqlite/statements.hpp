@@ -201,7 +201,9 @@ inline constexpr auto upgrade_to_3
     "CREATE TABLE chord_part"
     " (chord TEXT NOT NULL, place INTEGER NOT NULL, task TEXT NOT NULL,"
     " state TEXT NOT NULL, result TEXT NOT NULL,"
-    " PRIMARY KEY (chord, place, task)) WITHOUT ROWID";
+    " PRIMARY KEY (chord, place, task)) WITHOUT ROWID;"
+    "CREATE TABLE chord_joined (chord TEXT NOT NULL, task TEXT NOT NULL,"
+    " PRIMARY KEY (chord, task)) WITHOUT ROWID";
 
 /// Id, time. The later of two times stays.
 inline constexpr auto add_revoked
@@ -355,12 +357,21 @@ inline constexpr auto count_part
 
 /// Id. A row if all parts are there.
 inline constexpr auto is_complete
-  = "SELECT 1 FROM chord WHERE id = ?1 AND size IS NOT NULL AND size <="
-    " (SELECT count(*) FROM chord_part WHERE chord = ?1)";
+  = "SELECT 1 FROM chord WHERE id = ?1 AND size IS NOT NULL"
+    " AND size + (SELECT count(*) FROM chord_joined WHERE chord = ?1)"
+    " <= (SELECT count(*) FROM chord_part WHERE chord = ?1)";
+
+/// Chord, task.
+inline constexpr auto join_chord
+  = "INSERT OR IGNORE INTO chord_joined (chord, task) VALUES (?1, ?2)";
 
 /// Id, task. No change if another one was the last.
 inline constexpr auto claim_chord
   = "UPDATE chord SET last = ?2 WHERE id = ?1 AND (last IS NULL OR last = ?2)";
+
+/// Id, task. A row if its part was the last.
+inline constexpr auto was_last
+  = "SELECT 1 FROM chord WHERE id = ?1 AND last = ?2";
 
 inline constexpr auto parts_of_chord
   = "SELECT task, state, result FROM chord_part WHERE chord = ?1"
@@ -371,9 +382,16 @@ inline constexpr auto remove_chord = "DELETE FROM chord WHERE id = ?1";
 inline constexpr auto remove_chord_parts
   = "DELETE FROM chord_part WHERE chord = ?1";
 
+inline constexpr auto remove_chord_joined
+  = "DELETE FROM chord_joined WHERE chord = ?1";
+
 /// Now, how many.
 inline constexpr auto sweep_chord_parts
   = "DELETE FROM chord_part WHERE chord IN (SELECT id FROM chord"
+    " WHERE expires <= ?1 ORDER BY id LIMIT ?2)";
+
+inline constexpr auto sweep_chord_joined
+  = "DELETE FROM chord_joined WHERE chord IN (SELECT id FROM chord"
     " WHERE expires <= ?1 ORDER BY id LIMIT ?2)";
 
 inline constexpr auto sweep_chords

@@ -55,40 +55,6 @@ void prepare_keys(database& db) {
   db.run(sql::remove_expired, now().time_since_epoch().count());
 }
 
-class sqlite_unique_locks final : public unique_locks {
-public:
-  explicit sqlite_unique_locks(std::unique_ptr<database> db)
-      : db_(std::move(db)) {
-  }
-
-  expected<std::string> claim(const std::string& key, const std::string& id,
-                              std::chrono::milliseconds held_for) override {
-    transaction change{*db_};
-    prepare_keys(*db_);
-    auto name = name_of_key(key);
-    auto holder = holder_of(*db_, name);
-    if (holder.empty()) {
-      take(*db_, name, id, held_for);
-      holder = id;
-    }
-    if (auto done = change.commit("take the key of a unique task"); !done)
-      return done.error();
-    return holder;
-  }
-
-  expected<void> release(const std::string& key,
-                         const std::string& id) override {
-    transaction change{*db_};
-    prepare_keys(*db_);
-    auto name = name_of_key(key);
-    db_->run(sql::give_back, std::string_view{name}, std::string_view{id});
-    return change.commit("give back the key of a unique task");
-  }
-
-private:
-  std::unique_ptr<database> db_;
-};
-
 } // namespace
 
 std::string check_publishing(database& db, const unique_terms& terms) {
@@ -108,14 +74,29 @@ std::string check_publishing(database& db, const unique_terms& terms) {
   return {};
 }
 
-expected<std::unique_ptr<unique_locks>>
-connect_unique_locks(const std::string& url) {
-  auto db = open_database(url, "");
-  if (!db)
-    return db.error();
-  std::unique_ptr<unique_locks> result
-      = std::make_unique<sqlite_unique_locks>(std::move(*db));
-  return result;
+expected<std::vector<std::string>>
+claim_keys(database& db, std::span<const key_claim> batch) {
+  std::vector<std::string> holders;
+  transaction change{db};
+  prepare_keys(db);
+  for (auto& x : batch) {
+    auto name = name_of_key(x.wanted.key);
+    auto holder = holder_of(db, name);
+    if (holder.empty()) {
+      take(db, name, x.wanted.id, x.held_for);
+      holder = x.wanted.id;
+    }
+    holders.push_back(std::move(holder));
+  }
+  if (auto done = change.commit("take the keys of unique tasks"); !done)
+    return done.error();
+  return holders;
+}
+
+void give_back(database& db, const unique_key& x) {
+  prepare_keys(db);
+  auto name = name_of_key(x.key);
+  db.run(sql::give_back, std::string_view{name}, std::string_view{x.id});
 }
 
 } // namespace umbel::sqlite

@@ -2,12 +2,13 @@
 // they are first needed: files of before have none.
 #pragma once
 
+#include "protocol/broker/broker.hpp"
 #include "protocol/broker/sqlite/database.hpp"
-#include "protocol/broker/unique_locks.hpp"
 #include "protocol/message/uniqueness.hpp"
 
-#include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 namespace umbel::sqlite {
 
@@ -17,7 +18,11 @@ namespace umbel::sqlite {
 ///          message's own if it was published before; empty if it may be published
 std::string check_publishing(database& db, const unique_terms& terms);
 
-expected<std::unique_ptr<unique_locks>>
-connect_unique_locks(const std::string& url);
+/// As `broker::claim_keys`.
+expected<std::vector<std::string>> claim_keys(database& db,
+                                              std::span<const key_claim> batch);
+
+/// Within a transaction: gives it back, if that task has it.
+void give_back(database& db, const unique_key& x);
 
 } // namespace umbel::sqlite

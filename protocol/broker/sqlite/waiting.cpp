@@ -4,6 +4,7 @@
 #include "protocol/broker/sqlite/queues.hpp"
 #include "protocol/broker/sqlite/sqlite_broker.hpp"
 #include "protocol/broker/sqlite/statements.hpp"
+#include "protocol/broker/sqlite/uniqueness.hpp"
 
 namespace umbel {
 
@@ -78,6 +79,11 @@ sqlite_broker::take_turns(std::span<const turn_request> batch) {
   if (auto done = change.commit("ask for turns under a rate limit"); !done)
     return done.error();
   return result;
+}
+
+expected<std::vector<std::string>>
+sqlite_broker::claim_keys(std::span<const key_claim> batch) {
+  return sqlite::claim_keys(*db_, batch);
 }
 
 } // namespace umbel

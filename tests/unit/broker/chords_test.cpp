@@ -157,6 +157,19 @@ UMBEL_SCENARIO(without_a_size_a_chord_waits_for_one) {
   CAF_CHECK(same(x.published(), {R"({"body": "[[1, 1]]"})"}));
 }
 
+UMBEL_SCENARIO(a_task_that_joins_is_waited_for_and_counts_once) {
+  settler x{w};
+  if (!x.counts())
+    return;
+  x.keep(size_of("g", 1));
+  for (int i = 0; i < 2; ++i) // the task that adds it runs twice
+    x.keep({"g", group_record::kind::joined, "t1"});
+  x.settle(part(0));
+  CAF_CHECK(x.published().empty());
+  x.settle(part(1));
+  CAF_CHECK(same(x.published(), {R"({"body": "[[1, 1]]"})"}));
+}
+
 UMBEL_SCENARIO(a_failed_part_fails_the_body_and_the_chord_that_it_is_a_part_of) {
   settler x{w};
   if (!x.counts())
@@ -241,6 +254,48 @@ UMBEL_SCENARIO(a_store_elsewhere_says_what_follows_until_it_is_published) {
   CAF_CHECK_EQUAL(count(last), body);
   CAF_CHECK_EQUAL(count(last), body);  // it may not have been published
   CAF_CHECK_EQUAL(count(part(0)), ""); // but not because of others
+  auto first = part(0);
+  store->finish({&first, 1}).value(); // it was not the last one
+  CAF_CHECK_EQUAL(count(last), body);
   store->finish({&last, 1}).value();
   CAF_CHECK_EQUAL(count(last), ""); // a chord that is over
+}
+
+UMBEL_SCENARIO(a_store_elsewhere_knows_what_has_joined) {
+  auto results = w.results();
+  auto* store = workflows_of(results.get());
+  if (!store)
+    return;
+  const std::vector<group_record> groups{
+    size_of("g", 1), {"g", group_record::kind::joined, "t1"}};
+  auto first = part(0);
+  for (int i = 0; i < 2; ++i) // whoever counted it died before it was published
+    CAF_CHECK(store->count(groups, {&first, 1}).value().at(0).empty());
+  auto last = part(1);
+  CAF_CHECK_EQUAL(store->count({}, {&last, 1}).value().at(0).size(), 1u);
+  store->finish({&last, 1}).value();
+  CAF_CHECK(store->count({}, {&last, 1}).value().at(0).empty());
+}
+
+UMBEL_SCENARIO(a_store_elsewhere_forgets_the_chord_around_a_failed_one_too) {
+  auto results = w.results();
+  auto* store = workflows_of(results.get());
+  if (!store)
+    return;
+  auto inner = failed(0);
+  auto outer = failed(0);
+  outer.group = "outer";
+  outer.task = task_id{"body"};
+  outer.member = {R"([1, "body", "FAILURE", {"exc_type": "ChordError", )"
+                  R"("exc_message": [")",
+                  "\"]}]"};
+  inner.errbacks.clear();
+  inner.outer = {outer};
+  const std::vector<group_record> sizes{size_of("g", 1), size_of("outer", 1)};
+  CAF_CHECK_EQUAL(store->count(sizes, {&inner, 1}).value().at(0).size(), 1u);
+  // It may not have been published, and follows again.
+  CAF_CHECK_EQUAL(store->count({}, {&inner, 1}).value().at(0).size(), 1u);
+  store->finish({&inner, 1}).value();
+  CAF_CHECK(store->count({}, {&inner, 1}).value().at(0).empty());
+  CAF_CHECK(store->count({}, {&outer, 1}).value().at(0).empty());
 }

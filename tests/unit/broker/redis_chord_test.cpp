@@ -29,6 +29,11 @@ chord_part part(int index, const std::string& result = "1",
   return to;
 }
 
+chord_part failed(int index) {
+  return part(index, R"({"exc_type": "ValueError", "exc_message": ["it's"]})",
+              "FAILURE");
+}
+
 struct fixture : redis_fixture {
   std::unique_ptr<broker> life = connect(options());
   int deliveries = 0;
@@ -78,6 +83,28 @@ CAF_TEST(what_was_added_to_the_chord_later_counts) {
   CAF_CHECK_NOT_EQUAL(queue(), "[]");
 }
 
+CAF_TEST(a_task_that_joins_is_waited_for_and_counts_once) {
+  size(1);
+  settlement s;
+  s.how = disposition::none; // acknowledged early
+  s.workflow.groups = {{"g", group_record::kind::joined, "t0/1"}};
+  s.workflow.parts = {part(0)};
+  for (auto tag : {"a", "b"}) { // its task was sent twice
+    s.tag = delivery_tag{tag};
+    life->settle({&s, 1}).value();
+  }
+  CAF_CHECK_EQUAL(ask({"GET", base + ".t"}), "1");
+  CAF_CHECK_EQUAL(queue(), "[]");
+  settle(part(1));
+  // Nothing of the chord is left.
+  std::vector<std::string> left;
+  for (auto& x : keyspace())
+    if (x.starts_with("celery-"))
+      left.push_back(x);
+  CAF_CHECK_EQUAL(left, strings{});
+  CAF_CHECK_EQUAL(queue(), R"([{"body": "[[1, 1]]"}])");
+}
+
 CAF_TEST(keys_of_another_type_hold_up_nothing) {
   ask({"SET", base + ".j", "text"});
   CAF_CHECK(settle(part(0)));
@@ -97,6 +124,50 @@ CAF_TEST(a_store_elsewhere_leaves_nothing_when_all_is_published) {
   CAF_CHECK_EQUAL(store->count(sizes, {&last, 1}).value().at(0).size(), 1u);
   store->finish({&last, 1}).value();
   CAF_CHECK_EQUAL(keyspace(), strings{});
+}
+
+CAF_TEST(a_store_elsewhere_forgets_the_chord_around_a_failed_one_too) {
+  auto results = connect_redis_result_store(server().url(), {}).value();
+  auto* store = workflows_of(results.get());
+  auto with_outer = [](bool errback) {
+    auto inner = failed(0);
+    auto outer = failed(0);
+    outer.group = "outer";
+    outer.task = task_id{"body"};
+    inner.errbacks.clear();
+    if (!errback)
+      outer.errbacks.clear();
+    outer.failures.clear();
+    inner.failures.clear();
+    inner.outer = {outer};
+    return inner;
+  };
+  const std::vector<group_record> sizes{
+    {"g", group_record::kind::size, "1"},
+    {"outer", group_record::kind::size, "1"}};
+  auto told = with_outer(true);
+  auto follows = store->count(sizes, {&told, 1}).value();
+  CAF_CHECK_EQUAL(follows.at(0).size(), 1u);
+  CAF_CHECK_NOT_EQUAL(keyspace(), strings{});
+  store->finish({&told, 1}).value();
+  CAF_CHECK_EQUAL(keyspace(), strings{});
+  // Where nothing is to be published there is nothing to wait for.
+  auto silent = with_outer(false);
+  CAF_CHECK(store->count(sizes, {&silent, 1}).value().at(0).empty());
+  CAF_CHECK_EQUAL(keyspace(), strings{});
+}
+
+CAF_TEST(a_store_elsewhere_knows_what_has_joined) {
+  auto results = connect_redis_result_store(server().url(), {}).value();
+  auto* store = workflows_of(results.get());
+  const std::vector<group_record> groups{
+    {"g", group_record::kind::size, "1"},
+    {"g", group_record::kind::joined, "t0/1"}};
+  auto first = part(0);
+  for (int i = 0; i < 2; ++i) // whoever counted it died before it was published
+    CAF_CHECK(store->count(groups, {&first, 1}).value().at(0).empty());
+  auto last = part(1);
+  CAF_CHECK_EQUAL(store->count({}, {&last, 1}).value().at(0).size(), 1u);
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()

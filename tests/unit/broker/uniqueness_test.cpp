@@ -6,7 +6,6 @@
 
 #include "tests/unit/broker/worlds.hpp"
 
-#include "protocol/broker/unique_locks.hpp"
 #include "protocol/message/task_message.hpp"
 #include "protocol/message/uniqueness.hpp"
 
@@ -26,8 +25,19 @@ outgoing_message unique(const std::string& id, json::object headers,
   return {queue_name{"q"}, 0, make_task_message(call)};
 }
 
-std::unique_ptr<unique_locks> locks_of(const world& w) {
-  return connect_unique_locks(w.url(), w.options("a@h")).value();
+/// @returns who has it now
+std::string claim(broker& x, const std::string& id) {
+  const key_claim wanted{{"t/k", id}, 1min};
+  return x.claim_keys({&wanted, 1}).value().at(0);
+}
+
+/// Ends a task, which gives its key back.
+void end(broker& x, const delivery& d, const std::string& id) {
+  settlement s;
+  s.tag = d.tag;
+  s.queue = d.queue;
+  s.release = unique_key{"t/k", id};
+  x.settle({&s, 1}).value();
 }
 
 } // namespace
@@ -44,15 +54,52 @@ UMBEL_SCENARIO(a_second_task_with_the_key_is_refused_until_it_is_given_back) {
   CAF_CHECK(refused.error().code == errc::duplicate);
   CAF_CHECK_EQUAL(refused.error().what, "task 1 has the unique key 't/k' already");
   x->publish({&first, 1}).value(); // its own key: a retry is no duplicate
-  CAF_CHECK_EQUAL(ids_of(reserve(*x)), (strings{"1", "1"}));
-  auto locks = locks_of(w);
-  CAF_CHECK_EQUAL(locks->claim("t/k", "1", 1min).value(), "1");
-  CAF_CHECK_EQUAL(locks->claim("t/k", "2", 1min).value(), "1");
-  locks->release("t/k", "2").value(); // not his
+  auto got = reserve(*x);
+  CAF_CHECK_EQUAL(ids_of(got), (strings{"1", "1"}));
+  CAF_CHECK_EQUAL(claim(*x, "1"), "1");
+  CAF_CHECK_EQUAL(claim(*x, "2"), "1");
+  end(*x, got[0], "2"); // not his
   CAF_CHECK(!x->publish({&second, 1}).has_value());
-  locks->release("t/k", "1").value();
+  end(*x, got[1], "1");
   x->publish({&second, 1}).value();
   CAF_CHECK_EQUAL(ids_of(reserve(*x)), (strings{"2"}));
+}
+
+UMBEL_SCENARIO(who_has_lost_a_task_does_not_give_its_key_back) {
+  if (!keeps_unique_keys(w.url()))
+    return;
+  auto x = w.connect("a@h");
+  auto first = unique("1", {{"unique_key", "k"}});
+  x->publish({&first, 1}).value();
+  auto got = reserve(*x);
+  CAF_REQUIRE_EQUAL(got.size(), 1u);
+  settlement back;
+  back.tag = got[0].tag;
+  back.queue = got[0].queue;
+  back.how = disposition::restore;
+  x->settle({&back, 1}).value();
+  end(*x, got[0], "1");
+  CAF_CHECK_EQUAL(claim(*x, "2"), "1");
+  // One that was acknowledged early has its key until its end.
+  got = reserve(*x);
+  settlement early;
+  early.tag = got[0].tag;
+  early.queue = got[0].queue;
+  x->settle({&early, 1}).value();
+  CAF_CHECK_EQUAL(claim(*x, "2"), "1");
+  early.how = disposition::none;
+  early.release = unique_key{"t/k", "1"};
+  x->settle({&early, 1}).value();
+  CAF_CHECK_EQUAL(claim(*x, "2"), "2");
+}
+
+UMBEL_SCENARIO(where_no_keys_are_kept_a_claim_is_refused) {
+  if (keeps_unique_keys(w.url()))
+    return;
+  const key_claim wanted{{"t/k", "1"}, 1min};
+  auto refused = w.connect("a@h")->claim_keys({&wanted, 1});
+  CAF_REQUIRE(!refused);
+  CAF_CHECK(refused.error().code == errc::unsupported);
 }
 
 UMBEL_SCENARIO(other_keys_other_tasks_and_the_rest_of_a_batch_are_published) {
@@ -79,7 +126,7 @@ UMBEL_SCENARIO(a_key_is_free_when_its_time_has_passed) {
   auto second = unique("2", {{"unique_key", "k"}});
   x->publish({&first, 1}).value();
   CAF_CHECK(w.eventually([&] { return x->publish({&second, 1}).has_value(); }));
-  CAF_CHECK_EQUAL(locks_of(w)->claim("t/k", "3", 1min).value(), "2");
+  CAF_CHECK_EQUAL(claim(*x, "3"), "2");
 }
 
 UMBEL_SCENARIO(the_same_id_is_published_once_if_asked) {

@@ -144,6 +144,11 @@ public:
     return call("take_turns", [&] { return inner().take_turns(batch); });
   }
 
+  expected<std::vector<std::string>>
+  claim_keys(std::span<const key_claim> batch) override {
+    return call("claim_keys", [&] { return inner_->claim_keys(batch); });
+  }
+
   expected<void> declare(std::span<const queue_name> queues) override {
     return call("declare", [&] { return inner().declare(queues); });
   }

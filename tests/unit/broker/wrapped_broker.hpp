@@ -93,6 +93,11 @@ public:
     return inner_->shares_turns();
   }
 
+  expected<std::vector<std::string>>
+  claim_keys(std::span<const key_claim> batch) override {
+    return inner_->claim_keys(batch);
+  }
+
   expected<void>
   remember_revoked(std::span<const revoked_task> tasks) override {
     return inner_->remember_revoked(tasks);

@@ -113,15 +113,18 @@ CAF_TEST(what is stored is told to those who ask) {
   CAF_CHECK(!sched.has_job()); // nobody waits: it sleeps
 }
 
-CAF_TEST(who calls a unique task where nobody keeps keys is told so) {
-  auto x = call_of("t", "a");
+CAF_TEST(who calls a unique task that is there already is told so) {
+  auto x = call_of("t", "c");
   x.headers = {{"unique_key", "k"}};
+  const outgoing_message first{queue_name{"elsewhere"}, 0, make_task_message(x)};
+  broker->publish({&first, 1}).value();
+  x.id = "a";
   std::string answer;
   calls->call(task_id{"a"}, {queue_name{"q"}, 0, make_task_message(x)},
               [&](expected<std::string> y) { answer = y.error().what; });
   call("b");
   round();
-  CAF_CHECK_EQUAL(answer, life->broker_url + " keeps no keys of unique tasks");
+  CAF_CHECK_EQUAL(answer, "task c has the unique key 't/k' already");
   CAF_CHECK_EQUAL(published(), list{"b"});
   end("b", "SUCCESS");
   round();

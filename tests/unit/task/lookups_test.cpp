@@ -176,41 +176,4 @@ CAF_TEST(its body fails with a part of its header) {
   CAF_CHECK_EQUAL(json::serialize(alarm.args), R"(["body-1"])");
 }
 
-CAF_TEST(a unique task runs if no other one has its key) {
-  auto runs = 0;
-  app.task("t", [&](context& self) {
-    ++runs;
-    if (self.retries() == 0)
-      self.retry();
-  });
-  auto x = call_of("t");
-  x.headers = {{"unique_key", "k"}};
-  CAF_CHECK(call(x).kind == outcome_kind::retry);
-  CAF_CHECK_EQUAL(where.holders["t/k"], "id-1"); // it is not done
-  x.retries = 1;
-  CAF_CHECK(call(x).kind == outcome_kind::success);
-  CAF_CHECK(where.holders.empty());
-  where.holders["t/k"] = "id-0";
-  CAF_CHECK(call(x).kind == outcome_kind::success); // begun: it is to be finished
-  CAF_CHECK_EQUAL(where.holders["t/k"], "id-0");
-  x.retries = 0;
-  runs = 0;
-  auto refused = call(x);
-  CAF_CHECK_EQUAL(runs, 0);
-  CAF_CHECK(refused.kind == outcome_kind::revoked);
-  CAF_CHECK_EQUAL(refused.summary, "task id-0 has the unique key 't/k' already");
-  auto document = parse_json(refused.document)->as_object();
-  CAF_CHECK_EQUAL(document["status"].as_string(), "REVOKED");
-  CAF_CHECK_EQUAL(where.holders["t/k"], "id-0");
-}
-
-CAF_TEST(a key that is held until the start is free while the task runs) {
-  auto free = false;
-  app.task("t", [&] { free = where.holders.empty(); });
-  auto x = call_of("t");
-  x.headers = {{"unique_key", "k"}, {"unique_until", "start"}};
-  CAF_CHECK(call(x).kind == outcome_kind::success);
-  CAF_CHECK(free);
-}
-
 CAF_TEST_FIXTURE_SCOPE_END()

@@ -44,22 +44,12 @@ public:
   umbel::expected<std::vector<std::string>>
   ask(umbel::question x) override {
     std::vector<std::string> found;
-    if (x.kind == umbel::question_kind::claim)
-      found.push_back(holders.emplace(x.words[0], x.words[1]).first->second);
-    else
-      for (auto& id : x.words)
-        found.push_back(stored[id]);
+    for (auto& id : x.words)
+      found.push_back(stored[id]);
     return found;
   }
 
-  void tell(umbel::question x) override {
-    if (auto i = holders.find(x.words[0]);
-        i != holders.end() && i->second == x.words[1])
-      holders.erase(i);
-  }
-
-  std::map<std::string, std::string> stored;  ///< documents, by task
-  std::map<std::string, std::string> holders; ///< tasks, by unique key
+  std::map<std::string, std::string> stored; ///< documents, by task
 
   /// What was published, how long it takes, and what it ends with.
   std::vector<umbel::outgoing_message> calls;

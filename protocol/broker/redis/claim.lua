@@ -1,0 +1,20 @@
+-- claim.lua: takes the keys of unique tasks.
+--
+-- KEYS[...] "umbel.unique.<task>/<key>": the id of the task that has the key
+-- ARGV[...] for each of them the id of the task that wants it, and how long it may
+--           have it, in milliseconds
+--
+-- Returns the ids of the tasks that have them now. A key that the task has already is
+-- kept as long as it was to be.
+
+local holders = {}
+for i = 1, #KEYS do
+  local id = ARGV[2 * i - 1]
+  local holder = redis.call('GET', KEYS[i])
+  if not holder then
+    redis.call('SET', KEYS[i], id, 'PX', ARGV[2 * i])
+    holder = id
+  end
+  holders[i] = holder
+end
+return holders
