@@ -146,7 +146,7 @@ public:
 
   expected<std::vector<std::string>>
   claim_keys(std::span<const key_claim> batch) override {
-    return call("claim_keys", [&] { return inner_->claim_keys(batch); });
+    return call("claim_keys", [&] { return inner().claim_keys(batch); });
   }
 
   expected<void> declare(std::span<const queue_name> queues) override {

@@ -160,7 +160,7 @@ CAF_TEST(where results are kept nowhere a chord is refused) {
 
 CAF_TEST(who counts is known by the store) {
   CAF_CHECK(chord_counting_of("redis://h/1") == chord_counting::counted);
-  CAF_CHECK(chord_counting_of("sqlite:///x") == chord_counting::polled);
+  CAF_CHECK(chord_counting_of("sqlite:///x") == chord_counting::counted);
   CAF_CHECK(chord_counting_of("file:///x") == chord_counting::polled);
   CAF_CHECK(chord_counting_of("rpc://") == chord_counting::impossible);
   CAF_CHECK(chord_counting_of("amqp://h//") == chord_counting::impossible);
