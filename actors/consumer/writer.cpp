@@ -81,8 +81,6 @@ void writer_state::connect() {
   if (!opened)
     return fail_to_connect(opened.error());
   connection = std::move(*opened);
-  if (may_block(life->broker_url))
-    outbound = self->spawn<caf::linked + caf::detached>(publisher, life);
   if (is_rpc(life->result_url)) {
     results = std::make_unique<rpc_result_store>(*connection, life->results);
   } else if (!connection->stores_results()) {
@@ -219,8 +217,6 @@ void writer_state::flush() {
     return;
   if (!connection->counts_chords() && !count_chords(batch, ended))
     return;
-  if (outbound)
-    hand_over(batch, ended);
   auto settled = connection->settle(batch);
   if (!settled)
     return fail(settled.error());
@@ -228,8 +224,7 @@ void writer_state::flush() {
     return;
   if (due)
     on_delayed(*due);
-  done = pending.last_number();
-  confirm();
+  self->send(consumer, confirmed{pending.last_number()});
 }
 
 void writer_state::on_delayed(timestamp due) {
@@ -253,18 +248,24 @@ void writer_state::tell_of_turns() {
                connection->location());
 }
 
-void writer_state::publish(const publish_message& x) {
-  if (outbound)
-    self->send(outbound, x);
-  else
-    check(publish_or_log(*connection, x));
+/// @returns whether there is a connection still
+bool writer_state::publish(const publish_message& x) {
+  auto done = connection->publish(x.exchange, x.routing_key, x.payload,
+                                  x.priority);
+  if (done)
+    return true;
+  auto why = done.error();
+  if (why.code == errc::unavailable || why.code == errc::timeout) {
+    fail(why);
+    return false;
+  }
+  spdlog::error("cannot publish to the exchange {}: {}", x.exchange, why.what);
+  return true;
 }
 
 void writer_state::publish(const publish_events& x, const caf::actor& whom) {
-  if (outbound)
-    return caf::send_as(whom, outbound, x);
   for (auto& message : x.messages)
-    if (!check(publish_or_log(*connection, message)))
+    if (!publish(message))
       return;
   self->send(whom, events_published{});
 }
@@ -315,25 +316,15 @@ caf::behavior writer(caf::stateful_actor<writer_state>* self,
     [self](delayed_until x) { self->state.on_delayed(x.due); },
     [self](describe_atom) {
       auto& st = self->state;
-      std::vector<described_child> children;
-      if (st.outbound)
-        children.push_back({"publisher", st.outbound, {}, true});
       return describe_self(
-          self,
-          st.connection ? st.connection->location() + ", "
-                              + std::to_string(st.pending.size())
-                              + " settlements pending"
-                        : std::string{"not connected"},
-          std::move(children));
+          self, st.connection ? st.connection->location() + ", "
+                                    + std::to_string(st.pending.size())
+                                    + " settlements pending"
+                              : std::string{"not connected"});
     },
     [self](flush_atom) { self->state.flush(); },
     [self](const renew_lease& x) {
-      if (self->state.outbound)
-        self->send(self->state.outbound, look_after{});
       self->state.check(self->state.renew(x.tags));
-    },
-    [self](const settled_elsewhere& x) {
-      self->state.on_settled_elsewhere(x);
     },
     [self](queues_changed) {
       auto& st = self->state;

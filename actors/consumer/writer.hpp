@@ -12,8 +12,7 @@
 //     is logged and left.
 //
 // Where the broker can be polled, and stores results itself, the reader's courier
-// settles. Where it may take nothing in for long (RabbitMQ), a publisher does what
-// publishes, and the writer goes on.
+// settles.
 //
 // Where results live on another server than messages, it checks what is still
 // owned, stores the results of that, counts parts of chords, and settles
@@ -31,13 +30,11 @@
 #include "actors/consumer/incarnation.hpp"
 #include "actors/consumer/messages.hpp"
 #include "actors/consumer/pending_settlements.hpp"
-#include "actors/consumer/publisher.hpp"
 #include "actors/supervision/description.hpp"
 
 #include <caf/behavior.hpp>
 #include <caf/stateful_actor.hpp>
 
-#include <deque>
 #include <memory>
 #include <span>
 #include <vector>
@@ -48,12 +45,6 @@ namespace umbel {
 struct last_part {
   size_t settlement; ///< that publishes it: its place in the batch
   chord_part part;
-};
-
-/// What was handed over to the publisher.
-struct handed_over {
-  uint64_t before; ///< the batch before, by its number
-  std::vector<last_part> ended; ///< of the settlements that were handed over
 };
 
 struct writer_state {
@@ -74,11 +65,8 @@ struct writer_state {
   bool finish_chords(std::vector<last_part>& ended,
                      const std::vector<settlement>& batch,
                      const std::vector<bool>& settled);
-  void hand_over(std::vector<settlement>& batch, std::vector<last_part>& ended);
-  void on_settled_elsewhere(const settled_elsewhere& x);
-  void confirm();
 
-  void publish(const publish_message& x);
+  bool publish(const publish_message& x);
   void publish(const publish_events& x, const caf::actor& whom);
   expected<void> renew(std::span<const delivery_tag> tags);
   void forward(caf::actor whom);
@@ -96,9 +84,6 @@ struct writer_state {
   caf::actor consumer;
   std::unique_ptr<broker> connection;
   std::unique_ptr<result_store> results; ///< null: the broker stores them
-  caf::actor outbound; ///< the publisher; null: this one publishes
-  std::deque<handed_over> elsewhere; ///< what the publisher has, in order
-  uint64_t done = 0; ///< the last batch that is, but for what is elsewhere
   pending_settlements pending;
   bool flush_under_way = false;
   std::vector<caf::actor> waiting; ///< to be told when there is a connection
