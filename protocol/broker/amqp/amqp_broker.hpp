@@ -77,6 +77,8 @@ private:
     std::vector<std::pair<delivery_tag, amqp::verdict>> verdicts;
     std::vector<bool> effects;
     std::unordered_set<std::string_view> settled; ///< tags: each once
+    /// Tags of what was acknowledged before; each once.
+    std::unordered_set<std::string_view> followed;
   };
 
   expected<plan> plan_for(std::span<const settlement> batch);

@@ -218,16 +218,20 @@ void feed::settle(std::span<const std::pair<delivery_tag, verdict>> batch) {
   alert();
 }
 
-bool feed::remember(const delivery_tag& tag) {
+bool feed::remembers(const delivery_tag& tag) {
   std::unique_lock guard{mutex_};
   if (std::find(remembered_.rbegin(), remembered_.rend(), tag)
       != remembered_.rend())
-    return false;
+    return true;
   ledger_.forget(tag); // it may be the message itself that is published again
+  return false;
+}
+
+void feed::remember(const delivery_tag& tag) {
+  std::unique_lock guard{mutex_};
   remembered_.push_back(tag);
   if (remembered_.size() > remembered_max)
     remembered_.pop_front();
-  return true;
 }
 
 void feed::serve() {

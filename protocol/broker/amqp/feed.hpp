@@ -89,8 +89,11 @@ public:
   /// Settles what is owned. With what no longer is, nothing is left to be done.
   void settle(std::span<const std::pair<delivery_tag, verdict>> batch);
 
-  /// Whether this is the first time that somebody asks for this tag.
-  bool remember(const delivery_tag& tag);
+  /// What follows from a message that was acknowledged before is published.
+  void remember(const delivery_tag& tag);
+
+  /// Whether it was.
+  bool remembers(const delivery_tag& tag);
 
   /// Looks after heartbeats, and takes in what has arrived.
   void serve();

@@ -42,6 +42,8 @@ amqp_broker::settle(std::span<const settlement> batch) {
     return todo.error();
   if (auto done = own_.send(todo->parcels); !done)
     return done.error();
+  for (auto tag : todo->followed)
+    feed_->remember(delivery_tag{std::string{tag}});
   feed_->settle(todo->verdicts);
   return std::move(todo->effects);
 }
@@ -59,9 +61,13 @@ amqp_broker::plan_for(std::span<const settlement> batch) {
 expected<void> amqp_broker::add(plan& to, const settlement& x) {
   if (x.how == disposition::ack && x.publish.empty() && !x.dead)
     feed_->finish(x.tag);
-  auto fine = x.how == disposition::none
-                ? (x.publish.empty() && !x.dead) || feed_->remember(x.tag)
-                : feed_->owns(x.tag) && to.settled.insert(x.tag.str()).second;
+  auto fine = true;
+  if (x.how != disposition::none) {
+    fine = feed_->owns(x.tag) && to.settled.insert(x.tag.str()).second;
+  } else if (publishes(x)) {
+    // Not remembered before it is published: what failed is sent again.
+    fine = !feed_->remembers(x.tag) && to.followed.insert(x.tag.str()).second;
+  }
   to.effects.push_back(fine);
   if (!fine)
     return {};

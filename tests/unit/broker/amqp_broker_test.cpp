@@ -190,6 +190,19 @@ CAF_TEST(what_follows_an_early_acknowledgement_is_published_once) {
   CAF_CHECK_EQUAL(x->size(queue_name{"next"}).value(), 1u);
 }
 
+CAF_TEST(what_could_not_be_published_is_published_when_it_is_settled_again) {
+  auto x = w.connect("a@h");
+  publish(*x, {"1"});
+  auto s = settled(take(*x, 1).at(0));
+  CAF_CHECK(settle(*x, s));
+  s.how = disposition::none;
+  s.publish = {to("amq.not-ours", "2")}; // names like this are RabbitMQ's own
+  CAF_CHECK(!x->settle({&s, 1}));
+  s.publish = {to("next", "2")};
+  CAF_CHECK(settle(*x, s));
+  CAF_CHECK_EQUAL(x->size(queue_name{"next"}).value(), 1u);
+}
+
 CAF_TEST(requeue_puts_a_message_behind_the_others_as_redelivered) {
   auto x = w.connect("a@h");
   publish(*x, {"1"});
