@@ -7,6 +7,7 @@
 #include "apps/daemon/service_manager.hpp"
 #include "apps/exit_status.hpp"
 #include "apps/logging.hpp"
+#include "protocol/client/routing_settings.hpp"
 #include "protocol/task/library.hpp"
 
 #include <spdlog/spdlog.h>
@@ -62,8 +63,7 @@ expected<beat_config> configure_beat(const settings& x) {
   auto zone = schedule::time_zone::find(x.timezone);
   if (!zone)
     return error{errc::invalid_setting, "timezone: " + zone.error().what};
-  auto entries
-    = schedule::parse_entries(x.beat_schedule, *zone, x.task_default_queue);
+  auto entries = schedule::parse_entries(x.beat_schedule, *zone);
   if (!entries)
     return entries.error();
   beat_config result;
@@ -71,18 +71,16 @@ expected<beat_config> configure_beat(const settings& x) {
   plan.entries = std::move(*entries);
   if (x.result_expires.value_or(0s) > 0s && !expires_by_itself(x.result_backend)
       && !x.beat_schedule.contains("celery.backend_cleanup"))
-    plan.entries.push_back(
-      schedule::backend_cleanup(*zone, x.task_default_queue));
+    plan.entries.push_back(schedule::backend_cleanup(*zone));
   body_form form{x.task_serializer, x.task_compression.value_or(compression::none)};
   for (auto& entry : plan.entries)
     entry.call.form = form;
-  plan.parse = [zone = *zone, queue = x.task_default_queue,
-                form](const std::string& entry, const std::string& definition)
+  plan.parse = [zone = *zone, form](const std::string& entry, const std::string& definition)
     -> expected<schedule::entry> {
     auto object = parse_json(definition);
     if (!object)
       return error{errc::malformed, "entry '" + entry + "': " + object.error().what};
-    auto result = schedule::parse_entry(entry, *object, zone, queue);
+    auto result = schedule::parse_entry(entry, *object, zone);
     if (result)
       result->call.form = form;
     return result;
@@ -95,6 +93,13 @@ expected<beat_config> configure_beat(const settings& x) {
   result.broker = to_broker_options(x);
   result.sent_events = x.task_send_sent_event;
   result.event_serializer = x.event_serializer;
+  result.routing = to_routing(x);
+  for (auto& entry : plan.entries) {
+    auto call = entry.call;
+    if (auto done = result.routing.address(call, entry.options); !done)
+      return error{errc::invalid_setting, "beat_schedule, entry '" + entry.name
+                                            + "': " + done.error().what};
+  }
   result.memory = x.beat_schedule_filename;
   // A URL can be read now, a file is not touched yet.
   if (result.memory.find("://") != std::string::npos)

@@ -3,7 +3,10 @@
 #include "apps/configure.hpp"
 #include "apps/exit_status.hpp"
 #include "apps/remote/remote_session.hpp"
-#include "protocol/client/producer.hpp"
+#include "protocol/broker/broker.hpp"
+#include "protocol/client/app.hpp"
+#include "protocol/client/app_settings.hpp"
+#include "protocol/task/exceptions.hpp"
 
 #include <cstdio>
 
@@ -11,27 +14,43 @@ namespace umbel {
 
 namespace {
 
-task_call make_call(const call_options& x, const settings& from) {
-  task_call result;
-  auto time = now();
-  result.task = x.task;
-  result.args = x.args;
-  result.kwargs = x.kwargs;
-  result.id = x.task_id;
-  result.headers = x.headers;
-  result.queue = x.queue.empty() ? from.task_default_queue : x.queue;
-  result.priority = x.priority.value_or(from.task_default_priority.value_or(0));
-  if (x.countdown)
-    result.eta = time + *x.countdown;
-  else
-    result.eta = x.eta;
-  if (x.expires_in)
-    result.expires = time + *x.expires_in;
-  else
-    result.expires = x.expires;
-  result.form = {from.task_serializer,
-                 from.task_compression.value_or(compression::none)};
-  return result;
+/// The exit status that tells of what an app has thrown.
+int status_of(const exception& x) {
+  if (x.type() == "OperationalError")
+    return exit_unavailable;
+  if (x.type() == "TimeoutError")
+    return exit_timeout;
+  if (x.type() == "TaskRevokedError") // its key is taken
+    return exit_failure;
+  return exit_usage;
+}
+
+/// Waits for the end and shows it.
+int show_end(const std::string& name, const async_result& sent,
+             const call_options& call) {
+  auto& id = sent.id();
+  try {
+    sent.get({.timeout = call.timeout, .propagate = false});
+  } catch (const exception& x) {
+    if (x.type() != "TimeoutError")
+      throw;
+    return refuse(name,
+                  "task " + id + " has not ended within the timeout; it is not "
+                    "withdrawn",
+                  exit_timeout);
+  }
+  auto end = sent.meta();
+  if (!end)
+    return refuse(name, "the result of task " + id + " has been deleted",
+                  exit_failure);
+  if (!end->succeeded())
+    return refuse(name,
+                  "task " + id
+                    + (end->status == "REVOKED" ? " was revoked: " : " failed: ")
+                    + end->reason(),
+                  exit_failure);
+  std::printf("%s\n", to_json(end->result).c_str());
+  return exit_ok;
 }
 
 } // namespace
@@ -43,46 +62,28 @@ int run_call_command(const std::string& name, const options& given,
   auto loaded = read_settings(name, given, warnings_of_settings::show);
   if (!loaded)
     return refuse(name, loaded.error().what, exit_usage);
-  producer_options to;
-  to.broker_url = loaded->broker_url;
-  to.broker = to_broker_options(*loaded);
-  to.result_serializer = loaded->result_serializer;
-  to.sent_events = loaded->task_send_sent_event;
-  to.event_serializer = loaded->event_serializer;
-  if (call.wait)
-    to.result_url = loaded->result_backend;
-  if (!call.headers.empty() && !keeps_unique_keys(to.broker_url))
+  auto how = to_app_options(*loaded);
+  if (!call.how.headers.empty() && !keeps_unique_keys(how.broker_url))
     return refuse(name,
                   "this broker knows neither --unique-key nor --publish-once; "
                   "Redis and SQLite do",
                   exit_usage);
-  auto connected = producer::connect(to);
-  if (!connected)
-    return refuse(name, connected.error().what, status_of(connected.error()));
-  auto id = connected->send(make_call(call, *loaded));
-  if (!id)
-    return refuse(name, id.error());
-  if (!call.wait) {
-    std::printf("%s\n", id->str().c_str());
+  if (!call.wait)
+    how.result_url.clear();
+  // One line soon, rather than an answer later.
+  how.publish_retry.max_retries = 0;
+  try {
+    app at{std::move(how)};
+    if (call.wait)
+      at.open_results();
+    auto sent = at.send_task(call.task, call.args, call.kwargs, call.how);
+    if (call.wait)
+      return show_end(name, sent, call);
+    std::printf("%s\n", sent.id().c_str());
     return exit_ok;
+  } catch (const exception& x) {
+    return refuse(name, x.what(), status_of(x));
   }
-  auto result = connected->wait(*id, call.timeout);
-  if (!result)
-    return refuse(name, result.error().what, status_of(result.error()));
-  if (!*result)
-    return refuse(name,
-                  "task " + id->str() + " has not ended within the timeout; it "
-                    "is not withdrawn",
-                  exit_timeout);
-  if (!(*result)->succeeded())
-    return refuse(name,
-                  "task " + id->str()
-                    + ((*result)->status == "REVOKED" ? " was revoked: "
-                                                      : " failed: ")
-                    + (*result)->reason(),
-                  exit_failure);
-  std::printf("%s\n", to_json((*result)->result).c_str());
-  return exit_ok;
 }
 
 } // namespace umbel

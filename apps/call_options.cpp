@@ -1,5 +1,7 @@
 #include "apps/call_options.hpp"
 
+#include "protocol/message/content.hpp"
+#include "protocol/message/time.hpp"
 #include "protocol/message/uniqueness.hpp"
 
 #include <charconv>
@@ -25,9 +27,8 @@ Duration to_duration(double x) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>{x});
 }
 
-/// Of a time that no clock reaches, the last one.
-std::chrono::microseconds microseconds_of(const std::string& text) {
-  return to_duration<std::chrono::microseconds>(*seconds(text));
+send_options::seconds seconds_of(const std::string& text) {
+  return send_options::seconds{*seconds(text)};
 }
 
 // A check returns what is wrong, or nothing.
@@ -64,6 +65,16 @@ complaint a_mapping(const std::string& text) {
   return x && x->is_object() ? "" : '\'' + text
                                       + "' is not a mapping in JSON, such as "
                                         "{\"x\": 4}";
+}
+
+complaint a_serializer(const std::string& text) {
+  auto known = parse_serializer(text);
+  return known ? "" : known.error().what;
+}
+
+complaint a_compression(const std::string& text) {
+  auto known = parse_compression(text);
+  return known ? "" : known.error().what;
 }
 
 complaint start_or_done(const std::string& text) {
@@ -106,56 +117,86 @@ void add_call_options(CLI::App& command, call_options& x) {
     "Keyword arguments, a mapping [default: {}]", a_mapping);
   add(
     command, "-Q,--queue", "NAME",
-    [&x](const std::string& text) { x.queue = text; },
-    "Queue to send it to [default: the setting task_default_queue]");
+    [&x](const std::string& text) { x.how.queue = text; },
+    "Queue to send it to [default: by the settings task_routes and "
+    "task_default_queue]");
+  add(
+    command, "--exchange", "NAME",
+    [&x](const std::string& text) { x.how.exchange = text; },
+    "Exchange to send it through, with --routing-key");
+  add(
+    command, "--routing-key", "KEY",
+    [&x](const std::string& text) { x.how.routing_key = text; },
+    "Key for --exchange, or for a queue behind a topic exchange [default: the "
+    "queue's own]");
   add(
     command, "--priority", "0-9",
-    [&x](const std::string& text) { x.priority = text[0] - '0'; },
+    [&x](const std::string& text) { x.how.priority = text[0] - '0'; },
     "Priority in its queue; which end is urgent depends on the broker [default: "
-    "the setting task_default_priority, or 0]",
+    "by the settings task_routes and task_default_priority, or 0]",
     a_priority);
   add(
     command, "--countdown", "SECONDS",
-    [&x](const std::string& text) { x.countdown = microseconds_of(text); },
+    [&x](const std::string& text) { x.how.countdown = seconds_of(text); },
     "Run it so much later", some_seconds);
   add(
     command, "--eta", "TIME",
-    [&x](const std::string& text) { x.eta = *parse_time(text); },
+    [&x](const std::string& text) { x.how.eta = *parse_time(text); },
     "Run it at this time (ISO 8601), not earlier", a_time);
   add(
     command, "--expires", "SECONDS|TIME",
     [&x](const std::string& text) {
       if (seconds(text))
-        x.expires_in = microseconds_of(text);
+        x.how.expires_in = seconds_of(text);
       else
-        x.expires = *parse_time(text);
+        x.how.expires = *parse_time(text);
     },
     "Do not run it later than that", a_time_or_seconds);
   add(
+    command, "--serializer", "NAME",
+    [&x](const std::string& text) { x.how.serializer = text; },
+    "json, yaml or msgpack [default: by the settings task_routes and "
+    "task_serializer]",
+    a_serializer);
+  add(
+    command, "--compression", "NAME",
+    [&x](const std::string& text) { x.how.compression = text; },
+    "zlib, bzip2, lzma, zstd or brotli [default: by the settings task_routes and "
+    "task_compression]",
+    a_compression);
+  add(
+    command, "--time-limit", "SECONDS",
+    [&x](const std::string& text) { x.how.time_limit = seconds_of(text); },
+    "Kill it when it has run so long", some_seconds);
+  add(
+    command, "--soft-time-limit", "SECONDS",
+    [&x](const std::string& text) { x.how.soft_time_limit = seconds_of(text); },
+    "Tell it to end when it has run so long", some_seconds);
+  add(
     command, "--task-id", "ID",
-    [&x](const std::string& text) { x.task_id = text; },
+    [&x](const std::string& text) { x.how.task_id = text; },
     "Id of the task [default: a new one]");
   add(
     command, "--publish-once", "SECONDS",
     [&x](const std::string& text) {
-      x.headers[publish_once_header] = *seconds(text);
+      x.how.headers[publish_once_header] = *seconds(text);
     },
     "With --task-id: do nothing if it was published so within this time",
     some_seconds);
   add(
     command, "--unique-key", "KEY",
-    [&x](const std::string& text) { x.headers[unique_key_header] = text; },
+    [&x](const std::string& text) { x.how.headers[unique_key_header] = text; },
     "Refuse it while another task of this name with this key waits or runs");
   add(
     command, "--unique-for", "SECONDS",
     [&x](const std::string& text) {
-      x.headers[unique_for_header] = *seconds(text);
+      x.how.headers[unique_for_header] = *seconds(text);
     },
     "With --unique-key: longest time for which it holds the key [default: 3600]",
     some_seconds);
   add(
     command, "--unique-until", "start|done",
-    [&x](const std::string& text) { x.headers[unique_until_header] = text; },
+    [&x](const std::string& text) { x.how.headers[unique_until_header] = text; },
     "With --unique-key: when the key is free again [default: done]",
     start_or_done);
   command

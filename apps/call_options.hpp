@@ -1,8 +1,8 @@
 // What can be said to `umbel call`, as data.
 #pragma once
 
+#include "protocol/client/send_options.hpp"
 #include "protocol/message/json.hpp"
-#include "protocol/message/time.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -16,15 +16,7 @@ struct call_options {
   std::string task;
   json::array args;
   json::object kwargs;
-  std::optional<std::chrono::microseconds> countdown;
-  std::optional<timestamp> eta;
-  /// Seconds from now, or a time.
-  std::optional<std::chrono::microseconds> expires_in;
-  std::optional<timestamp> expires;
-  std::string queue; ///< empty: task_default_queue
-  std::optional<int> priority;
-  std::string task_id; ///< empty: a new one
-  json::object headers; ///< of the message: what makes it unique
+  send_options how;
   bool wait = false;
   std::optional<std::chrono::milliseconds> timeout;
 };

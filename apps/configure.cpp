@@ -1,6 +1,7 @@
 #include "apps/configure.hpp"
 
 #include "apps/beat_command.hpp"
+#include "apps/consumed_queues.hpp"
 #include "apps/logging.hpp"
 #include "apps/version.hpp"
 #include "protocol/backend/file/result_folder.hpp"
@@ -88,72 +89,6 @@ expected<void> check_url(const std::string& setting, const std::string& text,
   for (auto scheme : schemes)
     known += (known.empty() ? "" : ", ") + std::string{scheme} + "://";
   return invalid("the scheme '" + parsed->scheme + "' is not one of " + known);
-}
-
-std::vector<queue_name> chosen_queues(const options& given, const settings& x) {
-  std::vector<queue_name> result;
-  auto add = [&](const std::string& name) {
-    queue_name queue{name};
-    if (std::ranges::find(result, queue) == result.end())
-      result.push_back(std::move(queue));
-  };
-  for (auto& name : given.queues)
-    add(name);
-  if (result.empty())
-    for (auto& queue : x.task_queues)
-      add(queue.name);
-  if (result.empty())
-    add(x.task_default_queue);
-  return result;
-}
-
-/// What RabbitMQ is to make a node's own queue of a fanout exchange with. When the
-/// node has been away for so long, the queue is gone.
-std::string arguments_of_own(const std::string& arguments) {
-  auto result = json::parse(arguments).as_object();
-  result.emplace("x-expires", 600'000);
-  return json::serialize(result);
-}
-
-/// Turns the queues that were chosen by name into those that are consumed: one of a
-/// fanout exchange becomes this node's own, and the node may have one that is
-/// reached by its name.
-expected<void> bind_queues(broker_options& to, const settings& x) {
-  auto& node = to.node.str();
-  for (auto& queue : x.task_queues) {
-    auto i = std::ranges::find(to.queues, queue_name{queue.name});
-    if (i == to.queues.end())
-      continue;
-    auto fine = check_exchange_type(x.broker_url, queue.exchange_type);
-    if (!fine)
-      return error{errc::invalid_setting, "task_queues: queue '" + queue.name
-                                            + "': " + fine.error().what};
-    if (queue.exchange_type != "fanout")
-      continue;
-    auto own = "bcast." + queue.name + '.' + node;
-    to.bindings[own] = to.bindings[queue.name];
-    to.queue_arguments[own] = arguments_of_own(to.queue_arguments[queue.name]);
-    *i = queue_name{own};
-  }
-  if (x.worker_direct) {
-    to.queues.emplace_back(node + ".dq2");
-    to.bindings[node + ".dq2"] = {std::string{direct_exchange}, "direct", node};
-  }
-  return {};
-}
-
-expected<std::vector<queue_name>>
-queues_of(const options& given, const settings& x,
-          std::vector<std::string>& warnings) {
-  auto result = chosen_queues(given, x);
-  for (auto& name : given.exclude_queues)
-    if (std::erase(result, queue_name{name}) == 0)
-      warnings.push_back("--exclude-queues: '" + name
-                         + "' is not among the queues");
-  if (result.empty())
-    return error{errc::invalid_setting,
-                 "option --exclude-queues: no queue is left to consume"};
-  return result;
 }
 
 /// Calls `parse` on a setting that is given.

@@ -216,7 +216,7 @@ expected<void> run(const std::string& name, std::string_view verb,
                              to_broker_options(*loaded), database_role::guest);
   if (!store)
     return store.error();
-  auto at = operations::begin(**store, *zone, loaded->task_default_queue);
+  auto at = operations::begin(**store, *zone);
   if (!at)
     return at.error();
   return session{std::move(*at), x}.run(verb);

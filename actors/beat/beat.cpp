@@ -112,7 +112,8 @@ void beat_state::tick() {
   self->delayed_send(self, pause, tick_atom::value);
 }
 
-/// Those whose arguments cannot be computed are let go, as Celery does.
+/// Those whose arguments cannot be computed, or whose queue is not known, are let go,
+/// as Celery does.
 std::vector<schedule::once_publisher::item>
 beat_state::make_messages(const std::vector<beat_plan::due_entry>& due,
                           timestamp now) {
@@ -137,12 +138,15 @@ beat_state::make_messages(const std::vector<beat_plan::due_entry>& due,
     auto entry = *x.what;
     if (found != computed.end())
       std::tie(entry.call.args, entry.call.kwargs) = *found->second;
-    auto message = schedule::make_message(entry, x.id, now, origin);
-    if (x.request != 0)
-      result.push_back({'#' + name, x.request, std::move(message)});
+    auto message =
+      schedule::make_message(entry, x.id, now, origin, options.routing);
+    if (!message)
+      spdlog::error("Scheduler: Cannot send {}: {}", name, message.error().what);
+    else if (x.request != 0)
+      result.push_back({'#' + name, x.request, std::move(*message)});
     else
       result.push_back(
-        {name, x.due.time_since_epoch().count(), std::move(message)});
+        {name, x.due.time_since_epoch().count(), std::move(*message)});
   }
   return result;
 }
@@ -158,19 +162,37 @@ expected<void> beat_state::publish(
   return messages.empty() ? expected<void>{} : connection->publish(messages);
 }
 
+/// What only the connection knows the way for. Where it goes to may be several queues,
+/// and nothing says of each whether it was there: a crash before it is noted sends it
+/// once more.
+expected<void> beat_state::publish_through_exchanges(
+  std::vector<schedule::once_publisher::item>& items) {
+  std::vector<outgoing_message> messages;
+  std::erase_if(items, [&](auto& x) {
+    if (x.message.exchange.empty())
+      return false;
+    messages.push_back(std::move(x.message));
+    return true;
+  });
+  return messages.empty() ? expected<void>{} : connection->publish(messages);
+}
+
 /// @returns false if it has failed
 bool beat_state::send(const std::vector<beat_plan::due_entry>& due,
                       timestamp now) {
   auto items = make_messages(due, now);
   std::vector<queue_name> fresh;
   for (auto& x : items)
-    if (declared.insert(x.message.queue.str()).second)
+    if (!x.message.queue.empty()
+        && declared.insert(x.message.queue.str()).second)
       fresh.push_back(x.message.queue);
   auto done = fresh.empty() ? expected<void>{} : connection->declare(fresh);
   std::vector<outgoing_message> told;
   if (monitors)
     for (auto& x : items)
       told.push_back(x.message);
+  if (done)
+    done = publish_through_exchanges(items);
   std::vector<outgoing_message> with_the_note;
   if (plan->memory().publishes())
     for (auto& x : items)

@@ -19,6 +19,7 @@
 #include "actors/beat/beat_plan.hpp"
 #include "actors/beat/periodic_tasks.hpp"
 #include "protocol/broker/broker.hpp"
+#include "protocol/canvas/routing.hpp"
 #include "protocol/client/sent_events.hpp"
 #include "protocol/schedule/redis/once_publisher.hpp"
 
@@ -49,6 +50,7 @@ struct beat_options {
   periodic_tasks libraries; ///< for arguments that are computed when they are sent
   bool sent_events = false; ///< tell monitors of each task: `task_send_sent_event`
   serializer event_serializer = serializer::json; ///< of what they are told
+  umbel::routing routing; ///< where tasks go
 };
 
 struct beat_state {
@@ -61,6 +63,8 @@ struct beat_state {
   std::vector<schedule::once_publisher::item>
   make_messages(const std::vector<beat_plan::due_entry>& due, timestamp now);
   expected<void> publish(std::span<const schedule::once_publisher::item> items);
+  expected<void> publish_through_exchanges(
+    std::vector<schedule::once_publisher::item>& items);
   void stand_by(const std::string& leader);
   void fail(const error& x);
 

@@ -26,6 +26,7 @@ struct beat_config {
   periodic_tasks libraries;
   bool sent_events = false; ///< `task_send_sent_event`
   serializer event_serializer = serializer::json;
+  umbel::routing routing; ///< where tasks go
   std::string memory; ///< -s: a path, or redis://...
   std::chrono::microseconds max_interval = std::chrono::minutes{5};
   size_t batch_max = 500; ///< tasks sent before they are noted

@@ -104,7 +104,7 @@ settlement settle_outcome(const request& r, outcome x) {
   auto result = settle(r, disposition::ack);
   result.publish = std::move(x.publish);
   for (auto& message : result.publish)
-    if (message.queue.empty())
+    if (message.queue.empty() && message.exchange.empty())
       message.queue = r.queue;
   if (!x.document.empty())
     result.result = result_record{r.header.id, std::move(x.document),

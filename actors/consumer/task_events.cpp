@@ -141,7 +141,7 @@ void consumer_state::tell_sent(const request& r, const outcome& x) const {
   if (!options.sent_events || !options.events)
     return;
   for (auto message : x.publish) {
-    if (message.queue.empty())
+    if (message.queue.empty() && message.exchange.empty())
       message.queue = r.queue;
     auto fields = sent_event_fields(message);
     if (fields.empty())

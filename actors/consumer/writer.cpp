@@ -186,7 +186,9 @@ bool writer_state::count_chords(std::vector<settlement>& batch,
     for (auto& message : (*follows)[i])
       batch[of[i]].publish.push_back({std::move(message.queue),
                                       message.priority,
-                                      std::move(message.payload.front())});
+                                      std::move(message.payload.front()),
+                                      std::move(message.exchange),
+                                      std::move(message.routing_key)});
     if (!(*follows)[i].empty())
       ended.push_back({of[i], std::move(parts[i])});
   }

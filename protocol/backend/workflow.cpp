@@ -40,7 +40,8 @@ json::array to_array(const std::vector<gapped_message>& all) {
   json::array to;
   for (auto& x : all)
     to.push_back(json::array{json::value(x.queue.str()), x.priority,
-                             to_array(x.payload)});
+                             to_array(x.payload), json::value(x.exchange),
+                             json::value(x.routing_key)});
   return to;
 }
 
@@ -97,7 +98,7 @@ std::vector<gapped_message> messages(const json::value& x) {
   std::vector<gapped_message> to;
   for (auto& y : x.as_array())
     to.push_back({queue_name{text(y.at(0))}, y.at(1).to_number<int>(),
-                  gapped(y.at(2))});
+                  gapped(y.at(2)), text(y.at(3)), text(y.at(4))});
   return to;
 }
 

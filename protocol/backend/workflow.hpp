@@ -28,6 +28,8 @@ struct gapped_message {
   queue_name queue;
   int priority = 0;
   gapped_text payload;
+  std::string exchange = {}; ///< as of an outgoing_message
+  std::string routing_key = {};
 };
 
 /// A state document whose gaps take a text, written as a part of a JSON string.

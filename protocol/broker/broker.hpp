@@ -45,6 +45,11 @@ struct outgoing_message {
   queue_name queue;    ///< destination, reached through the anonymous exchange
   int priority = 0;    ///< 0..9, Celery's number for this broker
   std::string payload; ///< envelope as JSON text
+  /// Not empty: it goes through this exchange instead, with `routing_key`, to all
+  /// queues that are bound to it so, be it none. `queue`, if any, is one that
+  /// is to be bound as the options say.
+  std::string exchange = {};
+  std::string routing_key = {};
 };
 
 /// Why a message was parked instead of run, kept with it for an operator.

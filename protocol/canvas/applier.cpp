@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <utility>
 
 namespace umbel::canvas {
@@ -57,15 +58,6 @@ json::object headers_of(const signature& x) {
   return to;
 }
 
-body_form form_of(const signature& x, body_form to) {
-  if (auto given = parse_serializer(x.option("serializer")))
-    to.serializer = *given;
-  if (auto name = x.option("compression"); !name.empty())
-    if (auto given = parse_compression(name))
-      to.compression = *given;
-  return to;
-}
-
 json::array concat(const json::array& x, const json::array& y) {
   auto to = x;
   to.insert(to.end(), y.begin(), y.end());
@@ -94,6 +86,13 @@ void add_header(application& to, const std::string& id, size_t parts,
 }
 
 } // namespace
+
+void append(application& to, application from) {
+  std::ranges::move(from.publish, std::back_inserter(to.publish));
+  std::ranges::move(from.groups, std::back_inserter(to.groups));
+  for (auto& x : from.children)
+    to.children.push_back(std::move(x));
+}
 
 json::value applier::apply(signature x, const json::array& first,
                            const json::array* chain) {
@@ -146,20 +145,6 @@ void applier::apply_task(const signature& x, const json::array& first,
   if (auto countdown = moment(x, "countdown"))
     call.eta = countdown;
   call.expires = moment(x, "expires");
-  call.queue = from_.queue;
-  if (auto found = from_.routes ? from_.routes->find(x.task) : std::nullopt) {
-    if (!found->queue.empty())
-      call.queue = found->queue;
-    call.priority = found->priority.value_or(0);
-  }
-  for (auto key : {"queue", "routing_key"})
-    if (auto queue = x.option(key); !queue.empty()) {
-      call.queue = queue;
-      break;
-    }
-  if (auto* value = x.find_option("priority"); value && value->is_int64())
-    call.priority =
-        static_cast<int>(std::clamp<int64_t>(value->get_int64(), 0, 9));
   if (auto* value = x.find_option("retries"); value && value->is_int64())
     call.retries = value->get_int64();
   call.parent_id =
@@ -170,13 +155,17 @@ void applier::apply_task(const signature& x, const json::array& first,
     call.reply_to = from_.reply_to;
   call.origin = from_.node;
   call.headers = headers_of(x);
-  call.form = form_of(x, from_.form);
+  call.form = from_.form;
   call.plain = from_.plain;
+  static const umbel::routing defaults;
+  auto& routing = from_.routing ? *from_.routing : defaults;
+  if (auto done = routing.address(call, x.options, from_.priority); !done) {
+    to_.failure = done.error();
+    return;
+  }
   if (from_.complete && !from_.plain)
     from_.complete(call);
-  auto queue = queue_name{call.queue};
-  to_.publish.push_back(
-      {std::move(queue), call.priority, make_task_message(call)});
+  to_.publish.push_back(to_message(call));
 }
 
 void applier::apply_chain(signature x, const json::array& first,

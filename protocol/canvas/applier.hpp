@@ -15,11 +15,12 @@
 #include "protocol/backend/chord_counting.hpp"
 #include "protocol/backend/workflow.hpp"
 #include "protocol/broker/broker.hpp"
-#include "protocol/canvas/router.hpp"
+#include "protocol/canvas/routing.hpp"
 #include "protocol/canvas/signature.hpp"
 #include "protocol/message/task_message.hpp"
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,8 +32,8 @@ struct origin {
   std::string root_id;   ///< empty: each task is the root of what follows it
   std::string node;      ///< "celery@host"; empty: a client
   std::string reply_to;  ///< empty: what the signature says
-  std::string queue{"celery"}; ///< where neither signature nor route says one
-  const router* routes = nullptr;
+  const umbel::routing* routing = nullptr; ///< null: Celery's defaults
+  std::optional<int> priority; ///< of the task that this follows from
   body_form form;
   bool plain = false; ///< bodies as plain JSON text (`task_call::plain`)
   chord_counting chords = chord_counting::counted;
@@ -42,6 +43,9 @@ struct origin {
 
 /// What is to be published, and what is to be stored before.
 struct application {
+  /// Why a part of it cannot be sent: its queue is not known. The messages of the
+  /// others are there.
+  std::optional<error> failure;
   std::vector<outgoing_message> publish;
   std::vector<group_record> groups;
   json::array children; ///< result tuples of what was applied
@@ -49,6 +53,9 @@ struct application {
   /// this may be carried out.
   bool impossible = false;
 };
+
+/// Adds what `from` has. @pre it has no failure
+void append(application& to, application from);
 
 class applier {
 public:

@@ -66,8 +66,11 @@ result_node results_of(const signature& frozen) {
       to.before.insert(to.before.begin(), std::move(header));
       return to;
     }
-    default:
-      return {frozen.option("task_id"), false, {}, {}};
+    default: {
+      auto* ignored = frozen.find_option("ignore_result");
+      return {frozen.option("task_id"), false, {}, {},
+              ignored && ignored->is_bool() && ignored->get_bool()};
+    }
   }
 }
 

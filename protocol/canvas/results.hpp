@@ -17,6 +17,7 @@ struct result_node {
   /// The results that this one follows from, the oldest first: of the steps of a
   /// chain, of a chord's header. Of each its own are left out: they stand before it.
   std::vector<result_node> before;
+  bool ignored = false; ///< nothing will be stored: its call says so
 };
 
 /// @pre frozen (`freeze`)

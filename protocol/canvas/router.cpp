@@ -1,19 +1,22 @@
 #include "protocol/canvas/router.hpp"
 
-#include <memory>
+#include <algorithm>
 #include <regex>
-#include <utility>
 
 namespace umbel {
 
 namespace {
 
+constexpr auto no_list = "a member of the list is neither an object nor a pair nor a "
+                         "list of pairs";
+
 error wrong(std::string what) {
   return {errc::invalid_setting, std::move(what)};
 }
 
+// As Celery: what has no star is a name.
 bool is_glob(std::string_view x) {
-  return x.find_first_of("*?[") != x.npos;
+  return x.find('*') != x.npos;
 }
 
 /// fnmatch's rules as a regular expression.
@@ -49,65 +52,178 @@ std::string from_glob(std::string_view glob) {
   return to;
 }
 
+/// Reads one route.
+class route_parser {
+public:
+  route_parser(std::string_view pattern, const json::object& from)
+      : pattern_(pattern), from_(from) {
+  }
+
+  expected<route> parse() {
+    for (auto& [key, x] : from_)
+      if (auto done = x.is_null() ? expected<void>{} : take(key, x); !done)
+        return done.error();
+    return std::move(to_);
+  }
+
+private:
+  error wrong_member(std::string_view key, std::string_view why) const {
+    return wrong("the " + std::string{key} + " of '" + pattern_ + "' "
+                 + std::string{why});
+  }
+
+  expected<void> take(std::string_view key, const json::value& x) {
+    const std::pair<std::string_view, std::string*> texts[] = {
+        {"queue", &to_.queue},
+        {"exchange", &to_.exchange},
+        {"exchange_type", &to_.exchange_type},
+        {"routing_key", &to_.routing_key}};
+    for (auto& [name, member] : texts)
+      if (key == name) {
+        if (!x.is_string())
+          return wrong_member(key, "is no text");
+        *member = x.get_string();
+        return {};
+      }
+    if (key == "priority") {
+      if (!x.is_int64() || x.get_int64() < 0 || x.get_int64() > 9)
+        return wrong_member(key, "is no number from 0 to 9");
+      to_.priority = static_cast<int>(x.get_int64());
+      return {};
+    }
+    if (key == "serializer")
+      return take_word(to_.serializer, key, x, parse_serializer);
+    if (key == "compression")
+      return take_word(to_.compression, key, x, parse_compression);
+    if (key == "headers") {
+      if (!x.is_object())
+        return wrong_member(key, "are no object");
+      to_.headers = x.get_object();
+      return {};
+    }
+    return wrong("the route of '" + pattern_ + "' has '" + std::string{key}
+                 + "'; there are queue, exchange, exchange_type, routing_key, "
+                   "priority, serializer, compression, headers");
+  }
+
+  template <class T>
+  expected<void> take_word(std::optional<T>& to, std::string_view key,
+                           const json::value& x,
+                           expected<T> (*parse)(std::string_view)) {
+    if (!x.is_string())
+      return wrong_member(key, "is no text");
+    auto known = parse(x.get_string());
+    if (!known)
+      return wrong_member(key, ": " + known.error().what);
+    to = *known;
+    return {};
+  }
+
+  std::string pattern_;
+  const json::object& from_;
+  route to_;
+};
+
 expected<route> parse_route(std::string_view pattern, const json::value& from) {
   if (from.is_string())
-    return route{std::string{from.get_string()}, {}};
-  auto* options = from.if_object();
-  if (!options)
+    return route{.queue = std::string{from.get_string()}};
+  auto* members = from.if_object();
+  if (!members)
     return wrong("the route of '" + std::string{pattern}
                  + "' is neither a queue nor an object");
-  route to;
-  for (auto key : {"routing_key", "queue"})
-    if (auto* x = options->if_contains(key); x && !x->is_null()) {
-      if (!x->is_string())
-        return wrong("the " + std::string{key} + " of '" + std::string{pattern}
-                     + "' is no text");
-      to.queue = x->get_string();
-    }
-  if (auto* x = options->if_contains("priority"); x && !x->is_null()) {
-    if (!x->is_int64() || x->get_int64() < 0 || x->get_int64() > 9)
-      return wrong("the priority of '" + std::string{pattern}
-                   + "' is no number from 0 to 9");
-    to.priority = static_cast<int>(x->get_int64());
-  }
-  return to;
+  return route_parser{pattern, *members}.parse();
+}
+
+bool is_pair(const json::value& x) {
+  auto* list = x.if_array();
+  return list && list->size() == 2 && list->at(0).is_string();
 }
 
 } // namespace
 
-void router::add(function f) {
-  others_.push_back(std::move(f));
-}
+// -- one table ----------------------------------------------------------------------
 
-void router::add(std::string_view pattern, route to) {
-  auto is_regex = pattern.size() > 2 && pattern.front() == '/'
-                  && pattern.back() == '/';
-  if (!is_regex && !is_glob(pattern)) {
-    names_.push_back({std::string{pattern}, std::move(to)});
+struct router::pattern {
+  std::regex form;
+
+  /// It has to fit the beginning, as with Python's `match`.
+  bool fits(std::string_view task) const {
+    return std::regex_search(task.begin(), task.end(), form,
+                             std::regex_constants::match_continuous);
+  }
+};
+
+void router::table::add(std::string_view text, route to) {
+  auto is_regex = text.size() > 2 && text.front() == '/' && text.back() == '/';
+  if (!is_regex && !is_glob(text)) {
+    names.emplace_back(text, std::move(to));
     return;
   }
-  // Shared, as a function is copied with what it holds. A regular expression has
-  // to fit the beginning, as with Python's `match`.
-  auto form = std::make_shared<const std::regex>(
-      is_regex ? std::string{pattern.substr(1, pattern.size() - 2)}
-               : from_glob(pattern) + '$');
-  add([form, to = std::move(to)](std::string_view task) {
-    return std::regex_search(task.begin(), task.end(), *form,
-                             std::regex_constants::match_continuous)
-               ? std::optional{to}
-               : std::nullopt;
-  });
+  auto form = is_regex ? std::string{text.substr(1, text.size() - 2)}
+                       : from_glob(text) + '$';
+  patterns.emplace_back(std::make_shared<const pattern>(pattern{std::regex{form}}),
+                        std::move(to));
 }
 
-expected<void> router::add_json(std::string_view name, const json::value& to) {
-  auto known = parse_route(name, to);
+const route* router::table::find(std::string_view task) const {
+  // As in a dict of Python, the last one of a name counts.
+  auto name = std::find_if(names.rbegin(), names.rend(),
+                           [&](auto& x) { return x.first == task; });
+  if (name != names.rend())
+    return &name->second;
+  auto fits = [&](auto& x) { return x.first->fits(task); };
+  auto found = std::ranges::find_if(patterns, fits);
+  return found != patterns.end() ? &found->second : nullptr;
+}
+
+// -- making -------------------------------------------------------------------------
+
+void router::add(function f) {
+  rules_.emplace_back(std::move(f));
+}
+
+void router::add(std::string_view text, route to) {
+  last_table().add(text, std::move(to));
+}
+
+router::table& router::last_table() {
+  if (rules_.empty() || !std::holds_alternative<table>(rules_.back()))
+    rules_.emplace_back(table{});
+  return std::get<table>(rules_.back());
+}
+
+expected<void> router::add_json(table& to, std::string_view text,
+                                const json::value& x) {
+  auto known = parse_route(text, x);
   if (!known)
     return known.error();
   try {
-    add(name, std::move(*known));
+    to.add(text, std::move(*known));
   } catch (const std::regex_error& e) {
-    return wrong("'" + std::string{name} + "': " + e.what());
+    return wrong("'" + std::string{text} + "': " + e.what());
   }
+  return {};
+}
+
+expected<void> router::add_all(const json::object& all) {
+  table to;
+  for (auto& [text, x] : all)
+    if (auto done = add_json(to, text, x); !done)
+      return done;
+  rules_.emplace_back(std::move(to));
+  return {};
+}
+
+expected<void> router::add_pairs(const json::array& all) {
+  table to;
+  for (auto& x : all) {
+    if (!is_pair(x))
+      return wrong(no_list);
+    auto& pair = x.get_array();
+    if (auto done = add_json(to, pair[0].get_string(), pair[1]); !done)
+      return done;
+  }
+  rules_.emplace_back(std::move(to));
   return {};
 }
 
@@ -115,41 +231,46 @@ expected<router> router::parse(const json::value& routes) {
   router to;
   if (routes.is_null())
     return to;
-  auto add_all = [&](const json::object& all) -> expected<void> {
-    for (auto& [name, x] : all)
-      if (auto done = to.add_json(name, x); !done)
-        return done;
-    return {};
-  };
-  if (auto* all = routes.if_object()) {
-    if (auto done = add_all(*all); !done)
-      return done.error();
-    return to;
-  }
-  if (!routes.is_array())
-    return wrong("neither an object nor a list");
-  for (auto& x : routes.get_array()) {
-    auto done = expected<void>{wrong("a member of the list is neither an "
-                                     "object nor a pair")};
-    if (auto* all = x.if_object())
-      done = add_all(*all);
-    else if (auto* pair = x.if_array();
-             pair && pair->size() == 2 && pair->at(0).is_string())
-      done = to.add_json(pair->at(0).get_string(), pair->at(1));
+  // Celery takes one router without a list, too.
+  auto all = routes.is_array() ? routes.get_array() : json::array{routes};
+  for (auto& x : all) {
+    auto done = expected<void>{wrong(routes.is_array()
+                                       ? no_list
+                                       : "neither an object nor a list")};
+    if (auto* table = x.if_object())
+      done = to.add_all(*table);
+    else if (is_pair(x))
+      done = to.add_json(to.last_table(), x.get_array()[0].get_string(),
+                         x.get_array()[1]);
+    else if (auto* pairs = x.if_array())
+      done = to.add_pairs(*pairs);
+    else if (x.is_string())
+      done = wrong("'" + std::string{x.get_string()}
+                   + "' is a router in Python; only patterns can be read here");
     if (!done)
       return done.error();
   }
   return to;
 }
 
-std::optional<route> router::find(std::string_view task) const {
-  for (auto& x : names_)
-    if (x.name == task)
-      return x.to;
-  for (auto& rule : others_)
-    if (auto found = rule(task))
-      return found;
+// -- asking -------------------------------------------------------------------------
+
+std::optional<route> router::find(const routed_call& x) const {
+  for (auto& rule : rules_) {
+    if (auto* f = std::get_if<function>(&rule)) {
+      if (auto found = (*f)(x))
+        return found;
+    } else if (auto* found = std::get<table>(rule).find(x.task)) {
+      return *found;
+    }
+  }
   return std::nullopt;
+}
+
+bool router::has_functions() const noexcept {
+  return std::ranges::any_of(rules_, [](auto& x) {
+    return std::holds_alternative<function>(x);
+  });
 }
 
 } // namespace umbel

@@ -173,6 +173,24 @@ expected<from_child> read_hello(reader& from) {
   return from_child{std::move(x)};
 }
 
+outgoing_message read_message(reader& from) {
+  outgoing_message to;
+  to.queue = queue_name{from.string()};
+  to.priority = from.integer<int32_t>();
+  to.payload = from.string();
+  to.exchange = from.string();
+  to.routing_key = from.string();
+  return to;
+}
+
+void append(writer& to, const outgoing_message& x) {
+  to.string(x.queue.str())
+      .integer(static_cast<int32_t>(x.priority))
+      .string(x.payload)
+      .string(x.exchange)
+      .string(x.routing_key);
+}
+
 expected<from_child> read_outcome(reader& from) {
   outcome x;
   x.job = from.integer<uint64_t>();
@@ -183,13 +201,7 @@ expected<from_child> read_outcome(reader& from) {
   x.document = from.string();
   x.summary = from.string();
   x.traceback = from.string();
-  x.publish = from.list([&] {
-    outgoing_message message;
-    message.queue = queue_name{from.string()};
-    message.priority = from.integer<int32_t>();
-    message.payload = from.string();
-    return message;
-  });
+  x.publish = from.list([&] { return read_message(from); });
   auto workflow = parse_workflow_steps(from.string());
   if (!workflow)
     return workflow.error();
@@ -252,9 +264,7 @@ void append(std::string& out, const outcome& x) {
       .string(x.traceback)
       .integer(static_cast<uint32_t>(x.publish.size()));
   for (auto& message : x.publish)
-    to.string(message.queue.str())
-        .integer(static_cast<int32_t>(message.priority))
-        .string(message.payload);
+    append(to, message);
   to.string(to_json_text(x.workflow));
 }
 
@@ -285,12 +295,10 @@ void append(std::string& out, const result& x) {
 }
 
 void append(std::string& out, const call& x) {
-  writer{out, type::call}
-      .integer(x.number)
-      .string(x.id)
-      .string(x.message.queue.str())
-      .integer(static_cast<int32_t>(x.message.priority))
-      .string(x.message.payload);
+  writer to{out, type::call};
+  to.integer(x.number)
+      .string(x.id);
+  append(to, x.message);
 }
 
 void append(std::string& out, const forget& x) {
@@ -414,9 +422,7 @@ expected<from_child> decode_from_child(std::string_view frame) {
       call x;
       x.number = from.integer<uint64_t>();
       x.id = from.string();
-      x.message.queue = queue_name{from.string()};
-      x.message.priority = from.integer<int32_t>();
-      x.message.payload = from.string();
+      x.message = read_message(from);
       return finish<from_child>(from, "call", std::move(x));
     }
     case type::forget:

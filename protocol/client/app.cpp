@@ -17,21 +17,13 @@
 
 namespace umbel {
 
-namespace {
-
-// Celery's task_publish_retry_policy.
-constexpr std::chrono::milliseconds retry_pauses[] = {
-    std::chrono::milliseconds{0}, std::chrono::milliseconds{200},
-    std::chrono::milliseconds{400}};
-
-} // namespace
-
 // -- app_core ---------------------------------------------------------------------
 
 app_core::app_core(app_options options)
     : options_(std::move(options)),
       mailbox_(is_rpc(options_.result_url) ? make_uuid() : std::string{}),
-      sent_events_(event_source{node_name{client_name()}, ::getpid()}),
+      sent_events_(event_source{node_name{client_name()}, ::getpid(),
+                                options_.event_serializer}),
       results_(opener(), options_.result_serializer) {
 }
 
@@ -50,6 +42,9 @@ expected<void> app_core::connect() {
   options.incarnation = make_uuid();
   options.node = node_name{client_name()};
   options.queues.clear();
+  // Nobody looks after it while the program does something else: Celery's clients
+  // have none either.
+  options.heartbeat = std::chrono::seconds{0};
   auto opened = connect_broker(options_.broker_url, options);
   if (!opened)
     return opened.error();
@@ -64,7 +59,7 @@ app_core::try_to_publish(std::span<const outgoing_message> messages) {
     return done;
   std::vector<queue_name> fresh;
   for (auto& x : messages)
-    if (declared_.insert(x.queue).second)
+    if (!x.queue.empty() && declared_.insert(x.queue).second)
       fresh.push_back(x.queue);
   if (!fresh.empty())
     if (auto done = broker_->declare(fresh); !done) {
@@ -74,7 +69,8 @@ app_core::try_to_publish(std::span<const outgoing_message> messages) {
   return broker_->publish(messages);
 }
 
-expected<void> app_core::publish(std::span<const outgoing_message> messages) {
+expected<void> app_core::publish(std::span<const outgoing_message> messages,
+                                 const publish_retry_policy& how) {
   auto is_unique = [](auto& x) { return read_unique_terms(x.payload).has_value(); };
   if (!keeps_unique_keys(options_.broker_url)
       && std::ranges::any_of(messages, is_unique))
@@ -86,18 +82,27 @@ expected<void> app_core::publish(std::span<const outgoing_message> messages) {
     if (auto done = results_.open(); !done)
       return done;
   auto done = try_to_publish(messages);
-  for (auto pause : retry_pauses) {
-    if (done
-        || (done.error().code != errc::unavailable
-            && done.error().code != errc::timeout))
+  for (size_t n = 0; !done && how.allows(n); ++n) {
+    if (done.error().code != errc::unavailable
+        && done.error().code != errc::timeout)
       break;
     broker_.reset();
-    std::this_thread::sleep_for(pause);
+    std::this_thread::sleep_for(how.pause(n));
     done = try_to_publish(messages);
   }
-  if (done && options_.sent_events)
-    done = sent_events_.tell(*broker_, messages);
+  // The tasks are sent, so nobody may send them again because of what only tells of
+  // them: whoever comes next has a new connection.
+  if (done && options_.sent_events && !sent_events_.tell(*broker_, messages))
+    broker_.reset();
   return done;
+}
+
+publish_retry_policy
+app_core::retry_policy_of(const send_options& how) const {
+  auto to = how.retry_policy.value_or(options_.publish_retry);
+  if (how.retry == false)
+    to.max_retries = 0;
+  return to;
 }
 
 canvas::application app_core::to_messages(canvas::signature x,
@@ -105,19 +110,21 @@ canvas::application app_core::to_messages(canvas::signature x,
   canvas::origin from;
   if (auto* self = context::current())
     from = origin_of(self->message(), self->settings());
-  from.queue = options_.task_default_queue;
   from.form = options_.task_form;
-  from.routes = &options_.task_routes;
+  from.routing = &options_.routing;
   from.chords = chord_counting_of(options_.result_url);
   if (!mailbox_.empty())
     from.reply_to = rpc_address(mailbox_);
   canvas::application made;
   canvas::applier{made, from}.apply_frozen(std::move(x), first);
+  if (made.failure)
+    throw queue_not_found(*made.failure);
   return made;
 }
 
 expected<canvas::result_node> app_core::apply(canvas::signature x,
-                                              const json::array& first) {
+                                              const json::array& first,
+                                              const send_options& how) {
   auto checked = canvas::parse_signature(canvas::to_json_value(x));
   if (!checked)
     return checked.error();
@@ -127,7 +134,7 @@ expected<canvas::result_node> app_core::apply(canvas::signature x,
       if (!task.find_option("reply_to"))
         task.options["reply_to"] = rpc_address(mailbox_);
     });
-  canvas::freeze(x);
+  auto tuple = canvas::freeze(x);
   auto results = canvas::results_of(x);
   auto made = to_messages(std::move(x), first);
   if (made.impossible)
@@ -135,8 +142,10 @@ expected<canvas::result_node> app_core::apply(canvas::signature x,
   if (!made.groups.empty())
     if (auto done = results_.keep(made.groups); !done)
       return done.error();
-  if (auto done = publish(made.publish); !done)
+  if (auto done = publish(made.publish, retry_policy_of(how)); !done)
     return done.error();
+  if (auto* self = context::current(); self && how.add_to_parent)
+    self->add_child(std::move(tuple));
   return results;
 }
 
@@ -174,53 +183,14 @@ void refuse(const error& x) {
     throw exception("NotImplementedError", {json::string{x.what}});
   if (x.code == errc::duplicate)
     throw no_result(x);
+  if (x.code == errc::invalid_setting)
+    throw exception("ImproperlyConfigured", {json::string{x.what}},
+                    "celery.exceptions");
   throw exception("OperationalError", {json::string{x.what}},
                   "kombu.exceptions");
 }
 
 // -- app ----------------------------------------------------------------------------
-
-void set_options(canvas::signature& x, const send_options& how) {
-  auto set = [&](const char* key, json::value value) {
-    x.options[key] = std::move(value);
-  };
-  auto text = [&](const char* key, const std::string& value) {
-    if (!value.empty())
-      set(key, json::value(value));
-  };
-  auto seconds = [&](const char* key, auto& value) {
-    if (value)
-      set(key, seconds_to_json(*value));
-  };
-  auto all = [&](const char* key, const std::vector<canvas::signature>& list) {
-    if (list.empty())
-      return;
-    json::array to;
-    for (auto& sig : list)
-      to.push_back(canvas::to_json_value(sig));
-    set(key, std::move(to));
-  };
-  text("task_id", how.task_id);
-  text("queue", how.queue);
-  text("serializer", how.serializer);
-  text("compression", how.compression);
-  text("shadow", how.shadow);
-  seconds("countdown", how.countdown);
-  seconds("time_limit", how.time_limit);
-  seconds("soft_time_limit", how.soft_time_limit);
-  if (how.eta)
-    set("eta", json::value(format_time(*how.eta)));
-  if (how.expires)
-    set("expires", json::value(format_time(*how.expires)));
-  if (how.priority)
-    set("priority", *how.priority);
-  if (how.ignore_result)
-    set("ignore_result", *how.ignore_result);
-  if (!how.headers.empty())
-    set("headers", how.headers);
-  all("link", how.link);
-  all("link_error", how.link_error);
-}
 
 app::app(app_options options)
     : core_(std::make_shared<app_core>(std::move(options))) {
@@ -232,15 +202,18 @@ async_result app::send_task(const std::string& task, json::array args,
   canvas::signature x{.task = task, .args = std::move(args),
                       .kwargs = std::move(kwargs)};
   set_options(x, how);
-  return apply(std::move(x));
+  return result_of(value_of(core_->apply(std::move(x), {}, how)));
 }
 
-async_result app::apply(canvas::signature x, const json::array& args) const {
-  auto node = value_of(core_->apply(std::move(x), args));
+async_result app::result_of(canvas::result_node node) const {
   auto before = node.before.size();
   auto line = std::make_shared<const std::vector<canvas::result_node>>(
     std::move(node.before));
-  return {core_, std::move(node.id), std::move(line), before};
+  return {core_, std::move(node.id), std::move(line), before, node.ignored};
+}
+
+async_result app::apply(canvas::signature x, const json::array& args) const {
+  return result_of(value_of(core_->apply(std::move(x), args)));
 }
 
 group_result app::apply_group(canvas::signature x,
@@ -252,6 +225,10 @@ group_result app::apply_group(canvas::signature x,
   auto line = std::make_shared<const std::vector<canvas::result_node>>(
     std::exchange(node.before, {}));
   return {core_, std::move(node), std::move(line), before};
+}
+
+void app::open_results() const {
+  value_of(core_->results().open());
 }
 
 async_result app::result(std::string id) const {

@@ -9,21 +9,21 @@
 // task, what is sent becomes that task's child.
 //
 // Functions throw umbel::exception: OperationalError (kombu.exceptions) if there
-// is no broker, ValueError for a signature that is none, NotImplementedError for
-// what the result store cannot do.
+// is no broker, ValueError for a signature that is none, ImproperlyConfigured
+// (celery.exceptions) for a URL that cannot be meant, NotImplementedError for what
+// this broker or result store cannot do, QueueNotFound (celery.exceptions).
 #pragma once
 
 #include "protocol/broker/broker.hpp"
-#include "protocol/canvas/router.hpp"
+#include "protocol/canvas/routing.hpp"
 #include "protocol/canvas/signature.hpp"
 #include "protocol/client/async_result.hpp"
 #include "protocol/client/call_pipeline.hpp"
+#include "protocol/client/send_options.hpp"
 #include "protocol/message/content.hpp"
-#include "protocol/message/time.hpp"
 #include "protocol/task/to_json.hpp"
 #include "protocol/task/unique_rule.hpp"
 
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,33 +36,12 @@ struct app_options {
   std::string result_url = {}; ///< empty: there are no results to be had
   broker_options broker = {}; ///< timeouts, transport options, result options
   serializer result_serializer = serializer::json;
-  std::string task_default_queue = "celery";
+  umbel::routing routing = {}; ///< task_routes, task_default_queue, task_queues ...
   body_form task_form = {};  ///< task_serializer, task_compression
-  router task_routes = {};
+  publish_retry_policy publish_retry = {}; ///< task_publish_retry, ..._policy
   bool sent_events = false; ///< tell monitors of each task: task_send_sent_event
+  serializer event_serializer = serializer::json; ///< of what they are told
 };
-
-/// How one task is to run; Celery's names.
-struct send_options {
-  std::string task_id = {}; ///< empty: a fresh one
-  std::optional<std::chrono::duration<double>> countdown = {};
-  std::optional<timestamp> eta = {};
-  std::optional<timestamp> expires = {};
-  std::string queue = {}; ///< empty: by task_routes, or the default
-  std::optional<int> priority = {};
-  std::string serializer = {};
-  std::string compression = {};
-  std::optional<std::chrono::duration<double>> time_limit = {};
-  std::optional<std::chrono::duration<double>> soft_time_limit = {};
-  std::optional<bool> ignore_result = {};
-  std::string shadow = {};
-  json::object headers = {};
-  std::vector<canvas::signature> link = {};
-  std::vector<canvas::signature> link_error = {};
-};
-
-/// Puts them into a signature's own.
-void set_options(canvas::signature& x, const send_options& how);
 
 template <class F>
 class remote_task;
@@ -77,9 +56,10 @@ public:
                          const send_options& how = {}) const;
 
   /// A task of this type that some worker has: `app.task<int(int, int)>("add")`.
+  /// @param defaults for all its calls, as options of a task in Celery
   template <class F>
-  remote_task<F> task(std::string name) const {
-    return {*this, std::move(name)};
+  remote_task<F> task(std::string name, send_options defaults = {}) const {
+    return {*this, std::move(name), std::move(defaults)};
   }
 
   /// Sends this task over and over, quickly.
@@ -95,6 +75,10 @@ public:
   group_result apply_group(canvas::signature x,
                            const json::array& args = {}) const;
 
+  /// Connects to where results are to be had, which is done in any case when it is
+  /// needed: for those who want to know before they send.
+  void open_results() const;
+
   /// The result of a task that anybody has sent.
   async_result result(std::string id) const;
 
@@ -103,6 +87,8 @@ public:
   std::optional<group_result> restore_group(const std::string& id) const;
 
 private:
+  async_result result_of(canvas::result_node node) const;
+
   std::shared_ptr<app_core> core_;
 };
 
@@ -111,8 +97,9 @@ class remote_task<R(Ps...)> {
 public:
   using result_type = typed_result<R>;
 
-  remote_task(app where, std::string name)
-      : app_(std::move(where)), name_(std::move(name)) {
+  remote_task(app where, std::string name, send_options defaults = {})
+      : app_(std::move(where)), name_(std::move(name)),
+        defaults_(std::move(defaults)) {
   }
 
   const std::string& name() const noexcept {
@@ -136,16 +123,15 @@ public:
   /// With options: `add.with({.countdown = 10s}, 4, 4)`.
   result_type with(const send_options& how, const Ps&... args) const {
     json::array list{to_json_value(args)...};
-    if (!unique_)
-      return result_type{app_.send_task(name_, std::move(list), {}, how)};
-    auto more = how;
-    unique_->say(more.headers, list);
-    return result_type{app_.send_task(name_, std::move(list), {}, more)};
+    auto all = merge(defaults_, how);
+    if (unique_)
+      unique_->say(all.headers, list);
+    return result_type{app_.send_task(name_, std::move(list), {}, all)};
   }
 
   /// For many calls: `call_pipeline`.
   task_pipeline<R(Ps...)> pipeline(const send_options& how = {}) const {
-    return task_pipeline<R(Ps...)>{app_.pipeline(name_, how)};
+    return task_pipeline<R(Ps...)>{app_.pipeline(name_, merge(defaults_, how))};
   }
 
   /// A signature. What is left out comes first: from the task before it.
@@ -153,6 +139,7 @@ public:
   canvas::signature s(const Ts&... args) const {
     static_assert(sizeof...(Ts) <= sizeof...(Ps), "too many arguments");
     canvas::signature to{.task = name_};
+    set_options(to, defaults_);
     (to.args.push_back(to_json_value(args)), ...);
     if (json::object headers; unique_ && unique_->say(headers, to.args))
       to.options["headers"] = std::move(headers);
@@ -190,6 +177,7 @@ private:
   app app_;
   std::string name_;
   std::optional<uniqueness> unique_;
+  send_options defaults_;
 };
 
 } // namespace umbel

@@ -27,17 +27,24 @@ public:
     return results_;
   }
 
-  /// Publishes, all in one round trip. If the connection is lost, three more times
-  /// on new ones, as Celery's clients do: what was sent may then come twice.
-  expected<void> publish(std::span<const outgoing_message> messages);
+  /// Publishes, all in one round trip. If the connection is lost, again on new ones,
+  /// as Celery's clients do: what was sent may then come twice.
+  /// @returns `duplicate` for unique tasks; all others are sent then
+  expected<void> publish(std::span<const outgoing_message> messages,
+                         const publish_retry_policy& how);
 
-  /// The messages of a workflow, and what is to be kept of it. @pre frozen
+  /// How often a call is to be published.
+  publish_retry_policy retry_policy_of(const send_options& how) const;
+
+  /// The messages of a workflow, and what is to be kept of it.
+  /// @pre frozen @throws umbel::exception QueueNotFound
   canvas::application to_messages(canvas::signature x,
                                   const json::array& first = {});
 
-  /// Carries out a workflow.
+  /// Carries out a workflow. @throws umbel::exception QueueNotFound
   expected<canvas::result_node> apply(canvas::signature x,
-                                      const json::array& first);
+                                      const json::array& first,
+                                      const send_options& how = {});
 
   /// Tells all workers. @throws as an app
   void revoke(std::span<const std::string> ids, const revoke_options& how);

@@ -1,6 +1,7 @@
 #include "protocol/client/app_settings.hpp"
 
 #include "protocol/client/broker_settings.hpp"
+#include "protocol/client/routing_settings.hpp"
 
 namespace umbel {
 
@@ -10,10 +11,15 @@ app_options to_app_options(const settings& from) {
   to.result_url = from.result_backend;
   to.broker = to_broker_options(from);
   to.result_serializer = from.result_serializer;
-  to.task_default_queue = from.task_default_queue;
+  to.routing = to_routing(from);
   to.task_form = {from.task_serializer,
                   from.task_compression.value_or(compression::none)};
+  if (from.task_publish_retry)
+    to.publish_retry = from.task_publish_retry_policy;
+  else
+    to.publish_retry.max_retries = 0;
   to.sent_events = from.task_send_sent_event;
+  to.event_serializer = from.event_serializer;
   return to;
 }
 

@@ -26,7 +26,7 @@ json::value outcome_of(const task_result& x, bool propagate) {
 std::vector<task_result> wait(app_core& core, std::span<const task_id> ids,
                               std::span<const task_id> before,
                               const get_options& how) {
-  auto ends = value_of(core.results().wait(ids, before, how.timeout));
+  auto ends = value_of(core.results().wait(ids, before, how.timeout, how.interval));
   if (!ends)
     throw no_result({errc::timeout, "The operation timed out."});
   if (ends->failed_before) {
@@ -61,7 +61,7 @@ std::optional<any_result> parent_of(const std::shared_ptr<app_core>& core,
   auto& node = line->at(before - 1);
   if (node.is_group)
     return group_result{core, node, line, before - 1};
-  return async_result{core, node.id, line, before - 1};
+  return async_result{core, node.id, line, before - 1, node.ignored};
 }
 
 void add_results(std::vector<async_result>& to,
@@ -76,7 +76,7 @@ void add_results(std::vector<async_result>& to,
                     ? lineage{}
                     : std::make_shared<const std::vector<canvas::result_node>>(
                           x.before);
-    to.emplace_back(core, x.id, line, x.before.size());
+    to.emplace_back(core, x.id, line, x.before.size(), x.ignored);
   }
 }
 
@@ -120,6 +120,16 @@ bool async_result::failed() const {
   return state() == "FAILURE";
 }
 
+std::string async_result::traceback() const {
+  auto x = look(*core_, id_);
+  return x ? x->traceback : std::string{};
+}
+
+void async_result::maybe_throw() const {
+  if (auto x = look(*core_, id_); x && x->ended())
+    outcome_of(*x, true);
+}
+
 /// Of those whose failure would be its own. A chord whose header fails has an
 /// error of its own.
 void async_result::add_ancestors(std::vector<task_id>& to) const {
@@ -129,10 +139,16 @@ void async_result::add_ancestors(std::vector<task_id>& to) const {
 }
 
 json::value async_result::get(get_options how) const {
+  if (ignored_)
+    return nullptr;
   task_id id{id_};
   std::vector<task_id> before;
   add_ancestors(before);
   return outcome_of(wait(*core_, {&id, 1}, before, how).front(), how.propagate);
+}
+
+std::optional<task_result> async_result::meta() const {
+  return look(*core_, id_);
 }
 
 void async_result::forget() const {
@@ -219,6 +235,11 @@ bool group_result::failed() const {
   return std::ranges::any_of(results_, &async_result::failed);
 }
 
+void group_result::maybe_throw() const {
+  for (auto& x : results_)
+    x.maybe_throw();
+}
+
 std::vector<json::value> group_result::get(get_options how) const {
   std::vector<task_id> ids;
   std::vector<task_id> before;
@@ -226,12 +247,17 @@ std::vector<json::value> group_result::get(get_options how) const {
     if (!line_->at(i).is_group)
       before.emplace_back(line_->at(i).id);
   for (auto& x : results_) {
+    if (x.ignored())
+      continue;
     ids.emplace_back(x.id());
     x.add_ancestors(before);
   }
   std::vector<json::value> values;
-  for (auto& x : wait(*core_, ids, before, how))
-    values.push_back(outcome_of(x, how.propagate));
+  auto ends = wait(*core_, ids, before, how);
+  auto end = ends.begin();
+  for (auto& x : results_)
+    values.push_back(x.ignored() ? json::value{}
+                                 : outcome_of(*end++, how.propagate));
   auto next = values.begin();
   auto to = nested(node_, next);
   return {to.begin(), to.end()};
@@ -241,12 +267,19 @@ void group_result::for_each_as_completed(
     const std::function<void(size_t, const json::value&)>& f,
     get_options how) const {
   std::vector<task_id> ids;
-  for (auto& x : results_)
-    ids.emplace_back(x.id());
+  std::vector<size_t> places;
+  for (size_t i = 0; i < results_.size(); ++i) {
+    if (results_[i].ignored()) {
+      f(i, nullptr);
+      continue;
+    }
+    ids.emplace_back(results_[i].id());
+    places.push_back(i);
+  }
   auto all = value_of(core_->results().each(
       ids, how.timeout, [&](size_t i, const task_result& x) {
-        f(i, outcome_of(x, how.propagate));
-      }));
+        f(places[i], outcome_of(x, how.propagate));
+      }, how.interval));
   if (!all)
     throw no_result({errc::timeout, "The operation timed out."});
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "protocol/canvas/results.hpp"
+#include "protocol/client/task_result.hpp"
 #include "protocol/message/json.hpp"
 #include "protocol/names.hpp"
 #include "protocol/task/exceptions.hpp"
@@ -34,6 +35,8 @@ struct get_options {
   std::optional<duration> timeout = {}; ///< none: for ever
   /// Throw what the task has thrown; otherwise return the exception's document.
   bool propagate = true;
+  /// Between two looks at the result store itself, in case an announcement was lost.
+  duration interval{1'000};
 };
 
 class async_result;
@@ -55,14 +58,20 @@ class async_result {
 public:
   /// @param line   what it follows from, and perhaps more; null: nothing
   /// @param before how much of it
+  /// @param ignored nothing will be stored of it
   async_result(std::shared_ptr<app_core> core, std::string id,
-               lineage line = {}, size_t before = 0)
+               lineage line = {}, size_t before = 0, bool ignored = false)
       : core_(std::move(core)), id_(std::move(id)), line_(std::move(line)),
-        before_(before) {
+        before_(before), ignored_(ignored) {
   }
 
   const std::string& id() const noexcept {
     return id_;
+  }
+
+  /// Whether its call has said `ignore_result`: `get` returns null at once.
+  bool ignored() const noexcept {
+    return ignored_;
   }
 
   /// "PENDING" for a task that nothing is known of, "STARTED", "SUCCESS" ...
@@ -77,10 +86,21 @@ public:
   bool successful() const;
   bool failed() const;
 
-  /// Waits for the end. @throws umbel::exception what the task has thrown, or one
-  /// of those that it follows from; TaskRevokedError; TimeoutError
-  /// (celery.exceptions)
+  /// Of a failure; empty if there is none.
+  std::string traceback() const;
+
+  /// Does nothing unless it has ended badly, and does not wait for that.
+  /// @throws as `get`
+  void maybe_throw() const;
+
+  /// Waits for the end; null at once if the result is ignored.
+  /// @throws umbel::exception what the task has thrown, or one of those that it
+  /// follows from; TaskRevokedError; TimeoutError (celery.exceptions)
   json::value get(get_options how = {}) const;
+
+  /// All that is stored of it now: state, result, traceback, and what else its
+  /// worker was to store (`result_extended`). Nothing for an id that is not known.
+  std::optional<task_result> meta() const;
 
   /// Deletes what is stored of the task.
   void forget() const;
@@ -116,6 +136,7 @@ private:
   std::string id_;
   lineage line_;
   size_t before_ = 0;
+  bool ignored_ = false;
 };
 
 /// The same, of a task whose result is a T.
@@ -158,6 +179,14 @@ public:
   bool ready() const;
   bool successful() const;
   bool failed() const;
+
+  /// Whether any has not ended yet.
+  bool waiting() const {
+    return !ready();
+  }
+
+  /// As those of its results. @throws what the first that has failed has thrown
+  void maybe_throw() const;
 
   /// Waits for all at once. Of a group within it there is one value, a list.
   /// @throws what the first of them in order has thrown

@@ -6,7 +6,8 @@
 //     calls.flush();
 //
 //  1. The message is made once, with its route and its options; a call fills in its
-//     id and its arguments.
+//     id and its arguments. (Where something depends on the call, such as a countdown,
+//     each message is made for itself.)
 //  2. Calls are collected and published many at a time, when there are enough of
 //     them, and by `flush`. No call waits for its own.
 //
@@ -16,6 +17,7 @@
 
 #include "protocol/broker/broker.hpp"
 #include "protocol/client/async_result.hpp"
+#include "protocol/client/retry_policy.hpp"
 #include "protocol/message/message_template.hpp"
 #include "protocol/task/to_json.hpp"
 
@@ -35,7 +37,9 @@ public:
                 const send_options& how);
 
   call_pipeline(call_pipeline&&) = default;
-  call_pipeline& operator=(call_pipeline&&) = default;
+
+  /// Publishes what is left in the one that it replaces, as the destructor does.
+  call_pipeline& operator=(call_pipeline&&);
 
   /// Publishes what is left. What cannot be published is lost without a word: call
   /// `flush` before.
@@ -45,14 +49,19 @@ public:
   async_result send(const json::array& args);
 
   /// Publishes what was collected, and waits until the broker has it.
-  /// @throws umbel::exception OperationalError; what was collected stays
+  /// @throws umbel::exception OperationalError; what was collected stays.
+  ///         TaskRevokedError for unique tasks that are there already; all others
+  ///         are sent then
   void flush();
 
 private:
+  void publish_rest() noexcept;
+
   std::shared_ptr<app_core> core_;
   canvas::signature call_; ///< without arguments
-  queue_name queue_;
-  int priority_ = 0;
+  publish_retry_policy retry_;
+  bool ignored_ = false;
+  std::optional<outgoing_message> made_; ///< where they go; without a payload
   std::optional<message_template> form_; ///< empty: each is made for itself
   std::vector<outgoing_message> waiting_;
   size_t bytes_ = 0; ///< of `waiting_`

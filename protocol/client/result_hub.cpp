@@ -9,9 +9,6 @@ namespace umbel {
 
 namespace {
 
-// Between two looks at the store itself, in case an announcement was lost.
-constexpr auto look_interval = std::chrono::milliseconds{1'000};
-
 // Others have their turn in between.
 constexpr size_t looks_at_once = 512;
 
@@ -188,15 +185,15 @@ const task_result* result_hub::result_of(const task_id& id) const {
 }
 
 expected<bool> result_hub::step(lock& held, std::span<const task_id> ids,
-                                moment& next_look, moment end) {
-  if (clock::now() >= next_look) {
+                                patience& how) {
+  if (clock::now() >= how.next_look) {
     if (auto done = look_for_missing(held, ids); !done)
       return done.error();
-    next_look = clock::now() + look_interval;
+    how.next_look = clock::now() + how.interval;
     return true;
   }
-  auto left = std::min(look_interval,
-                       std::chrono::ceil<duration>(end - clock::now()));
+  auto left = std::min(how.interval,
+                       std::chrono::ceil<duration>(how.end - clock::now()));
   if (left.count() <= 0)
     return false;
   if (busy_ || wanted_ > 0) {
@@ -213,8 +210,9 @@ expected<bool> result_hub::step(lock& held, std::span<const task_id> ids,
 
 expected<std::optional<result_hub::ends>>
 result_hub::wait(std::span<const task_id> ids, std::span<const task_id> before,
-                 std::optional<duration> timeout) {
-  auto end = timeout ? clock::now() + *timeout : moment::max();
+                 std::optional<duration> timeout, duration interval) {
+  patience how{timeout ? clock::now() + *timeout : moment::max(),
+               std::max(interval, duration{1})};
   std::vector<task_id> all(ids.begin(), ids.end());
   all.insert(all.end(), before.begin(), before.end());
   lock held{mutex_};
@@ -243,14 +241,13 @@ result_hub::wait(std::span<const task_id> ids, std::span<const task_id> before,
     if (passed == before.end())
       passed = before.begin();
   };
-  auto next_look = clock::now();
   expected<bool> going = true;
   if (auto done = watch(held, all); !done)
     going = done.error();
   while (going && *going && !complete() && !failed()) {
-    auto look = next_look;
-    going = step(held, all, next_look, end);
-    if (look != next_look)
+    auto look = how.next_look;
+    going = step(held, all, how);
+    if (look != how.next_look)
       find_failed();
   }
   expected<std::optional<ends>> result = std::optional<ends>{};
@@ -271,12 +268,13 @@ result_hub::wait(std::span<const task_id> ids, std::span<const task_id> before,
 
 expected<bool>
 result_hub::each(std::span<const task_id> ids, std::optional<duration> timeout,
-                 const std::function<void(size_t, const task_result&)>& f) {
-  auto end = timeout ? clock::now() + *timeout : moment::max();
+                 const std::function<void(size_t, const task_result&)>& f,
+                 duration interval) {
+  patience how{timeout ? clock::now() + *timeout : moment::max(),
+               std::max(interval, duration{1})};
   lock held{mutex_};
   std::vector<size_t> left(ids.size());
   std::iota(left.begin(), left.end(), size_t{0});
-  auto next_look = clock::now();
   expected<bool> going = true;
   if (auto done = watch(held, ids); !done)
     going = done.error();
@@ -290,7 +288,7 @@ result_hub::each(std::span<const task_id> ids, std::optional<duration> timeout,
       return x != nullptr;
     });
     if (ended.empty()) {
-      going = step(held, ids, next_look, end);
+      going = step(held, ids, how);
       continue;
     }
     held.unlock(); // it may take its time, and wait for others

@@ -36,6 +36,9 @@ public:
   using duration = std::chrono::milliseconds;
   using opener = std::function<expected<result_connections>()>;
 
+  /// Between two looks at the store itself, in case an announcement was lost.
+  static constexpr duration look_interval{1'000};
+
   /// Connects when it is first used.
   /// @param how `result_serializer`
   result_hub(opener open, serializer how);
@@ -55,13 +58,15 @@ public:
   /// @returns nothing when `timeout` has passed
   expected<std::optional<ends>> wait(std::span<const task_id> ids,
                                      std::span<const task_id> before,
-                                     std::optional<duration> timeout);
+                                     std::optional<duration> timeout,
+                                     duration interval = look_interval);
 
   /// Waits likewise, and calls `f` with each as it ends: its place, its result.
   /// @returns false when `timeout` has passed. What `f` throws ends it.
   expected<bool>
   each(std::span<const task_id> ids, std::optional<duration> timeout,
-       const std::function<void(size_t, const task_result&)>& f);
+       const std::function<void(size_t, const task_result&)>& f,
+       duration interval = look_interval);
 
   /// What the store knows now; nothing for an id that it does not know.
   expected<std::optional<task_result>> look(const task_id& id);
@@ -94,9 +99,15 @@ private:
   expected<void> watch(lock& held, std::span<const task_id> ids);
   void unwatch(lock& held, std::span<const task_id> ids);
   expected<void> listen(lock& held, duration pause);
+  /// When somebody has to look, and until when he waits.
+  struct patience {
+    moment end;
+    duration interval;
+    moment next_look = clock::now();
+  };
+
   /// Waits for something to happen. @returns false when it is too late
-  expected<bool> step(lock& held, std::span<const task_id> ids,
-                      moment& next_look, moment end);
+  expected<bool> step(lock& held, std::span<const task_id> ids, patience& how);
   expected<void> look_for_missing(lock& held, std::span<const task_id> ids);
   error keeps_no_groups() const;
   const task_result* result_of(const task_id& id) const;

@@ -22,9 +22,10 @@ json::object sent_event_fields(const outgoing_message& x) {
   result["kwargs"] = header("kwargsrepr");
   for (auto name : {"root_id", "parent_id", "retries", "eta", "expires"})
     result[name] = header(name);
-  result["queue"] = x.queue.str();
-  result["exchange"] = "";
-  result["routing_key"] = x.queue.str();
+  result["queue"] =
+    x.queue.empty() ? json::value{} : json::value(x.queue.str());
+  result["exchange"] = x.exchange;
+  result["routing_key"] = x.exchange.empty() ? x.queue.str() : x.routing_key;
   return result;
 }
 

@@ -240,15 +240,11 @@ constexpr std::string_view ssl_members_without_effect[] = {
     "ssl_version",     "suppress_ragged_eofs",
 };
 
-// Fills what was left out, and checks the name.
-expected<void> complete(queue_setting& x, const json::value& value,
-                        const setting_origin& origin) {
+// What was left out is filled in when all settings are known (routing_settings.cpp).
+expected<void> check_name(const queue_setting& x, const json::value& value,
+                          const setting_origin& origin) {
   if (x.name.empty())
     return wrong_value(origin, value, "a queue with a name");
-  if (x.exchange.empty())
-    x.exchange = x.name;
-  if (x.routing_key.empty())
-    x.routing_key = x.name;
   return {};
 }
 
@@ -355,13 +351,13 @@ expected<void> setting_value<queue_setting>::set(queue_setting& x,
   if (value.is_string()) {
     x = {};
     x.name = value.get_string();
-    return complete(x, value, origin);
+    return check_name(x, value, origin);
   }
   if (!value.is_object())
     return wrong_value(origin, value, "a queue: a name, or an object");
   auto result =
       set_object(x, value, origin, queue_members, queue_members_without_effect);
-  return result ? complete(x, value, origin) : result;
+  return result ? check_name(x, value, origin) : result;
 }
 
 json::value setting_value<queue_setting>::get(const queue_setting& x) {

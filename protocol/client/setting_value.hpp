@@ -286,6 +286,30 @@ struct setting_value<std::vector<queue_setting>> {
   static json::value get(const std::vector<queue_setting>& x);
 };
 
+// -- routing: setting_routing.cpp -----------------------------------------------
+
+template <>
+struct setting_value<routes_setting> {
+  static constexpr auto kind = setting_kind::object;
+
+  static expected<void> set(routes_setting& x, const json::value& value,
+                            const setting_origin& origin, bounds);
+
+  static json::value get(const routes_setting& x);
+};
+
+template <>
+struct setting_value<publish_retry_policy> {
+  static constexpr auto kind = setting_kind::object;
+
+  static expected<void> set(publish_retry_policy& x, const json::value& value,
+                            const setting_origin& origin, bounds);
+
+  static json::value get(const publish_retry_policy& x);
+};
+
+// -- more objects: setting_value.cpp --------------------------------------------
+
 /// True, false, or an object with files and what is verified.
 template <>
 struct setting_value<ssl_setting> {

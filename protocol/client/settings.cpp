@@ -2,6 +2,7 @@
 
 #include "protocol/broker/broker.hpp"
 #include "protocol/client/nearest.hpp"
+#include "protocol/client/routing_settings.hpp"
 #include "protocol/client/setting_table.hpp"
 #include "protocol/task/settings.hpp"
 
@@ -154,6 +155,7 @@ expected<settings> load_settings(const settings_sources& sources,
   }
   if (result.accept_content.empty())
     return invalid("accept_content is empty: nothing could be run");
+  complete_queues(result);
   // Celery's two ways of saying "for ever".
   if (result.broker_connection_max_retries == size_t{0})
     result.broker_connection_max_retries.reset();

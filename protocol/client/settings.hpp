@@ -6,6 +6,7 @@
 // shown by `umbel settings` and described in the help.
 #pragma once
 
+#include "protocol/client/retry_policy.hpp"
 #include "protocol/error.hpp"
 #include "protocol/message/content.hpp"
 #include "protocol/message/json.hpp"
@@ -46,10 +47,15 @@ struct result_transport_options {
 struct queue_setting {
   std::string name;
   std::string exchange;
-  std::string exchange_type{"direct"};
+  std::string exchange_type;
   std::string routing_key;
   std::optional<int> max_priority;
   std::string queue_arguments{"{}"}; ///< a JSON object
+};
+
+/// `task_routes` as they were written and found good (protocol/canvas/router.hpp).
+struct routes_setting {
+  json::value text;
 };
 
 /// `broker_use_ssl`.
@@ -125,12 +131,20 @@ struct settings {
   std::optional<rate_setting> task_default_rate_limit;
   std::map<std::string, task_annotation> task_annotations; ///< "*": any task
   std::string task_default_queue{"celery"};
+  std::optional<std::string> task_default_exchange; ///< none: the queue's name
+  std::string task_default_exchange_type{"direct"};
+  std::optional<std::string> task_default_routing_key; ///< none: likewise
   std::string task_default_queue_type{"classic"};
   std::string task_create_missing_queue_type{"classic"};
   std::optional<int> task_queue_max_priority;
   std::optional<int> task_default_priority;
+  bool task_inherit_parent_priority = false;
   bool task_send_sent_event = false;
   std::vector<queue_setting> task_queues;
+  bool task_create_missing_queues = true;
+  routes_setting task_routes;
+  bool task_publish_retry = true;
+  publish_retry_policy task_publish_retry_policy;
   serializer task_serializer = serializer::json;
   std::optional<compression> task_compression;
   size_t task_body_max = content_rules{}.body_max; ///< bytes; ours

@@ -46,6 +46,10 @@ expected<task_result> parse_task_result(serializer how,
     result.traceback = text->get_string();
   if (auto* list = object->if_contains("children"); list && list->is_array())
     result.children = list->get_array();
+  for (auto& [name, value] : *object)
+    if (name != "status" && name != "result" && name != "traceback"
+        && name != "children")
+      result.more[name] = value;
   return result;
 }
 

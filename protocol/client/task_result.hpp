@@ -13,6 +13,9 @@ struct task_result {
   json::value result; ///< what the task returned, or the exception's document
   std::string traceback = {};
   json::array children = {}; ///< result tuples of what it has started
+  /// All else that is stored: `date_done`, and with `result_extended` `name`, `args`,
+  /// `kwargs`, `worker`, `retries`, `queue`.
+  json::object more = {};
 
   /// Whether no other state will follow.
   bool ended() const {

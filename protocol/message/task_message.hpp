@@ -81,7 +81,9 @@ struct task_call {
   std::optional<timestamp> eta;
   std::optional<timestamp> expires;
   int64_t retries = 0;
-  std::string queue = "celery";
+  std::string queue = "celery"; ///< reached by its name, if `exchange` is empty
+  std::string exchange;
+  std::string routing_key; ///< of `exchange`
   int priority = 0;
   std::string root_id;   ///< = id when empty
   std::string parent_id; ///< null when empty

@@ -131,7 +131,9 @@ std::string make_task_message(const task_call& call) {
       {"correlation_id", id},
       {"reply_to", call.reply_to},
       {"delivery_mode", 2},
-      {"delivery_info", {{"exchange", ""}, {"routing_key", call.queue}}},
+      {"delivery_info",
+       {{"exchange", call.exchange},
+        {"routing_key", call.exchange.empty() ? call.queue : call.routing_key}}},
       {"priority", call.priority},
   };
   set_expiration(properties, call.expires);

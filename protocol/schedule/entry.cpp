@@ -13,11 +13,8 @@ using std::chrono::microseconds;
 /// Reads one entry; an object, for its errors.
 class entry_parser {
 public:
-  entry_parser(std::string_view name, const time_zone& zone,
-               const std::string& default_queue)
-    : zone_(zone) {
+  entry_parser(std::string_view name, const time_zone& zone) : zone_(zone) {
     result_.name = name;
-    result_.call.queue = default_queue;
   }
 
   expected<entry> parse(const json::value& x) {
@@ -92,11 +89,20 @@ private:
     return wrong("catch_up", "has to be skip, once or all");
   }
 
-  expected<void> take_text(std::string& to, std::string_view name,
-                           const json::value& x) {
+  expected<void> take_text(std::string_view name, const json::value& x) {
     if (!x.is_string() || x.get_string().empty())
       return wrong(name, "has to be a text");
-    to = x.get_string();
+    result_.options[name] = x;
+    return {};
+  }
+
+  template <class T>
+  expected<void> take_word(std::string_view name, const json::value& x,
+                           expected<T> (*parse)(std::string_view)) {
+    if (auto done = take_text(name, x); !done)
+      return done;
+    if (auto known = parse(x.get_string()); !known)
+      return wrong(name, ": " + known.error().what);
     return {};
   }
 
@@ -125,8 +131,13 @@ private:
     auto& call = result_.call;
     if (x.is_null())
       return {};
-    if (name == "queue" || name == "routing_key")
-      return take_text(call.queue, name, x);
+    if (name == "queue" || name == "exchange" || name == "exchange_type"
+        || name == "routing_key")
+      return take_text(name, x);
+    if (name == "serializer")
+      return take_word(name, x, parse_serializer);
+    if (name == "compression")
+      return take_word(name, x, parse_compression);
     if (name == "expires")
       return take_seconds(result_.expires_in, name, x);
     if (name == "countdown")
@@ -138,7 +149,7 @@ private:
     if (name == "priority") {
       if (!x.is_int64() || x.get_int64() < 0 || x.get_int64() > 9)
         return wrong(name, "has to be a number from 0 to 9");
-      call.priority = static_cast<int>(x.get_int64());
+      result_.options["priority"] = x;
     } else if (name == "headers") {
       if (!x.is_object())
         return wrong(name, "has to be an object");
@@ -146,11 +157,12 @@ private:
         call.headers[key] = value;
     } else if (name == "shadow" || name == "ignore_result") {
       call.headers[name] = x;
-    } else if (name != "serializer" || x != json::value("json")) {
+    } else {
       return wrong(fmt::format("option '{}'", name),
-                   "is not supported; there are queue, routing_key, priority, "
-                   "expires, countdown, time_limit, soft_time_limit, headers, "
-                   "shadow, ignore_result");
+                   "is not supported; there are queue, exchange, exchange_type, "
+                   "routing_key, priority, serializer, compression, expires, "
+                   "countdown, time_limit, soft_time_limit, headers, shadow, "
+                   "ignore_result");
     }
     return {};
   }
@@ -164,11 +176,10 @@ private:
 } // namespace
 
 expected<std::vector<entry>> parse_entries(const json::object& x,
-                                           const time_zone& zone,
-                                           const std::string& default_queue) {
+                                           const time_zone& zone) {
   std::vector<entry> result;
   for (auto& [name, value] : x) {
-    auto one = parse_entry(name, value, zone, default_queue);
+    auto one = parse_entry(name, value, zone);
     if (!one)
       return one.error();
     result.push_back(std::move(*one));
@@ -177,16 +188,15 @@ expected<std::vector<entry>> parse_entries(const json::object& x,
 }
 
 expected<entry> parse_entry(std::string_view name, const json::value& x,
-                            const time_zone& zone,
-                            const std::string& default_queue) {
-  return entry_parser{name, zone, default_queue}.parse(x);
+                            const time_zone& zone) {
+  return entry_parser{name, zone}.parse(x);
 }
 
-entry backend_cleanup(const time_zone& zone, const std::string& queue) {
+entry backend_cleanup(const time_zone& zone) {
   json::value x{{"task", "celery.backend_cleanup"},
                 {"schedule", {{"crontab", "0 4 * * *"}}},
                 {"options", {{"expires", 12 * 3'600}}}};
-  return parse_entry("celery.backend_cleanup", x, zone, queue).value();
+  return parse_entry("celery.backend_cleanup", x, zone).value();
 }
 
 std::string due_id(std::string_view schedule, std::string_view entry,
@@ -201,8 +211,10 @@ std::string request_id(std::string_view schedule, std::string_view entry,
     fmt::format("umbel:beat/{}/{}#{}", schedule, entry, number));
 }
 
-outgoing_message make_message(const entry& x, std::string id, timestamp now,
-                              const std::string& origin) {
+expected<outgoing_message> make_message(const entry& x, std::string id,
+                                        timestamp now,
+                                        const std::string& origin,
+                                        const routing& where) {
   auto call = x.call;
   call.id = std::move(id);
   call.origin = origin;
@@ -212,7 +224,9 @@ outgoing_message make_message(const entry& x, std::string id, timestamp now,
     call.eta = now + *x.countdown;
   // Its arguments come from a list, and Celery shows them so.
   call.headers.emplace("argsrepr", python_repr(call.args));
-  return {queue_name{call.queue}, call.priority, make_task_message(call)};
+  if (auto done = where.address(call, x.options); !done)
+    return done.error();
+  return to_message(call);
 }
 
 } // namespace umbel::schedule

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "protocol/broker/broker.hpp"
+#include "protocol/canvas/routing.hpp"
 #include "protocol/message/task_message.hpp"
 #include "protocol/schedule/schedule.hpp"
 
@@ -34,26 +35,24 @@ struct entry {
   bool lazy = false; ///< its arguments are computed when it is sent
   any_schedule when;
   schedule::catch_up catch_up = schedule::catch_up::once;
-  task_call call; ///< without id and times
+  task_call call; ///< without id, times and address
+  json::object options; ///< `queue`, `priority` ...: where it goes, and how
   std::optional<std::chrono::microseconds> expires_in;
   std::optional<std::chrono::microseconds> countdown;
 };
 
 /// Reads all entries.
-/// @param default_queue for those without the option `queue`
 /// @returns `invalid_setting` with entry, member and what is wrong
 expected<std::vector<entry>> parse_entries(const json::object& x,
-                                           const time_zone& zone,
-                                           const std::string& default_queue);
+                                           const time_zone& zone);
 
 /// Reads one entry.
 /// @returns as `parse_entries`
 expected<entry> parse_entry(std::string_view name, const json::value& x,
-                            const time_zone& zone,
-                            const std::string& default_queue);
+                            const time_zone& zone);
 
 /// Celery's `celery.backend_cleanup`, daily at four.
-entry backend_cleanup(const time_zone& zone, const std::string& queue);
+entry backend_cleanup(const time_zone& zone);
 
 /// The id of the task that an entry sends for a due time: the same whoever sends it,
 /// and however often.
@@ -66,7 +65,10 @@ std::string request_id(std::string_view schedule, std::string_view entry,
                        int64_t number);
 
 /// The message that is sent at `now`, as Celery's beat sends it.
-outgoing_message make_message(const entry& x, std::string id, timestamp now,
-                              const std::string& origin);
+/// @returns `not_found` if its queue is not known
+expected<outgoing_message> make_message(const entry& x, std::string id,
+                                        timestamp now,
+                                        const std::string& origin,
+                                        const routing& where);
 
 } // namespace umbel::schedule

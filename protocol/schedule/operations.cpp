@@ -6,10 +6,9 @@
 
 namespace umbel::schedule {
 
-expected<operations> operations::begin(store& at, const time_zone& own_zone,
-                                       std::string default_queue) {
+expected<operations> operations::begin(store& at,
+                                       const time_zone& own_zone) {
   operations result{at};
-  result.default_queue_ = std::move(default_queue);
   result.zone_ = own_zone;
   if (auto done = at.connect(); !done)
     return done.error();
@@ -30,7 +29,7 @@ expected<operations> operations::begin(store& at, const time_zone& own_zone,
 entry_status operations::status_of(stored_entry x) const {
   entry_status result;
   auto object = parse_json(x.definition);
-  auto parsed = object ? parse_entry(x.name, *object, zone_, default_queue_)
+  auto parsed = object ? parse_entry(x.name, *object, zone_)
                        : expected<entry>{object.error()};
   if (!parsed)
     result.fault = parsed.error().what;
@@ -87,7 +86,7 @@ expected<entry_status> operations::add(const std::string& name,
                                        bool replace, timestamp now) {
   if (name.empty())
     return error{errc::invalid_setting, "an entry has to have a name"};
-  auto parsed = parse_entry(name, definition, zone_, default_queue_);
+  auto parsed = parse_entry(name, definition, zone_);
   if (!parsed)
     return parsed.error();
   stored_entry x;

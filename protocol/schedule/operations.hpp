@@ -26,8 +26,7 @@ public:
   /// Reads who is there.
   /// @param own_zone in which crontabs count if no beat has led yet
   /// @returns errors of the store
-  static expected<operations> begin(store& at, const time_zone& own_zone,
-                                    std::string default_queue);
+  static expected<operations> begin(store& at, const time_zone& own_zone);
 
   /// Who leads; empty: no beat is running.
   const std::string& leader() const noexcept {
@@ -70,7 +69,6 @@ private:
 
   store* store_;
   time_zone zone_;
-  std::string default_queue_;
   std::string leader_;
 };
 

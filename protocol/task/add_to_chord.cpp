@@ -51,7 +51,11 @@ canvas::signature context::add_to_chord_lazily(canvas::signature x) {
 json::value context::add_to_chord(canvas::signature x) {
   auto result = join_chord(x);
   auto from = origin_of(message_, settings_);
-  canvas::applier{started_, from}.apply_frozen(std::move(x));
+  canvas::application made;
+  canvas::applier{made, from}.apply_frozen(std::move(x));
+  if (made.failure)
+    throw queue_not_found(*made.failure);
+  canvas::append(started_, std::move(made));
   started_.children.push_back(result);
   return result;
 }

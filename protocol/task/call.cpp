@@ -6,8 +6,6 @@
 #include "protocol/task/eager.hpp"
 #include "protocol/task/remote_exception.hpp"
 
-#include <algorithm>
-
 namespace umbel::detail {
 
 std::unique_ptr<runtime::operation> call_wait_base::begin(runtime& where) {
@@ -16,21 +14,13 @@ std::unique_ptr<runtime::operation> call_wait_base::begin(runtime& where) {
   message.id = make_uuid();
   message.args = std::move(what_.args);
   message.kwargs = std::move(what_.kwargs);
-  message.priority = std::clamp(what_.priority, 0, 9);
   message.headers = std::move(what_.headers);
-  self().adopt(message);
-  if (what_.queue)
-    message.queue = *what_.queue;
-  if (auto& complete = self().settings().complete)
-    complete(message);
+  auto out = self().adopt(message, what_.options);
   auto id = task_id{message.id};
-  auto queue = queue_name{message.queue};
   if (what_.timeout)
     clock_ = where.at(where.now() + *what_.timeout, [this] {
       end(error{errc::timeout, "no result of " + what_.task + " in time"});
     });
-  outgoing_message out{std::move(queue), message.priority,
-                       make_task_message(message)};
   auto told = [this](expected<std::string> x) { end(std::move(x)); };
   if (self().settings().task_always_eager)
     return run_eagerly(self(), where, std::move(id), std::move(out), told);

@@ -26,8 +26,7 @@ struct call_parts {
   json::array args;
   json::object kwargs = {};
   json::object headers = {};
-  std::optional<std::string> queue = {};
-  int priority = 0;
+  json::object options = {}; ///< Celery's names
   std::optional<std::chrono::steady_clock::duration> timeout = {};
 };
 
@@ -90,15 +89,15 @@ public:
     return std::move(*this);
   }
 
-  /// Default: the setting task_default_queue.
-  call_request&& queue(std::string x) && {
-    what_.queue = std::move(x);
+  /// Default: by the settings task_routes and task_default_queue.
+  call_request&& queue(std::string_view x) && {
+    what_.options["queue"] = x;
     return std::move(*this);
   }
 
   /// 0 to 9; 0 is the most urgent on Redis.
   call_request&& priority(int x) && {
-    what_.priority = x;
+    what_.options["priority"] = x;
     return std::move(*this);
   }
 

@@ -143,8 +143,9 @@ void add_failure(chord_part& to, const signature& body,
         if (auto errback = canvas::parse_signature(x))
           out.apply(std::move(*errback), {json::value(id)});
       for (auto& x : made.publish)
-        to.errbacks.push_back(
-            {std::move(x.queue), x.priority, {std::move(x.payload)}});
+        to.errbacks.push_back({std::move(x.queue), x.priority,
+                               {std::move(x.payload)}, std::move(x.exchange),
+                               std::move(x.routing_key)});
     }
     auto* outer = counted ? task.find_option("chord") : nullptr;
     if (!outer)
@@ -180,7 +181,8 @@ std::optional<chord_part> make_part(const json::value& chord, std::string group,
   canvas::applier{made, plain}.apply(*body, {json::value(results.text)});
   for (auto& x : made.publish)
     to.body.push_back({std::move(x.queue), x.priority,
-                       results.cut_body(std::move(x.payload))});
+                       results.cut_body(std::move(x.payload)),
+                       std::move(x.exchange), std::move(x.routing_key)});
   to.groups = std::move(made.groups);
   add_failure(to, *body, from, settings);
   return to;
@@ -201,7 +203,8 @@ canvas::origin origin_of(const task_message& done,
   to.root_id = header.root_id.empty() ? header.id.str() : header.root_id;
   to.node = settings.node;
   to.reply_to = header.reply_to;
-  to.queue = settings.task_default_queue;
+  to.routing = settings.routing.get();
+  to.priority = header.priority;
   to.chords = settings.chords;
   to.complete = settings.complete;
   // As the message that ended, so that its sender can read it.

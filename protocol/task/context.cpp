@@ -1,9 +1,11 @@
 #include "protocol/task/context.hpp"
 
 #include "protocol/backend/document.hpp"
+#include "protocol/canvas/routing.hpp"
 #include "protocol/canvas/stamping.hpp"
 #include "protocol/task/chord_parts.hpp"
 #include "protocol/task/outcome.hpp"
+#include "protocol/task/remote_exception.hpp"
 #include "protocol/task/task_meta.hpp"
 
 #include <fmt/format.h>
@@ -19,6 +21,18 @@ namespace {
 constexpr std::chrono::duration<double> countdown_max{1e9};
 
 thread_local context* current_context = nullptr;
+
+/// Carries out all of it, or throws.
+void apply(canvas::application& to, const canvas::origin& from,
+           canvas::signature x, const json::array& first,
+           const json::array* chain = nullptr) {
+  canvas::application made;
+  canvas::applier{made, from}.apply(std::move(x), first, chain);
+  if (made.failure)
+    throw queue_not_found(*made.failure);
+  refuse_impossible(made);
+  canvas::append(to, std::move(made));
+}
 
 } // namespace
 
@@ -132,12 +146,19 @@ void context::ignore() {
   throw umbel::ignore{};
 }
 
-void context::adopt(task_call& call) const {
-  call.queue = settings_.task_default_queue;
+outgoing_message context::adopt(task_call& call,
+                                const json::object& options) const {
   call.parent_id = id();
   call.root_id = root_id().empty() ? id() : root_id();
   call.origin = hostname();
   call.form = settings_.task_form;
+  if (auto done = settings_.routing->address(call, options,
+                                             message_.header.priority);
+      !done)
+    throw queue_not_found(done.error());
+  if (settings_.complete)
+    settings_.complete(call);
+  return to_message(call);
 }
 
 void context::check_signature(const canvas::signature& x) {
@@ -147,10 +168,8 @@ void context::check_signature(const canvas::signature& x) {
 
 json::value context::start(canvas::signature x, const json::array& first) {
   check_signature(x);
-  auto from = origin_of(message_, settings_);
-  auto result = canvas::applier{started_, from}.apply(std::move(x), first);
-  refuse_impossible(started_);
-  return result;
+  apply(started_, origin_of(message_, settings_), std::move(x), first);
+  return started_.children.back();
 }
 
 void context::replace(canvas::signature x) {
@@ -181,11 +200,9 @@ void context::replace(canvas::signature x) {
       stamps && stamps->is_object())
     canvas::stamp(x, stamps->get_object());
   canvas::succeed(x, in);
-  auto from = origin_of(message_, settings_);
   auto* chain = member("chain");
-  canvas::applier{started_, from}.apply(
-      std::move(x), {}, chain ? chain->if_array() : nullptr);
-  refuse_impossible(started_);
+  apply(started_, origin_of(message_, settings_), std::move(x), {},
+        chain ? chain->if_array() : nullptr);
   throw umbel::ignore{};
 }
 

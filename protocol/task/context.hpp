@@ -180,9 +180,16 @@ public:
   /// Ends this run and leaves the task's state as it is.
   [[noreturn]] void ignore();
 
-  /// Makes `call` a child of this task, on the queue where tasks go if nothing
-  /// else is said.
-  void adopt(task_call& call) const;
+  /// Makes `call` a child of this task, and its message: it goes where the options
+  /// say, Celery's names, else where tasks of its name go.
+  /// @throws umbel::exception QueueNotFound (celery.exceptions)
+  outgoing_message adopt(task_call& call, const json::object& options) const;
+
+  /// What was sent in another way is a child of this task, too: Celery's
+  /// `add_trail`. @param result its result tuple
+  void add_child(json::value result) {
+    started_.children.push_back(std::move(result));
+  }
 
   /// Has a task or a workflow run, as a child of this task: its messages are
   /// published in the same step as this task's result, if it does not fail.

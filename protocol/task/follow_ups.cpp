@@ -2,7 +2,7 @@
 
 #include "protocol/canvas/applier.hpp"
 #include "protocol/task/chord_parts.hpp"
-#include "protocol/task/exceptions.hpp"
+#include "protocol/task/remote_exception.hpp"
 
 namespace umbel {
 
@@ -121,6 +121,8 @@ follow_ups after_success(const task_message& done, const json::value& result,
     out.apply(parse(steps.back()), {result}, &rest);
   }
   refuse_impossible(made);
+  if (made.failure)
+    throw queue_not_found(*made.failure);
   to.publish = std::move(made.publish);
   to.workflow.groups = std::move(made.groups);
   to.children = std::move(made.children);

@@ -40,4 +40,9 @@ exception no_result(const error& why) {
                    "kombu.exceptions");
 }
 
+exception queue_not_found(const error& why) {
+  return exception("QueueNotFound", {json::string{why.what}},
+                   "celery.exceptions");
+}
+
 } // namespace umbel

@@ -14,4 +14,7 @@ exception remote_exception(const json::value* result);
 /// else OperationalError of kombu.exceptions.
 exception no_result(const error& why);
 
+/// QueueNotFound of celery.exceptions.
+exception queue_not_found(const error& why);
+
 } // namespace umbel

@@ -1,5 +1,6 @@
 #include "protocol/task/settings.hpp"
 
+#include "protocol/canvas/routing.hpp"
 #include "protocol/message/json.hpp"
 
 #include <algorithm>
@@ -85,6 +86,11 @@ expected<void> read_content(runner_settings& to, const json::object& from) {
 
 } // namespace
 
+std::shared_ptr<const routing> default_routing() {
+  static const auto defaults = std::make_shared<const routing>();
+  return defaults;
+}
+
 void add_failure_takers(runner_settings& to,
                         const std::vector<task_options>& tasks) {
   for (auto& x : tasks)
@@ -134,13 +140,10 @@ expected<runner_settings> parse_runner_settings(std::string node,
   }
   if (auto* x = object->if_contains(chord_counting_name); x && x->is_string())
     to.chords = parse_chord_counting(std::string_view{x->get_string()});
-  if (auto* queue = object->if_contains("task_default_queue");
-      queue && !queue->is_null()) {
-    if (!queue->is_string())
-      return error{errc::invalid_setting,
-                   "setting task_default_queue must be a string"};
-    to.task_default_queue = queue->get_string().c_str();
-  }
+  auto routing = parse_routing(*object);
+  if (!routing)
+    return routing.error();
+  to.routing = std::make_shared<const umbel::routing>(std::move(*routing));
   json::object webhooks;
   for (auto& [name, value] : *object)
     if (std::string_view{name}.starts_with("webhook_"))

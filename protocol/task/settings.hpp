@@ -17,6 +17,10 @@
 namespace umbel {
 
 struct task_call;
+struct routing;
+
+/// Celery's defaults.
+std::shared_ptr<const routing> default_routing();
 
 struct runner_settings {
   std::string node; ///< "celery@host": `hostname` of the request
@@ -38,7 +42,9 @@ struct runner_settings {
   /// Names of tasks that take more than the id of a task as errbacks. For those
   /// who have no registry.
   std::set<std::string, std::less<>> failure_takers;
-  std::string task_default_queue{"celery"}; ///< of callbacks without a queue
+  /// task_default_queue, task_routes, task_queues ...: where what is sent goes.
+  /// Never null.
+  std::shared_ptr<const umbel::routing> routing = default_routing();
   content_rules content; ///< accept_content, task_body_max
   /// task_serializer, task_compression: of messages that belong to no other one.
   body_form task_form;

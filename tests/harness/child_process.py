@@ -72,7 +72,8 @@ def decode(frame: bytes) -> dict:
         out["document"] = json.loads(out["document"] or "null")
         out["publish"] = [
             {"queue": x.string(), "priority": x.integer("i"),
-             "payload": json.loads(x.string())}
+             "payload": json.loads(x.string()),
+             "exchange": x.string(), "routing_key": x.string()}
             for _ in range(x.integer("I"))]
         out["workflow"] = json.loads(x.string() or "null")
     elif kind == STATE:
@@ -90,7 +91,8 @@ def decode(frame: bytes) -> dict:
     elif kind == CALL:
         out = {"frame": "call", "number": x.integer("Q"), "id": x.string(),
                "queue": x.string(), "priority": x.integer("i"),
-               "payload": json.loads(x.string())}
+               "payload": json.loads(x.string()),
+               "exchange": x.string(), "routing_key": x.string()}
     else:
         raise ValueError(f"frame type {kind}")
     assert x.at == len(x.data), f"bytes are left over in {out}"

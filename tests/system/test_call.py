@@ -91,6 +91,8 @@ def test_nobody_is_there():
         (["t", "--countdown", "soon"], "is not a number of seconds"),
         (["t", "--eta", "tomorrow"], "is not a time such as"),
         (["t", "--expires", "never"], "neither a number of seconds nor a time"),
+        (["t", "--serializer", "pickle"], "pickle"),
+        (["t", "--compression", "rar"], "rar"),
         (["t", "more"], "unexpected argument 'more'"),
         (["t", "--quue", "x"], "did you mean --queue?"),
         (["t", "-b", "kafka://"], "kafka"),
@@ -103,3 +105,34 @@ def test_a_mistake_is_one_line(tmp_path, args, why):
     assert ended.returncode == 2, ended
     assert why in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
+
+
+def test_a_task_is_sent_whatever_becomes_of_its_event(redis_server, redis_client, tmp_path):
+    """Monitors cannot be told; that is no reason to send it again, or to fail."""
+    rights = ("on", ">pw", "~*", "&*", "+@all", "-publish")
+    redis_client.execute_command("ACL", "SETUSER", "quiet", *rights)
+    config = tmp_path / "conf.json"
+    config.write_text(json.dumps({"task_send_sent_event": True}))
+    url = redis_server.url().replace("redis://", "redis://quiet:pw@")
+    ended = call(url, "tasks.noop", "--config", str(config))
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert redis_client.llen("celery") == 1
+
+
+def test_every_option_is_in_the_message(redis_server, redis_client):
+    options = (
+        "tasks.add", "-a", "[1, 2]", "--serializer", "yaml", "--compression", "zlib",
+        "--time-limit", "30", "--soft-time-limit", "20.5", "--expires", "60",
+        "--exchange", "x", "--routing-key", "k", "--priority", "3",
+    )
+    ended = call(redis_server.url(), *options)
+    assert ended.returncode == 0, ended.stderr
+    assert redis_client.llen("celery") == 0, "nobody is bound"
+    redis_client.sadd("_kombu.binding.x", "k\x06\x16\x06\x16mine")
+    assert call(redis_server.url(), *options).returncode == 0
+    message = json.loads(redis_client.lindex("mine\x06\x163", 0))
+    assert message["content-type"] == "application/x-yaml"
+    assert message["headers"]["compression"] == "application/x-gzip"
+    assert message["headers"]["timelimit"] == [30, 20.5]
+    assert message["headers"]["expires"]
+    assert message["properties"]["delivery_info"] == {"exchange": "x", "routing_key": "k"}

@@ -1,6 +1,7 @@
 #include "protocol/backend/redis/redis_result_store.hpp"
 
 #include "protocol/broker/redis/chord_steps.hpp"
+#include "protocol/message/json.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -156,9 +157,12 @@ expected<std::vector<std::vector<gapped_message>>>
 redis_result_store::count(std::span<const group_record> groups,
                           std::span<const chord_part> parts) {
   // The script has no use for queues: it gives back what it is given.
-  chord_keys names{prefix_, group_prefix_, [](auto& queue, int priority) {
-                     return std::to_string(priority) + ' ' + queue.str();
-                   }};
+  auto place_of = [](const gapped_message& x) {
+    const json::array place{json::value(x.queue.str()), x.priority,
+                            json::value(x.exchange), json::value(x.routing_key)};
+    return std::vector{json::serialize(place)};
+  };
+  chord_keys names{prefix_, group_prefix_, place_of};
   pipeline command;
   command.begin(5 + 3 * groups.size() + 2 * parts.size());
   command.arg("EVALSHA").arg(scripts::count.sha).arg("0").arg(expires_);
@@ -177,11 +181,13 @@ redis_result_store::count(std::span<const group_record> groups,
     auto& messages = result.emplace_back();
     auto words = elements_of(*part);
     for (size_t i = 0; i + 1 < words.size(); i += 2) {
-      auto place = std::string{text_of(*words[i])};
-      auto space = place.find(' ');
-      messages.push_back({queue_name{place.substr(space + 1)},
-                          std::atoi(place.c_str()),
-                          {std::string{text_of(*words[i + 1])}}});
+      auto place = json::parse(text_of(*words[i]));
+      auto text = [&](size_t n) {
+        return std::string{place.at(n).as_string()};
+      };
+      messages.push_back({queue_name{text(0)}, place.at(1).to_number<int>(),
+                          {std::string{text_of(*words[i + 1])}}, text(2),
+                          text(3)});
     }
   }
   result.resize(parts.size());

@@ -86,6 +86,7 @@ private:
   expected<void> add_dead_letter(plan& to, const settlement& x);
   expected<void> add_delay(plan& to, const settlement& x, std::string payload);
   expected<void> add_to_queue(plan& to, const outgoing_message& x);
+  expected<void> add_to_exchange(plan& to, const outgoing_message& x);
 
   broker_options options_;
   std::shared_ptr<amqp::feed> feed_;

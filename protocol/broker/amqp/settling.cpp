@@ -136,6 +136,8 @@ expected<void> amqp_broker::add_delay(plan& to, const settlement& x,
 }
 
 expected<void> amqp_broker::add_to_queue(plan& to, const outgoing_message& x) {
+  if (!x.exchange.empty())
+    return add_to_exchange(to, x);
   if (auto done = own_.queues().declare(x.queue.str()); !done)
     return done;
   if (auto way = broadcast_address(options_, x.queue.str()))
@@ -143,6 +145,26 @@ expected<void> amqp_broker::add_to_queue(plan& to, const outgoing_message& x) {
                           false, {}, true});
   else
     to.parcels.push_back({"", x.queue.str(), x.payload, x.priority, false, {}});
+  return {};
+}
+
+/// What goes through an exchange may reach nobody, as with Celery. Published to one that
+/// is not there, it would cost the channel.
+expected<void> amqp_broker::add_to_exchange(plan& to,
+                                            const outgoing_message& x) {
+  if (!x.queue.empty())
+    if (auto done = own_.queues().declare(x.queue.str()); !done)
+      return done;
+  auto there = own_.queues().declare_exchange(x.exchange);
+  if (!there && there.error().code == errc::not_found) {
+    options_.tell("a message was for the exchange '" + x.exchange
+                  + "', which is not there; it is lost");
+    return {};
+  }
+  if (!there)
+    return there;
+  to.parcels.push_back({x.exchange, x.routing_key, x.payload, x.priority, false,
+                        {}, true});
   return {};
 }
 

@@ -58,7 +58,10 @@ expected<size_t> filesystem_broker::take_dead(const queue_name& queue,
     if (!text)
       continue;
     if (fate == dead_fate::replay)
-      put(*change, replayed(queue, parse(name, path, *text).payload));
+      if (auto done =
+            put(*change, replayed(queue, parse(name, path, *text).payload));
+          !done)
+        return done.error();
     change->remove(path);
     ++taken;
   }

@@ -246,11 +246,25 @@ void filesystem_broker::interrupt() noexcept {
 
 // -- producing ----------------------------------------------------------------
 
-void filesystem_broker::put(transaction& change,
-                            const outgoing_message& x) const {
+expected<void> filesystem_broker::put(transaction& change,
+                                      const outgoing_message& x) {
+  std::set<queue_name> queues;
+  if (x.exchange.empty()) {
+    queues.insert(x.queue);
+  } else {
+    if (!x.queue.empty())
+      if (auto done = declare({&x.queue, 1}); !done)
+        return done;
+    auto bound = route(where_.control, x.exchange, x.routing_key);
+    if (!bound)
+      return bound.error();
+    queues = std::move(*bound);
+  }
   auto step = step_of(options_.priority_steps, x.priority);
-  change.write(x.payload,
-               where_.out + '/' + new_name(x.queue, step, place::last));
+  for (auto& queue : queues)
+    change.write(x.payload,
+                 where_.out + '/' + new_name(queue, step, place::last));
+  return {};
 }
 
 expected<void> filesystem_broker::declare(std::span<const queue_name> queues) {
@@ -275,7 +289,8 @@ filesystem_broker::publish(std::span<const outgoing_message> batch) {
   if (!change)
     return change.error();
   for (auto& x : batch)
-    put(*change, x);
+    if (auto done = put(*change, x); !done)
+      return done;
   return change->commit();
 }
 

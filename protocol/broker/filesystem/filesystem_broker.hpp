@@ -91,13 +91,13 @@ private:
                           const filesystem::message_file& file,
                           std::vector<delivery>& result);
 
-  bool settle_one(filesystem::transaction& change, batch_state& state,
+  expected<bool> settle_one(filesystem::transaction& change, batch_state& state,
                   const settlement& x);
   void put_away(filesystem::transaction& change, const entry& what,
                 const settlement& x);
   void sweep_mailboxes(const std::string& exchange,
                        const std::set<queue_name>& mailboxes);
-  void put(filesystem::transaction& change, const outgoing_message& x) const;
+  expected<void> put(filesystem::transaction& change, const outgoing_message& x);
   void put_back(filesystem::transaction& change, const entry& what,
                 filesystem::place where,
                 std::optional<std::string> payload = std::nullopt) const;

@@ -138,7 +138,10 @@ filesystem_broker::settle(std::span<const settlement> batch) {
     }
     batch_state state;
     for (auto& x : some)
-      result.push_back(settle_one(*change, state, x));
+      if (auto effect = settle_one(*change, state, x))
+        result.push_back(*effect);
+      else
+        return effect.error();
     if (auto done = change->commit(); !done)
       return done.error();
     for (auto& queue : state.parked)
@@ -147,7 +150,7 @@ filesystem_broker::settle(std::span<const settlement> batch) {
   return result;
 }
 
-bool filesystem_broker::settle_one(transaction& change, batch_state& state,
+expected<bool> filesystem_broker::settle_one(transaction& change, batch_state& state,
                                    const settlement& x) {
   std::optional<entry> mine;
   if (x.how != disposition::none) {
@@ -175,7 +178,8 @@ bool filesystem_broker::settle_one(transaction& change, batch_state& state,
   for (auto& more : x.workflow.results)
     store(more);
   for (auto& follow_up : x.publish)
-    put(change, follow_up);
+    if (auto done = put(change, follow_up); !done)
+      return done.error();
   if (x.dead) {
     auto folder = where_.dead(x.queue);
     ::mkdir(folder.c_str(), 0777); // if it cannot be made, the write fails

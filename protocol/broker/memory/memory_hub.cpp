@@ -307,6 +307,13 @@ void memory_hub::put(const memory_client& who, const outgoing_message& x) {
       put(who, {bound.queue, x.priority, x.payload});
     return;
   }
+  if (!x.exchange.empty()) {
+    if (!x.queue.empty())
+      bind_queue(who, x.queue);
+    for (auto& queue : route(x.exchange, x.routing_key))
+      put(who, {queue, x.priority, x.payload});
+    return;
+  }
   queues_[x.queue].push_back(step_of(who.options.priority_steps, x.priority),
                              x.payload);
   arrival_.notify_all();
@@ -314,18 +321,40 @@ void memory_hub::put(const memory_client& who, const outgoing_message& x) {
 
 void memory_hub::declare(const memory_client& who,
                          std::span<const queue_name> queues) {
-  for (auto& queue : queues) {
-    if (broadcast_address(who.options, queue.str()))
-      continue;
-    auto way = binding_of(who.options, queue.str());
-    auto any = way.exchange_type == "fanout";
-    bind(way.exchange, {any ? "#" : way.routing_key,
-                        any || way.exchange_type == "topic", queue});
-  }
+  std::lock_guard guard{mutex_};
+  for (auto& queue : queues)
+    bind_queue(who, queue);
+}
+
+void memory_hub::bind_queue(const memory_client& who, const queue_name& queue) {
+  if (broadcast_address(who.options, queue.str()))
+    return;
+  auto way = binding_of(who.options, queue.str());
+  auto any = way.exchange_type == "fanout";
+  const binding x{any ? "#" : way.routing_key,
+                  any || way.exchange_type == "topic", queue};
+  bind_unlocked(way.exchange, x);
+}
+
+/// A queue that is bound twice gets one copy.
+std::set<queue_name> memory_hub::route(const std::string& exchange,
+                                       const std::string& routing_key) const {
+  if (exchange.empty())
+    return {queue_name{routing_key}};
+  std::set<queue_name> to;
+  if (auto i = bindings_.find(exchange); i != bindings_.end())
+    for (auto& x : i->second)
+      if (x.matches(routing_key))
+        to.insert(x.queue);
+  return to;
 }
 
 void memory_hub::bind(const std::string& exchange, const binding& x) {
   std::lock_guard guard{mutex_};
+  bind_unlocked(exchange, x);
+}
+
+void memory_hub::bind_unlocked(const std::string& exchange, const binding& x) {
   auto& bound = bindings_[exchange];
   if (std::find(bound.begin(), bound.end(), x) == bound.end())
     bound.push_back(x);
@@ -364,13 +393,7 @@ size_t memory_hub::publish(const memory_client& who,
     return broadcast(fanout_name(exchange, routing_key), payload);
   if (leads_to_mailboxes(exchange))
     return broadcast(mailbox_name(exchange, routing_key), payload);
-  std::set<queue_name> queues; // a queue that is bound twice gets one copy
-  if (exchange.empty())
-    queues.emplace(routing_key);
-  else if (auto i = bindings_.find(exchange); i != bindings_.end())
-    for (auto& x : i->second)
-      if (x.matches(routing_key))
-        queues.insert(x.queue);
+  auto queues = route(exchange, routing_key);
   for (auto& queue : queues)
     put(who, {queue, priority, payload});
   return queues.size();

@@ -124,6 +124,10 @@ private:
   bool settle_one(const memory_client& who, const settlement& x);
   bool first_time(const delivery_tag& tag);
   void put(const memory_client& who, const outgoing_message& x);
+  void bind_queue(const memory_client& who, const queue_name& queue);
+  void bind_unlocked(const std::string& exchange, const binding& x);
+  std::set<queue_name> route(const std::string& exchange,
+                             const std::string& routing_key) const;
   void put_back(entry x, bool next);
   void delay(const settlement& x, entry what);
   void extend_lease(const memory_client& who);

@@ -20,9 +20,8 @@ json::object to_json(const chord_keys& names, const chord_part& x) {
   auto messages = [&](const std::vector<gapped_message>& all) {
     json::array to;
     for (auto& y : all)
-      to.push_back(json::array{
-          json::value(names.list(y.queue, y.priority)),
-          to_array(y.payload)});
+      for (auto& place : names.places(y))
+        to.push_back(json::array{json::value(place), to_array(y.payload)});
     return to;
   };
   json::array values;

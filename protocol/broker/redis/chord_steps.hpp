@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace umbel::redis {
 
@@ -15,8 +16,9 @@ std::string begin_of_member(const chord_part& x);
 struct chord_keys {
   const std::string& results; ///< prefix of tasks' results
   const std::string& groups;  ///< prefix of groups
-  /// What a message's place is called.
-  std::function<std::string(const queue_name&, int priority)> list;
+  /// What a message's places are called: of one that goes through an exchange there
+  /// may be several, or none.
+  std::function<std::vector<std::string>(const gapped_message&)> places;
 
   std::string base_of(const chord_part& x) const {
     return groups + x.group;

@@ -193,7 +193,32 @@ expected<void> redis_broker::release() {
 
 // -- producing ----------------------------------------------------------------
 
+/// What goes through exchanges becomes messages for the queues that are bound now.
+expected<std::vector<outgoing_message>>
+redis_broker::routed(std::span<const outgoing_message> batch) {
+  std::vector<outgoing_message> to;
+  for (auto& x : batch) {
+    if (x.exchange.empty()) {
+      to.push_back(x);
+      continue;
+    }
+    if (!x.queue.empty())
+      if (auto done = declare({&x.queue, 1}); !done)
+        return done.error();
+    auto queues = route(x.exchange, x.routing_key);
+    if (!queues)
+      return queues.error();
+    for (auto& queue : *queues)
+      to.push_back({queue_name{queue}, x.priority, x.payload});
+  }
+  return to;
+}
+
 expected<void> redis_broker::publish(std::span<const outgoing_message> batch) {
+  if (std::ranges::any_of(batch, [](auto& x) { return !x.exchange.empty(); })) {
+    auto plain = routed(batch);
+    return plain ? publish(*plain) : plain.error();
+  }
   pipeline commands;
   std::optional<error> duplicate;
   // What is broadcast goes to the queues of all nodes: unique it was when it was sent.

@@ -129,6 +129,8 @@ private:
 
   expected<std::vector<std::string>> route(const std::string& exchange,
                                            const std::string& routing_key);
+  expected<std::vector<outgoing_message>>
+  routed(std::span<const outgoing_message> batch);
 
   broker_options options_;
   redis::keys keys_;

@@ -1,6 +1,8 @@
 #include "protocol/broker/redis/settling.hpp"
 
 #include "protocol/backend/redis/redis_result_store.hpp"
+#include "protocol/broker/queue_binding.hpp"
+#include "protocol/broker/redis/binding.hpp"
 #include "protocol/broker/redis/chord_steps.hpp"
 #include "protocol/broker/redis/dead_letters.hpp"
 #include "protocol/broker/redis/entry.hpp"
@@ -11,6 +13,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <set>
 
 namespace umbel::redis {
 
@@ -30,7 +33,7 @@ std::string in_seconds(timestamp x) {
 }
 
 // The letters of settle.lua; `append` gives their values in the same order.
-std::string steps_of(const settlement& x) {
+std::string steps_of(const settlement& x, size_t published) {
   std::string result;
   if (x.how != disposition::none)
     result = 'f';
@@ -43,7 +46,7 @@ std::string steps_of(const settlement& x) {
   result.append(x.workflow.results.size(), 'R');
   for (auto& group : x.workflow.groups)
     result += chord_keys::step_of(group);
-  result.append(x.publish.size(), 'P');
+  result.append(published, 'P');
   result.append(x.workflow.parts.size(), 'C');
   if (x.dead)
     result += 'D';
@@ -56,13 +59,43 @@ std::string steps_of(const settlement& x) {
   return result;
 }
 
+/// The exchanges that messages go through, and queues that are to be bound.
+using ways = std::map<std::string, std::set<queue_name>>;
+
+template <class Messages>
+void add_ways(ways& to, const Messages& messages) {
+  for (auto& x : messages)
+    if (!x.exchange.empty()) {
+      auto& queues = to[x.exchange];
+      if (!x.queue.empty())
+        queues.insert(x.queue);
+    }
+}
+
+void add_ways(ways& to, const chord_part& x) {
+  add_ways(to, x.body);
+  add_ways(to, x.errbacks);
+  for (auto& outer : x.outer)
+    add_ways(to, outer);
+}
+
+ways ways_of(std::span<const settlement> batch) {
+  ways to;
+  for (auto& x : batch) {
+    add_ways(to, x.publish);
+    for (auto& part : x.workflow.parts)
+      add_ways(to, part);
+  }
+  return to;
+}
+
 } // namespace
 
 // -- settlement_words -----------------------------------------------------------
 
 settlement_words::settlement_words(const broker_options& options,
                                    const keys& names)
-    : keys_(names),
+    : keys_(names), options_(options),
       expires_(std::to_string(options.results.result_expires.count())),
       result_prefix_(result_key_prefix(options.results)),
       group_prefix_(group_key_prefix(options.results)),
@@ -79,39 +112,90 @@ pipeline settlement_words::lookups(std::span<const settlement> batch) const {
   for (auto& x : batch)
     if (goes_back(x) && !x.payload)
       result.add({"HGET", keys_.unacked(), x.tag.str()});
+  auto used = ways_of(batch);
+  for (auto& [exchange, queues] : used)
+    for (auto& queue : queues) {
+      auto way = binding_of(options_, queue.str());
+      for (auto& member : binding_members(way, queue.str(), options_.sep))
+        result.add({"SADD", keys_.binding(way.exchange), member});
+    }
+  for (auto& [exchange, queues] : used)
+    result.add({"SMEMBERS", keys_.binding(exchange)});
   return result;
 }
 
-std::vector<std::string>
-settlement_words::texts(std::span<const settlement> batch,
+settlement_words::knowledge
+settlement_words::known(std::span<const settlement> batch,
                         std::span<const reply> found) {
-  std::vector<std::string> result(batch.size());
+  knowledge result;
+  result.texts.resize(batch.size());
   size_t next = 0;
   for (size_t i = 0; i < batch.size(); ++i)
     if (auto& x = batch[i]; goes_back(x) && x.payload)
-      result[i] = redelivered(*x.payload);
+      result.texts[i] = redelivered(*x.payload);
     else if (goes_back(x) && next < found.size())
       if (auto entry = split_entry(text_of(*found[next++])))
-        result[i] = redelivered(entry->payload);
-  return result;
-}
-
-pipeline settlement_words::calls(std::span<const settlement> batch,
-                                 std::span<const std::string> texts) const {
-  pipeline result;
-  for (size_t i = 0; i < batch.size(); i += settlements_per_call) {
-    auto size = std::min(settlements_per_call, batch.size() - i);
-    append(result, batch.subspan(i, size), texts.subspan(i, size));
+        result.texts[i] = redelivered(entry->payload);
+  auto used = ways_of(batch);
+  auto members = found.last(std::min(used.size(), found.size()));
+  for (auto& [exchange, queues] : used) {
+    if (members.empty())
+      break;
+    auto& to = result.bindings[exchange];
+    for (auto* x : elements_of(*members.front()))
+      to.emplace_back(text_of(*x));
+    members = members.subspan(1);
   }
   return result;
 }
 
+/// Where a message goes.
+std::vector<std::string>
+settlement_words::lists_of(const queue_name& queue, int priority,
+                           const std::string& exchange,
+                           const std::string& routing_key,
+                           const knowledge& known) const {
+  if (exchange.empty())
+    return {keys_.list(queue.str(), priority)};
+  std::vector<std::string> to;
+  auto bound = known.bindings.find(exchange);
+  if (bound == known.bindings.end())
+    return to;
+  std::vector<std::string_view> members(bound->second.begin(),
+                                        bound->second.end());
+  for (auto& one : route(members, options_.sep, routing_key))
+    to.push_back(keys_.list(one, priority));
+  return to;
+}
+
+pipeline settlement_words::calls(std::span<const settlement> batch,
+                                 const knowledge& known) const {
+  pipeline result;
+  std::span<const std::string> texts{known.texts};
+  for (size_t i = 0; i < batch.size(); i += settlements_per_call) {
+    auto size = std::min(settlements_per_call, batch.size() - i);
+    append(result, batch.subspan(i, size), texts.subspan(i, size), known);
+  }
+  return result;
+}
+
+size_t settlement_words::published(const settlement& x,
+                                   const knowledge& known) const {
+  if (known.bindings.empty())
+    return x.publish.size();
+  size_t count = 0;
+  for (auto& y : x.publish)
+    count += lists_of(y.queue, y.priority, y.exchange, y.routing_key, known).size();
+  return count;
+}
+
 void settlement_words::append(pipeline& commands,
                               std::span<const settlement> batch,
-                              std::span<const std::string> texts) const {
+                              std::span<const std::string> texts,
+                              const knowledge& known) const {
   size_t words = 13;
   for (auto& x : batch)
-    words += 2 * steps_of(x).size();
+    words += 2 * steps_of(x, published(x, known)).size();
   commands.begin(words);
   commands.arg("EVALSHA").arg(scripts::settle.sha).arg("3");
   commands.arg(keys_.unacked()).arg(keys_.unacked_index());
@@ -120,12 +204,13 @@ void settlement_words::append(pipeline& commands,
   commands.arg(dead_letters_max_).arg(visibility_);
   commands.arg(in_seconds(now())).arg(batch.size());
   for (size_t i = 0; i < batch.size(); ++i)
-    append(commands, batch[i], texts[i]);
+    append(commands, batch[i], texts[i], known);
 }
 
 void settlement_words::append(pipeline& commands, const settlement& x,
-                              std::string_view text) const {
-  commands.arg(x.tag.str()).arg(steps_of(x));
+                              std::string_view text,
+                              const knowledge& known) const {
+  commands.arg(x.tag.str()).arg(steps_of(x, published(x, known)));
   if (x.release)
     commands.arg(keys_.unique(x.release->key)).arg(x.release->id);
   if (x.result)
@@ -133,14 +218,16 @@ void settlement_words::append(pipeline& commands, const settlement& x,
   for (auto& more : x.workflow.results)
     commands.arg(result_prefix_ + more.id.str()).arg(more.document);
   chord_keys places{result_prefix_, group_prefix_,
-                    [this](auto& queue, int priority) {
-                      return keys_.list(queue.str(), priority);
+                    [&](const gapped_message& y) {
+                      return lists_of(y.queue, y.priority, y.exchange,
+                                      y.routing_key, known);
                     }};
   for (auto& group : x.workflow.groups)
     commands.arg(places.key_of(group)).arg(group.text);
   for (auto& message : x.publish)
-    commands.arg(keys_.list(message.queue.str(), message.priority))
-        .arg(message.payload);
+    for (auto& list : lists_of(message.queue, message.priority,
+                               message.exchange, message.routing_key, known))
+      commands.arg(list).arg(message.payload);
   for (auto& part : x.workflow.parts)
     commands.arg(places.base_of(part)).arg(places.to_json_text(part));
   if (x.dead)
@@ -169,7 +256,7 @@ settling::settling(const settlement_words& words, connection& where,
 
 void settling::call(std::span<const reply> found) {
   looking_up_ = false;
-  auto commands = words_.calls(batch_, words_.texts(batch_, found));
+  auto commands = words_.calls(batch_, words_.known(batch_, found));
   under_way_.emplace(where_, std::move(commands), doing);
 }
 

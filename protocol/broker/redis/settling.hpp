@@ -1,11 +1,12 @@
 // A batch of settlements on its way to a server: one round trip, or two where
-// messages go back on their queues.
+// messages go back on their queues, or through exchanges.
 #pragma once
 
 #include "protocol/broker/broker.hpp"
 #include "protocol/broker/redis/exchange.hpp"
 #include "protocol/broker/redis/keys.hpp"
 
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,24 +20,37 @@ class settlement_words {
 public:
   settlement_words(const broker_options& options, const keys& names);
 
-  /// Asks for the messages that go back on their queues; empty if none does.
+  /// What has to be known before.
+  struct knowledge {
+    std::vector<std::string> texts; ///< what is put back for each settlement
+    /// Of each exchange that is used, the members of its set of bindings.
+    std::map<std::string, std::vector<std::string>> bindings;
+  };
+
+  /// Asks for it: for the messages that go back on their queues, and for what is
+  /// bound to exchanges. Empty if there are none.
   pipeline lookups(std::span<const settlement> batch) const;
 
-  /// What is put back for each settlement, from the answers to `lookups`.
-  static std::vector<std::string> texts(std::span<const settlement> batch,
-                                        std::span<const reply> found);
+  /// From the answers to `lookups`.
+  static knowledge known(std::span<const settlement> batch,
+                         std::span<const reply> found);
 
   /// The calls of the script.
-  pipeline calls(std::span<const settlement> batch,
-                 std::span<const std::string> texts) const;
+  pipeline calls(std::span<const settlement> batch, const knowledge& known) const;
 
 private:
+  std::vector<std::string> lists_of(const queue_name& queue, int priority,
+                                    const std::string& exchange,
+                                    const std::string& routing_key,
+                                    const knowledge& known) const;
+  size_t published(const settlement& x, const knowledge& known) const;
   void append(pipeline& commands, std::span<const settlement> batch,
-              std::span<const std::string> texts) const;
-  void append(pipeline& commands, const settlement& x,
-              std::string_view text) const;
+              std::span<const std::string> texts, const knowledge& known) const;
+  void append(pipeline& commands, const settlement& x, std::string_view text,
+              const knowledge& known) const;
 
   keys keys_;
+  broker_options options_;
   std::string expires_;
   std::string result_prefix_;
   std::string group_prefix_;

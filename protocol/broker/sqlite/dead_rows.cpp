@@ -69,7 +69,7 @@ expected<size_t> sqlite_broker::take_dead(const queue_name& queue,
           found.next())
         payload = found.text(0);
       auto message = replayed(queue, payload);
-      put(*db_, message, step_of(options_.priority_steps, message.priority));
+      put(message);
     }
     db_->run(sql::remove_dead, queue.str(), number);
   }

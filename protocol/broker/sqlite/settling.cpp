@@ -111,8 +111,7 @@ bool sqlite_broker::settle_one(const settlement& x, news& told) {
   if (!x.workflow.empty())
     carry_out(x.workflow, told);
   for (auto& follow_up : x.publish)
-    put(*db_, follow_up,
-        step_of(options_.priority_steps, follow_up.priority));
+    put(follow_up);
   if (x.dead)
     park(x.queue, *x.dead);
   if (message)

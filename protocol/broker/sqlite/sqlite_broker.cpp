@@ -246,7 +246,7 @@ sqlite_broker::publish(std::span<const outgoing_message> batch) {
       auto terms = read_unique_terms(x.payload);
       auto holder = terms ? check_publishing(*db_, *terms) : std::string{};
       if (holder.empty())
-        put(*db_, x, step_of(options_.priority_steps, x.priority));
+        put(x);
       else if (holder != terms->id && !duplicate)
         duplicate = error{errc::duplicate, describe_duplicate(*terms, holder)};
     }
@@ -257,6 +257,16 @@ sqlite_broker::publish(std::span<const outgoing_message> batch) {
   if (duplicate)
     return *duplicate;
   return {};
+}
+
+void sqlite_broker::put(const outgoing_message& x) {
+  auto step = step_of(options_.priority_steps, x.priority);
+  if (x.exchange.empty())
+    return sqlite::put(*db_, x, step);
+  if (!x.queue.empty())
+    sqlite::declare(*db_, x.queue, binding_of(options_, x.queue.str()));
+  for (auto& queue : route(*db_, x.exchange, x.routing_key))
+    sqlite::put(*db_, {queue_name{queue}, x.priority, x.payload}, step);
 }
 
 expected<size_t> sqlite_broker::publish(const std::string& exchange,
@@ -270,7 +280,7 @@ expected<size_t> sqlite_broker::publish(const std::string& exchange,
   transaction change{*db_};
   auto queues = route(*db_, exchange, routing_key);
   for (auto& queue : queues)
-    put(*db_, {queue_name{queue}, priority, payload},
+    sqlite::put(*db_, {queue_name{queue}, priority, payload},
         step_of(options_.priority_steps, priority));
   if (auto done = change.commit("publish a message"); !done)
     return done.error();

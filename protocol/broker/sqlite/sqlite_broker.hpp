@@ -106,6 +106,7 @@ private:
   bool settle_one(const settlement& x, news& told);
   void carry_out(const workflow_steps& x, news& told);
   void note(const settlement& x);
+  void put(const outgoing_message& x);
   void put_away(int64_t message, const settlement& x);
   void park(const queue_name& queue, const dead_letter& x);
   void tell(news x) const noexcept;

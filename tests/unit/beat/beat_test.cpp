@@ -54,7 +54,7 @@ struct fixture : test_coordinator_fixture<> {
                        std::optional<std::chrono::microseconds> deadline = {}) {
     stop();
     auto parsed = schedule::parse_entries(
-      parse_json(entries).value().as_object(), {}, "celery");
+      parse_json(entries).value().as_object(), {});
     if (!parsed)
       return parsed.error();
     auto file = beat_db::open(folder / "schedule");
@@ -64,8 +64,7 @@ struct fixture : test_coordinator_fixture<> {
     x.entries = std::move(*parsed);
     x.deadline = deadline;
     x.parse = [](const std::string& name, const std::string& definition) {
-      return schedule::parse_entry(name, parse_json(definition).value(), {},
-                                   "celery");
+      return schedule::parse_entry(name, parse_json(definition).value(), {});
     };
     plan = std::make_shared<beat_plan>(std::move(x), std::move(*file));
     CAF_REQUIRE(plan->memory().lead());
@@ -99,7 +98,7 @@ struct fixture : test_coordinator_fixture<> {
   schedule::operations operate() {
     commands.push_back(
       beat_db::open(folder / "schedule", database_role::guest).value());
-    return schedule::operations::begin(*commands.back(), {}, "celery").value();
+    return schedule::operations::begin(*commands.back(), {}).value();
   }
 
   std::vector<std::unique_ptr<beat_db>> commands;

@@ -271,7 +271,7 @@ CAF_TEST(what is due while nobody leads is not forgotten) {
                   R"({"a": {"task": "t", "schedule": 10, "catch_up": "skip"}})")
                   .value()
                   .as_object(),
-              {}, "celery")
+              {})
               .value();
     return std::make_unique<beat_plan>(std::move(x), where.beat());
   };

@@ -2,10 +2,16 @@
 #define CAF_SUITE app
 
 #include "tests/unit/dsl.hpp"
+#include "tests/unit/task/call_of.hpp"
+#include "tests/unit/task/recording_sink.hpp"
 
 #include "protocol/client/app_settings.hpp"
 #include "protocol/message/task_message.hpp"
+#include "protocol/task/runner.hpp"
+#include "protocol/task/task.hpp"
 
+#include <algorithm>
+#include <filesystem>
 #include <thread>
 
 using namespace umbel;
@@ -24,9 +30,11 @@ struct fixture {
     options.incarnation = make_uuid();
     options.queues = {queue_name{queue}};
     auto worker = connect_broker(url, options).value();
+    content_rules all;
+    all.accepted = {serializer::json, serializer::yaml};
     std::vector<task_message> to;
     for (auto& x : worker->reserve(100).value())
-      to.push_back(parse_task_message(x.payload).value());
+      to.push_back(parse_task_message(x.payload, all).value());
     return to;
   }
 
@@ -83,15 +91,108 @@ CAF_TEST(a_task_with_its_options) {
 
 CAF_TEST(routes_hold_for_all_parts_of_a_workflow) {
   router routes;
-  routes.add("mail.*", {"mail", {}});
+  routes.add("mail.*", {.queue = "mail"});
   umbel::app routed{
-    {.broker_url = url, .result_url = url, .task_routes = routes}};
+    {.broker_url = url, .result_url = url, .routing = {.routes = routes}}};
   auto send = routed.task<void(int)>("mail.send");
   auto elsewhere = send.s(3);
   elsewhere.options["queue"] = "other";
   routed.apply_group(canvas::make_group({send.s(1), send.s(2), elsewhere}));
   CAF_CHECK_EQUAL(sent("mail").size(), 2u);
   CAF_CHECK_EQUAL(sent("other").size(), 1u);
+}
+
+CAF_TEST(every_option_of_a_call) {
+  auto add = app.task<int(int, int)>("tasks.add");
+  auto begin = now();
+  add.with({.expires_in = 30s,
+            .queue = "other",
+            .serializer = "yaml",
+            .compression = "zlib",
+            .soft_time_limit = 1.5s,
+            .reply_to = "somebody"},
+           4, 4);
+  auto all = sent("other");
+  CAF_REQUIRE_EQUAL(all.size(), 1u);
+  auto& x = all[0];
+  CAF_CHECK(*x.header.expires >= begin + 30s && *x.header.expires < begin + 60s);
+  CAF_CHECK(x.form.serializer == serializer::yaml);
+  CAF_CHECK(x.form.compression == compression::zlib);
+  CAF_CHECK(x.header.soft_time_limit == 1500ms);
+  CAF_CHECK_EQUAL(x.header.reply_to, "somebody");
+  const auto late = now() + 1h;
+  add.with({.eta = late, .expires = late + 1h}, 4, 4);
+  all = sent();
+  CAF_REQUIRE_EQUAL(all.size(), 1u);
+  CAF_CHECK(all[0].header.eta == late);
+  CAF_CHECK(all[0].header.expires == late + 1h);
+}
+
+CAF_TEST(a_task_with_options_of_its_own) {
+  auto mail = app.task<void(int)>("mail", {.queue = "mail", .priority = 3});
+  mail.delay(1);
+  mail.with({.priority = 6}, 2);
+  app.apply(mail.s(3));
+  auto all = sent("mail");
+  CAF_REQUIRE_EQUAL(all.size(), 3u);
+  std::string priorities;
+  for (auto& x : all)
+    priorities += std::to_string(x.header.priority);
+  std::ranges::sort(priorities);
+  CAF_CHECK_EQUAL(priorities, "336");
+}
+
+CAF_TEST(through_an_exchange_to_all_that_are_bound) {
+  auto how = app_options{.broker_url = url};
+  how.routing.queues["cats"] = {"zoo", "topic", "animal.cat.#"};
+  how.broker.bindings = {{"cats", {"zoo", "topic", "animal.cat.#"}},
+                         {"all", {"zoo", "topic", "animal.#"}}};
+  auto options = how.broker;
+  options.node = node_name{"w@h"};
+  options.incarnation = make_uuid();
+  const queue_name all{"all"};
+  connect_broker(url, options).value()->declare({&all, 1}).value();
+  umbel::app by_topic{how};
+  by_topic.send_task("t", {1}, {},
+                     {.queue = "cats", .routing_key = "animal.cat.lion"});
+  by_topic.send_task("t", {2}, {},
+                     {.exchange = "zoo", .routing_key = "animal.dog"});
+  CAF_CHECK_EQUAL(sent("cats").size(), 1u);
+  CAF_CHECK_EQUAL(sent("all").size(), 2u);
+}
+
+CAF_TEST(a_queue_that_may_not_be_made) {
+  auto how = app_options{.broker_url = url};
+  how.routing.create_missing = false;
+  how.routing.queues["celery"] = {"celery", "direct", "celery"};
+  umbel::app strict{how};
+  strict.send_task("t");
+  CAF_CHECK_EQUAL(thrown([&] { strict.send_task("t", {}, {}, {.queue = "x"}); }),
+                  "QueueNotFound");
+  CAF_CHECK_EQUAL(sent().size(), 1u);
+}
+
+CAF_TEST(a_result_that_is_ignored_is_not_waited_for) {
+  auto t = app.task<json::value()>("t");
+  auto result = t.with({.ignore_result = true});
+  CAF_CHECK(result.ignored());
+  CAF_CHECK(result.get().is_null());
+  auto always = app.task<void()>("t", {.ignore_result = true});
+  always.delay().get();
+  CAF_CHECK(!always.with({.ignore_result = false}).ignored());
+  // Of a workflow it is its last task that counts.
+  CAF_CHECK(app.apply(t.s() | always.s()).ignored());
+  CAF_CHECK(!app.apply(always.s() | t.s()).ignored());
+  auto calls = always.pipeline();
+  calls.delay().get();
+  auto group = app.apply_group(canvas::make_group({always.s(), t.s()}));
+  store(group.results()[1].id(), R"({"status": "SUCCESS", "result": 7})");
+  CAF_CHECK_EQUAL(to_json(json::value_from(group.get())), "[null, 7]");
+  std::string ended;
+  group.for_each_as_completed([&](size_t i, const json::value& x) {
+    ended += std::to_string(i) + to_json(x);
+  });
+  CAF_CHECK_EQUAL(ended, "0null17");
 }
 
 CAF_TEST(a_result_that_comes_while_it_is_waited_for) {
@@ -136,6 +237,20 @@ CAF_TEST(what_a_task_has_thrown_is_thrown) {
   store("2", R"({"status": "SUCCESS", "result": "text"})");
   typed_result<int> wrong{app.result("2")};
   CAF_CHECK_EQUAL(thrown([&] { wrong.get(); }), "TypeError");
+}
+
+CAF_TEST(what_is_stored_of_a_task) {
+  store("1", R"({"status": "FAILURE", "result": {"exc_type": "KeyError",
+                 "exc_message": ["x"], "exc_module": "builtins"},
+                 "traceback": "line 1", "worker": "w@h", "retries": 2})");
+  auto result = app.result("1");
+  CAF_CHECK_EQUAL(result.traceback(), "line 1");
+  CAF_CHECK_EQUAL(to_json(result.meta()->more), R"({"worker": "w@h", "retries": 2})");
+  CAF_CHECK_EQUAL(thrown([&] { result.maybe_throw(); }), "KeyError");
+  CAF_CHECK(!app.result("2").meta());
+  CAF_CHECK_EQUAL(thrown([&] { app.result("2").maybe_throw(); }), "nothing");
+  store("2", R"({"status": "STARTED", "result": null})");
+  CAF_CHECK_EQUAL(thrown([&] { app.result("2").maybe_throw(); }), "nothing");
 }
 
 CAF_TEST(waiting_has_an_end) {
@@ -192,6 +307,63 @@ CAF_TEST(calls_of_a_pipeline_are_as_others) {
            + to_json(x.kwargs) + to_json(x.embed);
   };
   CAF_CHECK_EQUAL(plain(all[1]), plain(all[0]));
+}
+
+CAF_TEST(times_of_a_pipeline_count_from_each_call) {
+  auto t = app.task<void()>("t");
+  auto calls = t.pipeline({.countdown = 60s, .expires_in = 90s});
+  calls.delay();
+  std::this_thread::sleep_for(2ms);
+  auto later = now();
+  calls.delay();
+  calls.flush();
+  auto all = sent();
+  CAF_REQUIRE_EQUAL(all.size(), 2u);
+  CAF_CHECK(*all[0].header.eta < later + 60s);
+  CAF_CHECK(*all[1].header.eta >= later + 60s);
+  CAF_CHECK(*all[0].header.expires < later + 90s);
+  CAF_CHECK(*all[1].header.expires >= later + 90s);
+}
+
+CAF_TEST(a_pipeline_asks_functions_for_each_call) {
+  router routes;
+  routes.add([](const routed_call& x) -> std::optional<route> {
+    return route{.queue = x.args.at(0) == json::value(1) ? "one" : "other"};
+  });
+  umbel::app routed{{.broker_url = url, .routing = {.routes = routes}}};
+  auto calls = routed.pipeline("t");
+  calls.send({1});
+  calls.send({2});
+  calls.flush();
+  CAF_CHECK_EQUAL(sent("one").size(), 1u);
+  CAF_CHECK_EQUAL(sent("other").size(), 1u);
+}
+
+CAF_TEST(a_pipeline_that_is_replaced_sends_what_it_has) {
+  auto t = app.task<void()>("t");
+  auto calls = t.pipeline();
+  calls.delay();
+  calls = t.pipeline({.queue = "other"});
+  CAF_CHECK_EQUAL(sent().size(), 1u);
+  calls.delay();
+  auto moved = std::move(calls);
+  moved.delay();
+  moved.flush();
+  CAF_CHECK_EQUAL(sent("other").size(), 2u);
+}
+
+CAF_TEST(unique_tasks_of_a_pipeline_are_refused_alone) {
+  auto folder = std::filesystem::temp_directory_path() / make_uuid();
+  std::filesystem::create_directory(folder);
+  url = "sqlite://" + folder.string() + "/x.db";
+  umbel::app unique{{.broker_url = url}};
+  auto calls = unique.pipeline("t", {.headers = {{"unique_key", "k"}}});
+  calls.send({});
+  calls.send({});
+  CAF_CHECK_EQUAL(thrown([&] { calls.flush(); }), "TaskRevokedError");
+  calls.flush(); // there is nothing left that could be sent twice
+  CAF_CHECK_EQUAL(sent().size(), 1u);
+  std::filesystem::remove_all(folder);
 }
 
 CAF_TEST(a_pipeline_of_another_form_and_of_many_calls) {
@@ -280,10 +452,46 @@ CAF_TEST(an_app_by_the_settings_that_workers_have) {
   CAF_CHECK(!read_app_options("/no/such/file", warnings));
 }
 
+CAF_TEST(what_a_task_sends_through_an_app_is_its_child) {
+  registry tasks;
+  tasks.task("parent", [this] {
+    app.send_task("child", {}, {}, {.task_id = "c"});
+    app.send_task("stranger", {}, {}, {.task_id = "s", .add_to_parent = false});
+    app.apply_group(canvas::make_group({canvas::signature{.task = "member"}}));
+  });
+  auto call = call_of("parent", "p");
+  call.root_id = "r";
+  call.priority = 6;
+  recording_sink sink;
+  auto done = task_runner{tasks, {}}.run(1, make_task_message(call), sink);
+  CAF_REQUIRE(done.kind == outcome_kind::success);
+  auto document = parse_json(done.document).value();
+  auto& children = document.at("children").as_array();
+  CAF_REQUIRE_EQUAL(children.size(), 2u);
+  CAF_CHECK_EQUAL(to_json(children[0]), R"([["c", null], null])");
+  CAF_CHECK_EQUAL(children[1].at(1).as_array().size(), 1u); // a group's members
+  auto all = sent();
+  CAF_REQUIRE_EQUAL(all.size(), 3u);
+  for (auto& x : all) {
+    CAF_CHECK_EQUAL(x.header.parent_id, "p");
+    CAF_CHECK_EQUAL(x.header.root_id, "r");
+    CAF_CHECK_EQUAL(x.header.priority, 0);
+  }
+}
+
 CAF_TEST(without_a_broker_there_is_one_error) {
-  umbel::app lost{{.broker_url = "redis://127.0.0.1:1"}};
+  const std::string nobody{"redis://127.0.0.1:1"};
+  umbel::app lost{{.broker_url = nobody, .result_url = nobody}};
   CAF_CHECK_EQUAL(thrown([&] { lost.send_task("t"); }), "OperationalError");
   CAF_CHECK_EQUAL(thrown([&] { lost.result("t").get(); }), "OperationalError");
+  umbel::app meaningless{{.broker_url = "kafka://h"}};
+  CAF_CHECK_EQUAL(thrown([&] { meaningless.send_task("t"); }),
+                  "ImproperlyConfigured");
+  umbel::app sends_only{{.broker_url = url}};
+  CAF_CHECK_EQUAL(thrown([&] { sends_only.send_task("t").get(); }),
+                  "NotImplementedError");
+  CAF_CHECK_EQUAL(thrown([&] { sends_only.open_results(); }),
+                  "NotImplementedError");
   canvas::signature none{.task = "", .kind = canvas::kind::chain};
   CAF_CHECK_EQUAL(thrown([&] { app.apply(none); }), "ValueError");
 }

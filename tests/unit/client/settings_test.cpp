@@ -2,8 +2,12 @@
 
 #include "tests/unit/dsl.hpp"
 
+#include "protocol/client/app_settings.hpp"
+#include "protocol/client/broker_settings.hpp"
+#include "protocol/client/routing_settings.hpp"
 #include "protocol/client/setting_table.hpp"
 #include "protocol/client/settings.hpp"
+#include "protocol/task/settings.hpp"
 
 #include <cstdlib>
 #include <fstream>
@@ -314,19 +318,94 @@ CAF_TEST(a broken file is reported with its place) {
 }
 
 CAF_TEST(settings of Celery without effect are a warning) {
-  file(R"({"task_routes": {"a": {}}, "worker_agent": "x",
+  file(R"({"task_remote_tracebacks": true, "worker_agent": "x",
            "broker_pool_limit": 10.0, "task_protocol": 2,
            "security_key": null,
            "broker_transport_options": {"fanout_prefix": true}})");
   load();
   CAF_CHECK_EQUAL(warnings,
                   (std::vector<std::string>{
-                      "setting 'task_routes' in conf.json is not supported "
+                      "setting 'task_remote_tracebacks' in conf.json is not supported "
                       "yet: it has no effect",
                       "setting 'worker_agent' in conf.json is not supported "
                       "yet: it has no effect",
                       "setting 'broker_transport_options.fanout_prefix' in "
                       "conf.json is not supported yet: it has no effect"}));
+}
+
+CAF_TEST(routes) {
+  file(R"({"task_routes": {"mail.*": "mail", "t": {"queue": "q", "priority": 3}},
+           "task_default_priority": 5, "task_create_missing_queues": false,
+           "task_queues": ["celery", "mail", "q"]})");
+  auto x = load();
+  CAF_CHECK(warnings.empty());
+  auto by_settings = to_routing(x);
+  task_call call;
+  call.task = "mail.send";
+  CAF_CHECK(by_settings.address(call, {}));
+  CAF_CHECK_EQUAL(call.queue, "mail");
+  CAF_CHECK_EQUAL(call.priority, 5);
+  call.task = "t";
+  CAF_CHECK(by_settings.address(call, {}));
+  CAF_CHECK_EQUAL(call.priority, 3);
+  CAF_CHECK(!by_settings.address(call, {{"queue", "unknown"}}));
+  // A child has the same.
+  auto child = parse_runner_settings("n@h", to_child_settings(x)).value();
+  CAF_CHECK(child.routing->address(call, {}));
+  CAF_CHECK_EQUAL(call.queue, "q");
+  std::vector<std::string> names{"mail", "other"};
+  CAF_CHECK_EQUAL(check_queues(x, names).error().what,
+                  "queue 'other' is not in task_queues, and "
+                  "task_create_missing_queues is false");
+  CAF_CHECK(check_queues(settings{}, names));
+  CAF_CHECK_EQUAL(fault_in_file(R"({"task_routes": {"t": {"queue": 7}}})"),
+                  "setting 'task_routes' in conf.json: the queue of 't' is no "
+                  "text");
+  file(R"({"task_routes": null})");
+  CAF_CHECK_EQUAL(to_json(find_setting("task_routes")->get(load())), "null");
+}
+
+CAF_TEST(where a queue is bound to if nothing is said) {
+  file(R"({"task_default_exchange": "work", "task_default_exchange_type": "topic",
+           "task_default_routing_key": "work.default",
+           "task_queues": ["a", {"name": "b", "exchange": "x"},
+                           {"name": "c", "exchange_type": "fanout"}]})");
+  auto x = load();
+  auto bound = [&](size_t i) {
+    auto& queue = x.task_queues.at(i);
+    return queue.exchange + ' ' + queue.exchange_type + ' ' + queue.routing_key;
+  };
+  CAF_CHECK_EQUAL(bound(0), "work topic work.default");
+  CAF_CHECK_EQUAL(bound(1), "x direct work.default");
+  CAF_CHECK_EQUAL(bound(2), "c fanout work.default");
+  // Without task_queues it is the default one.
+  file(R"({"task_default_queue": "q", "task_default_exchange_type": "topic",
+           "task_default_routing_key": "q.default"})");
+  x = load();
+  CAF_REQUIRE_EQUAL(x.task_queues.size(), 1u);
+  CAF_CHECK_EQUAL(bound(0), "q topic q.default");
+  auto broker = to_broker_options(x);
+  CAF_CHECK_EQUAL(broker.bindings.at("q").exchange_type, "topic");
+  file(R"({"task_default_queue": "q"})");
+  CAF_CHECK(load().task_queues.empty());
+}
+
+CAF_TEST(how often a client publishes again) {
+  CAF_CHECK_EQUAL(settings{}.task_publish_retry_policy.max_retries.value_or(0), 3u);
+  file(R"({"task_publish_retry_policy": {"max_retries": null, "interval_start": 0.5,
+           "interval_step": 1, "interval_max": 2}})");
+  auto x = load();
+  auto& policy = x.task_publish_retry_policy;
+  CAF_CHECK(policy.allows(1'000'000));
+  CAF_CHECK(policy.pause(0) == publish_retry_policy::seconds{0.5});
+  CAF_CHECK(policy.pause(1) == publish_retry_policy::seconds{1.5});
+  CAF_CHECK(policy.pause(9) == publish_retry_policy::seconds{2});
+  file(R"({"task_publish_retry": false})");
+  CAF_CHECK_EQUAL(to_app_options(load()).publish_retry.max_retries.value_or(9), 0u);
+  CAF_CHECK_EQUAL(
+      fault_in_file(R"({"task_publish_retry_policy": {"max_retires": 1}})"),
+      "unknown setting 'task_publish_retry_policy.max_retires' in conf.json; did "
+      "you mean 'max_retries'?");
 }
 
 CAF_TEST(queues are names or objects or a map) {

@@ -55,7 +55,8 @@ struct fixture {
   runner_settings settings = [] {
     runner_settings result;
     result.node = "celery@test";
-    result.task_default_queue = "standard";
+    result.routing = std::make_shared<const routing>(
+      routing{.default_queue = "standard"});
     return result;
   }();
   silent_sink sink;

@@ -158,7 +158,8 @@ CAF_TEST(the options of a signature become headers and routing) {
 
 CAF_TEST(without a queue it goes to the default one) {
   runner_settings settings;
-  settings.task_default_queue = "mine";
+  settings.routing =
+    std::make_shared<const routing>(routing{.default_queue = "mine"});
   auto out = after_success(ended({{"callbacks", json::array{signature("t")}}}),
                            5, settings)
                  .publish;

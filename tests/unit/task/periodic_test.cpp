@@ -12,7 +12,7 @@ namespace {
 
 /// What a beat makes of it.
 std::string fault(const periodic_task& x) {
-  auto entry = schedule::parse_entry(x.name(), x.definition(), {}, "celery");
+  auto entry = schedule::parse_entry(x.name(), x.definition(), {});
   return entry ? "none" : entry.error().what;
 }
 
