@@ -85,6 +85,11 @@ void add_header(application& to, const std::string& id, size_t parts,
   to.groups.push_back({id, group_record::kind::results, std::move(text)});
 }
 
+const umbel::routing& routing_of(const origin& x) {
+  static const umbel::routing defaults;
+  return x.routing ? *x.routing : defaults;
+}
+
 } // namespace
 
 void append(application& to, application from) {
@@ -157,9 +162,8 @@ void applier::apply_task(const signature& x, const json::array& first,
   call.headers = headers_of(x);
   call.form = from_.form;
   call.plain = from_.plain;
-  static const umbel::routing defaults;
-  auto& routing = from_.routing ? *from_.routing : defaults;
-  if (auto done = routing.address(call, x.options, from_.priority); !done) {
+  if (auto done = routing_of(from_).address(call, x.options, from_.priority);
+      !done) {
     to_.failure = done.error();
     return;
   }
@@ -238,12 +242,14 @@ void applier::apply_unlock(const std::string& group, const signature& body,
                    {"max_retries", nullptr},
                    {"result", std::move(results)}};
   unlock.options = {{"countdown", 1}, {"ignore_result", true}};
-  if (auto queue = body.option("queue"); !queue.empty())
-    unlock.options["queue"] = queue;
-  else if (auto found = from_.routes ? from_.routes->find(body.task)
-                                     : std::nullopt;
-           found && !found->queue.empty())
-    unlock.options["queue"] = found->queue;
+  task_call at;
+  at.task = body.task;
+  if (auto done = routing_of(from_).address(at, body.options); !done) {
+    to_.failure = done.error();
+    return;
+  }
+  if (!at.queue.empty())
+    unlock.options["queue"] = at.queue;
   if (auto* priority = body.find_option("priority"))
     unlock.options["priority"] = *priority;
   freeze(unlock);

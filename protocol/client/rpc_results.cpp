@@ -157,7 +157,16 @@ expected<result_connections> open_rpc_results(const std::string& broker_url,
   options.node = node_name{key};
   options.incarnation = key;
   options.queues.clear();
-  auto opened = open_mailbox(broker_url, options, exchange, key);
+  // Results wait until somebody asks for them, however long the program does something
+  // else: they must not end with a heartbeat that nobody has sent, nor sooner than
+  // elsewhere.
+  options.heartbeat = std::chrono::seconds{0};
+  broadcast_options how;
+  how.control.ttl.reset();
+  how.control.expires.reset();
+  if (options.results.result_expires.count() > 0)
+    how.control.expires = options.results.result_expires;
+  auto opened = open_mailbox(broker_url, options, exchange, key, how);
   if (!opened)
     return opened.error();
   if (!*opened)

@@ -80,7 +80,8 @@ def test_every_nesting_gives_what_plain_evaluation_gives(workers_of, broker, kin
     ("umbel", "file://{}"), ("python", "file://{}"), ("umbel", "sqlite:///{}/results.db"),
 ])
 def test_chords_where_nobody_counts(workers_of, broker, tmp_path, kind, store):
-    """celery.chord_unlock goes with each of them."""
+    """With files celery.chord_unlock goes with each of them; SQLite is for workers of
+    another broker to count in."""
     folder = tmp_path / "results"
     folder.mkdir()
     results = store.format(folder)
@@ -95,10 +96,28 @@ def test_chords_where_nobody_counts(workers_of, broker, tmp_path, kind, store):
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("kind", ["umbel"])
+@pytest.mark.parametrize("kind", ["umbel", "python"])
 def test_results_by_rpc(workers_of, broker, kind):
     """Without anything that needs a chord."""
     workers_of(kind, backend="rpc://")
     answers = run("client_answers", broker, results="rpc://")
     assert answers.keys() > {"typed", "chain", "group", "failure", "threads"}
     assert answers == {name: x for name, x in ANSWERS.items() if name in answers}
+
+
+def test_a_mailbox_outlives_what_its_client_does_meanwhile(umbel_worker, broker):
+    """RabbitMQ ends a connection whose heartbeats nobody sends, and the mailbox with
+    it: so there are none."""
+    argv = [str(build_dir() / "tests/system/client_idle"), broker.url, "rpc://"]
+    client = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert len(client.stdout.readline().strip()) == 36
+        if broker.name == "amqp":
+            agreed = broker.server.heartbeats(broker.virtual_host)
+            assert agreed and not any(agreed)
+        worker = umbel_worker(backend="rpc://")
+        worker.wait_for_log(r"tasks.add\[\S+\] succeeded")
+        assert client.communicate("go on\n", timeout=30)[0] == "8\n"
+    finally:
+        client.kill()
+        client.wait()
