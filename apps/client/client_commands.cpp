@@ -140,20 +140,30 @@ void client_commands::add_queues(CLI::App& root, options& given) {
   migrate_ = add_command(root, given, "migrate",
                          "Move what waits from one broker to another.",
                          "migrate [OPTIONS] SOURCE DESTINATION");
-  for (auto* command : {purge_, migrate_})
+  auto add_names = [](CLI::App& command, const char* names, const char* type,
+                      const char* meaning, std::vector<std::string>& to) {
     command
-        ->add_option_function<std::vector<std::string>>(
-            "-Q,--queues",
-            [this](const std::vector<std::string>& all) {
+        .add_option_function<std::vector<std::string>>(
+            names,
+            [&to](const std::vector<std::string>& all) {
               for (auto& text : all)
-                for (auto& queue : split_list(text))
-                  queues_.queues.push_back(queue);
+                for (auto& name : split_list(text))
+                  to.push_back(name);
             },
-            "Queues [default: those of the settings]")
-        ->type_name("QUEUE,...")
+            meaning)
+        ->type_name(type)
         ->expected(1)
         ->take_all()
+        ->allow_extra_args(false) // what comes behind is another one
         ->group(group);
+  };
+  for (auto* command : {purge_, migrate_})
+    add_names(*command, "-Q,--queues", "QUEUE,...",
+              "Queues [default: those of the settings]", queues_.queues);
+  add_names(*purge_, "-X,--exclude-queues", "QUEUE,...",
+            "Queues that stay as they are", queues_.excluded);
+  add_names(*migrate_, "-T,--tasks", "TASK,...",
+            "Move tasks of these names alone [default: all]", queues_.tasks);
   purge_->add_flag("-f,--force", queues_.force, "Do not ask")->group(group);
   purge_->footer(purge_footer);
   migrate_->add_option("source", queues_.source, "")->group("");
@@ -200,7 +210,8 @@ std::optional<int> client_commands::run(const std::string& program,
     return client::show_result(named(result_), given, asked_.id,
                                asked_.traceback, asked_.wait, asked_.timeout);
   if (purge_ && purge_->parsed())
-    return client::purge(named(purge_), given, queues_.queues, queues_.force);
+    return client::purge(named(purge_), given, queues_.queues,
+                         queues_.excluded, queues_.force);
   if (migrate_ && migrate_->parsed()) {
     if (queues_.source.empty() || queues_.destination.empty())
       return refuse(named(migrate_),
@@ -208,7 +219,8 @@ std::optional<int> client_commands::run(const std::string& program,
                                 + " SOURCE DESTINATION",
                             exit_usage);
     return client::migrate(named(migrate_), given, queues_.source,
-                           queues_.destination, queues_.queues, queues_.limit);
+                           queues_.destination, queues_.queues, queues_.tasks,
+                           queues_.limit);
   }
   if (report_ && report_->parsed())
     return client::report(named(report_), given);

@@ -42,6 +42,8 @@ private:
   };
   struct queue_options {
     std::vector<std::string> queues;
+    std::vector<std::string> excluded; ///< of purge
+    std::vector<std::string> tasks;    ///< of migrate
     bool force = false;
     std::string source; ///< of migrate
     std::string destination;

@@ -56,10 +56,12 @@ const char* plural(size_t n) {
 }
 
 /// From one broker to another. What is unique stays: the destination cannot tell it
-/// from a second one with its key.
+/// from a second one with its key. So do tasks that are not meant.
 class migration {
 public:
-  migration(broker& from, broker& to) : from_(from), to_(to) {
+  /// @param tasks that are meant; none: all
+  migration(broker& from, broker& to, const std::vector<std::string>& tasks)
+      : from_(from), to_(to), tasks_(tasks) {
   }
 
   /// Moves one batch. @returns how many messages it had
@@ -78,6 +80,12 @@ public:
         continue;
       }
       auto header = read_task_header(x.payload);
+      if (!tasks_.empty()
+          && std::ranges::find(tasks_, header ? header->task : std::string{})
+               == tasks_.end()) {
+        others_.push_back(std::move(done));
+        continue;
+      }
       messages.push_back({x.queue, header ? header->priority : 0, x.payload});
       settlements.push_back(std::move(done));
     }
@@ -95,7 +103,9 @@ public:
 
   /// Puts back what stays.
   expected<void> end() {
-    return put_back(kept_);
+    auto done = put_back(kept_);
+    auto others = put_back(others_);
+    return done ? others : done;
   }
 
   size_t moved() const noexcept {
@@ -122,7 +132,9 @@ private:
 
   broker& from_;
   broker& to_;
+  const std::vector<std::string>& tasks_;
   std::vector<settlement> kept_;
+  std::vector<settlement> others_; ///< of tasks that are not meant
   size_t moved_ = 0;
   size_t lost_ = 0;
 };
@@ -130,7 +142,8 @@ private:
 } // namespace
 
 int purge(const std::string& name, const options& given,
-          const std::vector<std::string>& names, bool force) {
+          const std::vector<std::string>& names,
+          const std::vector<std::string>& excluded, bool force) {
   auto loaded = read_settings(name, given, warnings_of_settings::show);
   if (!loaded)
     return refuse(name, loaded.error());
@@ -139,6 +152,15 @@ int purge(const std::string& name, const options& given,
   config.broker.incarnation = make_uuid();
   config.broker.node = node_name{"purge@" + config.broker.incarnation};
   config.broker.queues = queues_of(names, *loaded);
+  for (auto& queue : excluded)
+    if (std::erase(config.broker.queues, queue_name{queue}) == 0)
+      return refuse(name,
+                    "option --exclude-queues: '" + queue
+                      + "' is not among the queues",
+                    exit_usage);
+  if (config.broker.queues.empty())
+    return refuse(name, "option --exclude-queues: no queue is left to purge",
+                  exit_usage);
   config.settings = std::move(*loaded);
   if (!force && ::isatty(STDIN_FILENO) == 0)
     return refuse(name, "there is no terminal to ask on; add --force to "
@@ -160,7 +182,8 @@ int purge(const std::string& name, const options& given,
 
 int migrate(const std::string& name, const options& given,
             const std::string& source, const std::string& destination,
-            const std::vector<std::string>& names, size_t limit) {
+            const std::vector<std::string>& names,
+            const std::vector<std::string>& tasks, size_t limit) {
   auto loaded = read_settings(name, given, warnings_of_settings::show);
   if (!loaded)
     return refuse(name, loaded.error());
@@ -177,7 +200,7 @@ int migrate(const std::string& name, const options& given,
     return refuse(name, done.error());
   if (auto done = (*from)->renew({}); !done)
     return refuse(name, done.error());
-  migration moving{**from, **to};
+  migration moving{**from, **to, tasks};
   auto rests = false; // nothing was there the last time
   while (limit == 0 || moving.moved() < limit) {
     auto max =

@@ -51,6 +51,35 @@ def test_purge(tasks, broker):
     assert broker.queued("mail") == 0
 
 
+def test_purge_leaves_queues_out(tasks, broker, tmp_path):
+    config = tmp_path / "conf.json"
+    config.write_text(json.dumps({"task_queues": ["mail", "video"]}))
+    for queue in ("mail", "video"):
+        tasks.noop.apply_async(queue=queue)
+    options = ("-f", "-b", broker.url, "--config", str(config))
+    wrong = umbel("purge", *options, "-X", "vidoe")
+    assert (wrong.returncode, broker.queued("mail")) == (2, 1)
+    assert "option --exclude-queues: 'vidoe' is not among the queues" in wrong.stderr
+    assert umbel("purge", *options, "-X", "mail,video").returncode == 2
+    done = umbel("purge", *options, "-X", "video")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (broker.queued("mail"), broker.queued("video")) == (0, 1)
+
+
+def test_migrate_some_tasks(tasks, broker, tmp_path):
+    to = SqliteBroker(tmp_path / "new.db")
+    for _ in range(3):
+        tasks.add.apply_async((1, 1))
+        tasks.noop.apply_async()
+    done = umbel("migrate", "-T", "tasks.noop,tasks.echo", broker.url, to.url)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"3 messages moved to {to.url}\n"
+    assert (broker.queued(), to.queued()) == (3, 3)
+    done = umbel("migrate", "-Q", "other", broker.url, to.url)
+    assert done.stdout == f"0 messages moved to {to.url}\n"
+    assert broker.in_flight() == 0
+
+
 def test_migrate(tasks, broker, tmp_path, umbel_worker):
     to = SqliteBroker(tmp_path / "new.db")
     ids = [tasks.add.apply_async((i, 1), priority=i % 10).id for i in range(250)]
