@@ -6,7 +6,6 @@
 #include "actors/cluster/gossip.hpp"
 #include "actors/cluster/heartbeat.hpp"
 #include "actors/cluster/mingle.hpp"
-#include "actors/consumer/broadcast_receiver.hpp"
 #include "actors/consumer/consumer.hpp"
 #include "actors/consumer/forwarder.hpp"
 #include "actors/consumer/incarnation.hpp"
@@ -27,7 +26,6 @@
 #include "actors/root.hpp"
 #include "actors/supervision/supervisor.hpp"
 #include "actors/watch.hpp"
-#include "protocol/broker/queue_binding.hpp"
 #include "protocol/child/frames.hpp"
 #include "protocol/client/broadcast_settings.hpp"
 #include "protocol/message/envelope.hpp"
@@ -321,28 +319,6 @@ child_spec listener_spec(std::shared_ptr<incarnation> life) {
   return result;
 }
 
-/// One for each fanout exchange, where the broker has no queues of them.
-std::vector<child_spec>
-broadcast_receiver_specs(std::shared_ptr<incarnation> life) {
-  std::vector<child_spec> result;
-  if (!fanout_needs_subscriber(life->broker_url))
-    return result;
-  for (auto& queue : life->options.queues) {
-    if (!is_own(life->options, queue.str()))
-      continue;
-    auto way = binding_of(life->options, queue.str());
-    child_spec one;
-    one.id = "broadcast receiver " + queue.str();
-    one.start = [life, from = broadcast_route{way.exchange, queue.str()}](
-                  caf::local_actor* parent, const siblings& started) {
-      return parent->spawn<caf::detached>(broadcast_receiver, life, from,
-                                          started.get("writer"));
-    };
-    result.push_back(std::move(one));
-  }
-  return result;
-}
-
 std::vector<child_spec> connection_specs(const worker_config& config,
                                          std::shared_ptr<incarnation> life,
                                          control_colleagues colleagues,
@@ -379,8 +355,6 @@ std::vector<child_spec> connection_specs(const worker_config& config,
     result.push_back(watchdog_spec(deaf, consumer));
   result.insert(result.end(), {std::move(write), std::move(read),
                                std::move(forward), std::move(call)});
-  for (auto& spec : broadcast_receiver_specs(life))
-    result.push_back(std::move(spec));
   if (config.heartbeat)
     result.push_back(heartbeat_spec(config, colleagues));
   auto remote = config.settings.worker_enable_remote_control;
@@ -389,7 +363,7 @@ std::vector<child_spec> connection_specs(const worker_config& config,
     result.push_back(gossip_spec(config, colleagues, control));
   if (remote)
     result.push_back(control_spec(control, colleagues));
-  if (remote || gossips)
+  if (remote || gossips || !broadcast_routes(*life).empty())
     result.push_back(listener_spec(life));
   if (config.mingle && carries_gossip(config.settings.broker_url))
     result.push_back(mingle_spec(life, consumer, control));
@@ -430,7 +404,8 @@ child_spec event_dispatcher_spec(const event_options& options) {
 event_options options_of_events(const worker_config& config) {
   event_options result;
   result.source = {config.broker.node, getpid(),
-                   config.settings.event_serializer};
+                   config.settings.event_serializer,
+                   config.settings.event_exchange};
   *result.task_events = config.settings.worker_send_task_events;
   return result;
 }

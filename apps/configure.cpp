@@ -286,7 +286,8 @@ expected<settings> configure_settings(const options& given,
       = filesystem::name_folders(x.broker_url, to_broker_options(x));
     if (!folders)
       return error{folders.error().code, "broker_url: " + folders.error().what};
-    warnings.push_back("with filesystem:// Celery's clients need kombu 5.3 for "
+    warnings.push_back("with filesystem:// nodes do not hear each other (no gossip, no "
+                       "mingle), and Celery's clients need kombu 5.3 for "
                        "remote control and events");
   }
   return loaded;

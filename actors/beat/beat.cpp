@@ -245,7 +245,8 @@ caf::behavior beat(caf::stateful_actor<beat_state>* self,
   st.origin = fmt::format("gen{}@{}", getpid(), host_name());
   if (st.options.sent_events)
     st.monitors.emplace(event_source{node_name{st.origin}, getpid(),
-                                     st.options.event_serializer});
+                                     st.options.event_serializer,
+                                     st.options.event_exchange});
   st.plan->put_back();
   self->send(self, connect_atom::value);
   return {

@@ -66,6 +66,7 @@ beat_options options_of(const beat_config& config) {
   result.sent_events = config.sent_events;
   result.event_serializer = config.event_serializer;
   result.routing = config.routing;
+  result.event_exchange = config.broker.event_exchange;
   result.on_running = config.on_running;
   auto options = config.broker;
   options.node = node_name{own_name()};

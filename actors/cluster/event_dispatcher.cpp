@@ -52,7 +52,7 @@ void event_dispatcher_state::close_batch() {
 void event_dispatcher_state::add(std::string routing_key, std::string body) {
   auto payload = make_event_message(std::move(body), routing_key,
                                     options.source);
-  waiting.push_back({event_exchange, std::move(routing_key),
+  waiting.push_back({options.source.exchange, std::move(routing_key),
                      std::move(payload)});
   if (waiting.size() > waiting_max + under_way) {
     if (dropped++ % waiting_max == 0)

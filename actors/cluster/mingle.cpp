@@ -67,14 +67,14 @@ void mingle_state::listen() {
     deadline - actor_now(self));
   if (left.count() <= 0)
     return end();
-  auto payload = mailbox->next(std::min<std::chrono::milliseconds>(left,
+  auto heard = mailbox->next(std::min<std::chrono::milliseconds>(left,
                                                                    wait_max));
-  if (!payload) {
-    spdlog::warn("mingle: {}", payload.error().what);
+  if (!heard) {
+    spdlog::warn("mingle: {}", heard.error().what);
     return self->quit();
   }
-  if (*payload)
-    on_message(**payload);
+  if (*heard)
+    on_message((*heard)->payload);
   self->send(self, listen_atom::value);
 }
 

@@ -3,13 +3,16 @@
 #include "actors/consumer/messages.hpp"
 #include "actors/supervision/description.hpp"
 #include "actors/supervision/supervision_errc.hpp"
+#include "protocol/broker/queue_binding.hpp"
 #include "protocol/control/control_request.hpp"
-#include "protocol/control/event.hpp"
 #include "protocol/control/worker_event.hpp"
+#include "protocol/message/envelope.hpp"
 
 #include <caf/all.hpp>
 
 #include <spdlog/spdlog.h>
+
+#include <utility>
 
 namespace umbel {
 
@@ -19,20 +22,26 @@ using listen_atom = caf::atom_constant<caf::atom("listen")>;
 
 } // namespace
 
+/// Where the broker has no queues of fanout exchanges.
+std::vector<broadcast_route> broadcast_routes(const incarnation& life) {
+  std::vector<broadcast_route> result;
+  if (fanout_needs_subscriber(life.broker_url))
+    for (auto& queue : life.options.queues)
+      if (is_own(life.options, queue.str()))
+        result.push_back({binding_of(life.options, queue.str()).exchange,
+                          queue.str()});
+  return result;
+}
+
 listener_state::~listener_state() {
   if (life)
     life->remove_listener(broadcasts.get());
 }
 
 void listener_state::connect() {
-  auto& how = life->broadcasts;
-  auto opened = subscribe(life->broker_url, life->options,
-                          how.control_exchange, {}, how);
+  auto opened = open();
   if (!opened)
     return fail(opened.error());
-  if (gossip && *opened)
-    if (auto more = (*opened)->add(event_exchange, worker_events); !more)
-      return fail(more.error());
   broadcasts = std::move(*opened);
   if (!broadcasts)
     return;
@@ -40,24 +49,49 @@ void listener_state::connect() {
   self->send(self, listen_atom::value);
 }
 
+/// @returns null where nothing is broadcast
+expected<std::unique_ptr<subscription>> listener_state::open() const {
+  auto& how = life->broadcasts;
+  std::vector<std::pair<std::string, std::string>> wanted; // exchange, pattern
+  if (control)
+    wanted.emplace_back(how.control_exchange, "");
+  if (gossip)
+    wanted.emplace_back(life->options.event_exchange, worker_events);
+  for (auto& x : tasks)
+    for (auto pattern : {"", "#"})
+      wanted.emplace_back(x.exchange, pattern);
+  std::unique_ptr<subscription> result;
+  for (auto& [exchange, pattern] : wanted) {
+    if (result) {
+      if (auto more = result->add(exchange, pattern); !more)
+        return more.error();
+      continue;
+    }
+    auto first = subscribe(life->broker_url, life->options, exchange, pattern, how);
+    if (!first || !*first)
+      return first;
+    result = std::move(*first);
+  }
+  return result;
+}
+
 void listener_state::listen() {
-  auto payload = broadcasts->next(wait_max);
-  if (!payload)
-    return fail(payload.error());
-  if (*payload)
-    on_broadcast(**payload);
+  auto heard = broadcasts->next(wait_max);
+  if (!heard)
+    return fail(heard.error());
+  if (*heard)
+    on_broadcast(std::move(**heard));
   if (!life->listening_ended())
     self->send(self, listen_atom::value);
 }
 
-void listener_state::on_broadcast(const std::string& payload) {
-  auto x = parse_envelope(payload);
-  if (!x)
-    return spdlog::error("a broadcast cannot be read: {}", x.error().what);
-  if (is_event(*x))
-    on_event(*x);
+void listener_state::on_broadcast(broadcast x) {
+  if (x.exchange == life->broadcasts.control_exchange)
+    on_command(x.payload);
+  else if (x.exchange == life->options.event_exchange)
+    on_event(x.payload);
   else
-    on_command(payload);
+    on_tasks(std::move(x));
 }
 
 void listener_state::on_command(const std::string& payload) {
@@ -73,14 +107,22 @@ void listener_state::on_command(const std::string& payload) {
   caf::anon_send(control, control_command{std::move(*request)});
 }
 
-void listener_state::on_event(const envelope& x) {
+void listener_state::on_event(const std::string& payload) {
   if (!gossip)
     return;
-  auto event = parse_worker_event(x, life->events);
+  auto x = parse_envelope(payload);
+  auto event = x ? parse_worker_event(*x, life->events) : x.error();
   if (!event)
     spdlog::error("{}", event.error().what);
   else if (event->what != worker_event::kind::other)
     caf::anon_send(gossip, worker_heard{std::move(*event)});
+}
+
+void listener_state::on_tasks(broadcast x) {
+  auto priority = priority_of(x.payload);
+  for (auto& route : tasks)
+    if (route.exchange == x.exchange)
+      self->send(writer, publish_message{"", route.queue, x.payload, priority});
 }
 
 void listener_state::fail(const error& x) {
@@ -95,7 +137,9 @@ caf::behavior listener(caf::stateful_actor<listener_state>* self,
   st.life = std::move(life);
   st.control = std::move(control);
   st.gossip = std::move(gossip);
-  self->send(writer, await_writer{});
+  st.writer = std::move(writer);
+  st.tasks = broadcast_routes(*st.life);
+  self->send(st.writer, await_writer{});
   return {
     [self](const writer_up&) { self->state.connect(); },
     [self](listen_atom) { self->state.listen(); },

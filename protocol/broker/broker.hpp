@@ -196,6 +196,8 @@ struct broker_options {
   std::string global_keyprefix;
   std::vector<int> priority_steps{0, 3, 6, 9};
   std::string sep{"\x06\x16"};
+  /// What workers and clients say of themselves goes through it.
+  std::string event_exchange{"celeryev"};
   size_t dead_letters_max = 10'000; ///< length bound of a dead-letter list
   /// Folders of a filesystem broker, as kombu names and presets them.
   struct filesystem_folders {

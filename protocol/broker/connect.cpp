@@ -114,6 +114,8 @@ open_mailbox(const std::string& url, const broker_options& options,
     return open_amqp_mailbox(url, options, exchange, key, how);
   if (sqlite::is_sqlite(scheme))
     return subscribe_sqlite(url, options, mailbox_name(exchange, key), {});
+  if (scheme == "filesystem")
+    return open_filesystem_mailbox(url, options, exchange, key);
   if (scheme == "memory")
     return subscribe_memory(url, options, mailbox_name(exchange, key), {});
   return std::unique_ptr<subscription>{};

@@ -1,39 +1,41 @@
 // Which exchanges are fanout ones, and which lead to mailboxes.
 #pragma once
 
+#include "protocol/broker/broker.hpp"
+
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace umbel {
 
-/// Celery's exchange of events: a topic where there are topics.
-inline constexpr std::string_view exchange_of_events = "celeryev";
-
 /// Nothing on a broker without exchanges of its own says what type an exchange
-/// has: these are Celery's, of events and of commands to workers.
-inline bool is_fanout(std::string_view exchange) {
-  return exchange == exchange_of_events
+/// has: these are Celery's, of events (a topic where there are topics) and of
+/// commands to workers.
+inline bool is_fanout(const broker_options& x, std::string_view exchange) {
+  return exchange == x.event_exchange
          || (exchange.ends_with(".pidbox") && !exchange.starts_with("reply."));
 }
 
 /// Brokers that have no routing keys in fanout exchanges, and are Umbel's alone:
 /// what workers say of themselves has an exchange of its own there, so that nodes
 /// who listen to each other are not woken by each task.
-inline std::string fanout_name(std::string_view exchange,
+inline std::string fanout_name(const broker_options& x,
+                               std::string_view exchange,
                                std::string_view routing_key) {
   std::string result{exchange};
-  if (exchange == exchange_of_events && routing_key.starts_with("worker."))
+  if (exchange == x.event_exchange && routing_key.starts_with("worker."))
     result += "/worker";
   return result;
 }
 
 /// The exchanges (`fanout_name`) that a listener needs for a pattern of keys.
-inline std::vector<std::string> fanout_names(std::string_view exchange,
+inline std::vector<std::string> fanout_names(const broker_options& x,
+                                             std::string_view exchange,
                                              std::string_view pattern) {
-  if (exchange != exchange_of_events)
+  if (exchange != x.event_exchange)
     return {std::string{exchange}};
-  auto of_workers = fanout_name(exchange, "worker.");
+  auto of_workers = fanout_name(x, exchange, "worker.");
   if (pattern.starts_with("worker."))
     return {std::move(of_workers)};
   return {std::string{exchange}, std::move(of_workers)};

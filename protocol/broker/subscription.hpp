@@ -28,18 +28,24 @@ struct broadcast_options {
   std::string event_queue_prefix{"celeryev"};
 };
 
+/// What was broadcast, or said to one who has a mailbox.
+struct broadcast {
+  std::string exchange; ///< as it was subscribed to
+  std::string payload;  ///< the envelope
+};
+
 /// One connection that listens. What is broadcast while there is none is missed.
 class subscription {
 public:
   virtual ~subscription() = default;
 
-  /// The next message's envelope, or nothing when `timeout` has passed.
+  /// The next message, or nothing when `timeout` has passed.
   /// @returns an error when the connection is lost; it is then finished.
-  virtual expected<std::optional<std::string>>
+  virtual expected<std::optional<broadcast>>
   next(std::chrono::milliseconds timeout) = 0;
 
-  /// Listens, over the same connection, to what is said through another exchange
-  /// with the routing keys that match `pattern`, too.
+  /// Listens, over the same connection, to what is said through another exchange,
+  /// or with other keys, too: exchange and pattern are as for `subscribe`.
   /// @pre `carries_gossip`
   virtual expected<void> add(const std::string& exchange,
                              const std::string& pattern) {

@@ -23,7 +23,8 @@ app_core::app_core(app_options options)
     : options_(std::move(options)),
       mailbox_(is_rpc(options_.result_url) ? make_uuid() : std::string{}),
       sent_events_(event_source{node_name{client_name()}, ::getpid(),
-                                options_.event_serializer}),
+                                options_.event_serializer,
+                                options_.broker.event_exchange}),
       results_(opener(), options_.result_serializer) {
 }
 
@@ -153,9 +154,10 @@ expected<void> app_core::tell(const control_request& x) {
   std::lock_guard guard{mutex_};
   if (auto done = connect(); !done)
     return done;
+  auto& exchange = options_.control_exchange;
   auto told = broker_->publish(
-    control_exchange, "",
-    make_control_request(x, options_.task_form, std::nullopt), 0);
+    exchange, "",
+    make_control_request(x, options_.task_form, std::nullopt, exchange), 0);
   if (!told) {
     broker_.reset();
     return told.error();

@@ -41,6 +41,7 @@ struct app_options {
   publish_retry_policy publish_retry = {}; ///< task_publish_retry, ..._policy
   bool sent_events = false; ///< tell monitors of each task: task_send_sent_event
   serializer event_serializer = serializer::json; ///< of what they are told
+  std::string control_exchange{"celery.pidbox"}; ///< of what workers are told
 };
 
 template <class F>

@@ -1,5 +1,6 @@
 #include "protocol/client/app_settings.hpp"
 
+#include "protocol/client/broadcast_settings.hpp"
 #include "protocol/client/broker_settings.hpp"
 #include "protocol/client/routing_settings.hpp"
 
@@ -20,6 +21,7 @@ app_options to_app_options(const settings& from) {
     to.publish_retry.max_retries = 0;
   to.sent_events = from.task_send_sent_event;
   to.event_serializer = from.event_serializer;
+  to.control_exchange = to_broadcast_options(from).control_exchange;
   return to;
 }
 

@@ -45,6 +45,7 @@ broker_options to_broker_options(const settings& from) {
   to.global_keyprefix = transport.global_keyprefix;
   to.priority_steps = transport.priority_steps;
   to.sep = transport.sep;
+  to.event_exchange = from.event_exchange;
   to.filesystem = {transport.data_folder_in, transport.data_folder_out,
                    transport.control_folder, transport.processed_folder,
                    transport.store_processed};

@@ -76,12 +76,12 @@ control_client::ask(control_request x, std::chrono::milliseconds timeout) {
       begin + timeout - clock::now());
     if (left.count() <= 0)
       break;
-    auto payload = mailbox_->next(left);
-    if (!payload)
-      return payload.error();
-    if (!*payload)
+    auto heard_now = mailbox_->next(left);
+    if (!heard_now)
+      return heard_now.error();
+    if (!*heard_now)
       continue;
-    auto reply = parse_control_reply(**payload, options_.rules);
+    auto reply = parse_control_reply((*heard_now)->payload, options_.rules);
     if (!reply || reply->ticket != ticket)
       continue; // a stranger's, or late
     clock_->adjust(reply->clock);

@@ -10,7 +10,7 @@ expected<event_feed> event_feed::connect(const std::string& url,
                                          const broadcast_options& how) {
   options.node = node_name{"events" + std::to_string(::getpid())};
   options.queues.clear();
-  auto opened = subscribe(url, options, event_exchange, "#", how);
+  auto opened = subscribe(url, options, options.event_exchange, "#", how);
   if (!opened)
     return opened.error();
   if (!*opened)
@@ -20,12 +20,12 @@ expected<event_feed> event_feed::connect(const std::string& url,
 
 expected<std::vector<event>>
 event_feed::next(std::chrono::milliseconds timeout) {
-  auto payload = events_->next(timeout);
-  if (!payload)
-    return payload.error();
-  if (!*payload)
+  auto heard = events_->next(timeout);
+  if (!heard)
+    return heard.error();
+  if (!*heard)
     return std::vector<event>{};
-  auto batch = parse_events(**payload, rules_);
+  auto batch = parse_events((*heard)->payload, rules_);
   if (!batch)
     return std::vector<event>{};
   return std::move(batch->events);

@@ -32,13 +32,13 @@ public:
   expected<std::vector<result_record>> read(std::chrono::milliseconds timeout) {
     std::vector<result_record> to;
     for (;;) {
-      auto text = from_->next(to.empty() ? timeout
-                                         : std::chrono::milliseconds{0});
-      if (!text)
-        return text.error();
-      if (!*text)
+      auto heard = from_->next(to.empty() ? timeout
+                                          : std::chrono::milliseconds{0});
+      if (!heard)
+        return heard.error();
+      if (!*heard)
         return to;
-      if (auto record = parse(**text)) {
+      if (auto record = parse((*heard)->payload)) {
         keep(*record);
         to.push_back(std::move(*record));
       }

@@ -39,7 +39,7 @@ expected<void> sent_events::tell(broker& by,
       continue;
     std::string body;
     append_event(body, type, fields, who_, now(), ++clock_);
-    auto done = by.publish(event_exchange, key,
+    auto done = by.publish(who_.exchange, key,
                            make_event_message(body, key, who_), 0);
     if (!done)
       return done.error();

@@ -197,6 +197,7 @@ struct settings {
 
   // -- events and remote control ----------------------------------------------
 
+  std::string event_exchange{"celeryev"};
   std::optional<std::chrono::milliseconds> event_queue_ttl{5'000};
   std::optional<std::chrono::milliseconds> event_queue_expires{60'000};
   std::string event_queue_prefix{"celeryev"};

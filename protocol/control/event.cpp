@@ -39,7 +39,7 @@ std::string make_event_message(std::string body, const std::string& routing_key,
   x.content_encoding = content_encoding_of(source.form);
   x.headers["hostname"] = source.node.str();
   x.properties["delivery_mode"] = 1;
-  x.properties["delivery_info"] = json::object{{"exchange", event_exchange},
+  x.properties["delivery_info"] = json::object{{"exchange", source.exchange},
                                                {"routing_key", routing_key}};
   return to_text(x);
 }

@@ -16,14 +16,12 @@
 
 namespace umbel {
 
-/// The exchange of events.
-constexpr const char* event_exchange = "celeryev";
-
 /// Who speaks.
 struct event_source {
   node_name node;
   int64_t pid = 0;
   serializer form = serializer::json; ///< what it writes in: `event_serializer`
+  std::string exchange{"celeryev"}; ///< what it speaks through: `event_exchange`
 };
 
 /// Appends one event as a JSON object: `fields`, and what all events have.

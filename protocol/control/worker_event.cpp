@@ -68,15 +68,6 @@ std::chrono::milliseconds freq_of(const json::object& from) {
 
 } // namespace
 
-bool is_event(const envelope& x) {
-  auto info = x.properties.if_contains("delivery_info");
-  if (info == nullptr || !info->is_object())
-    return false;
-  auto exchange = info->get_object().if_contains("exchange");
-  return exchange != nullptr && exchange->is_string()
-         && std::string_view{exchange->get_string()} == event_exchange;
-}
-
 expected<worker_event> parse_worker_event(const envelope& x,
                                           const content_rules& rules) {
   if (x.body.size() > event_max)

@@ -41,9 +41,6 @@ struct worker_event {
   json::value action;
 };
 
-/// Whether this envelope went through the exchange of events.
-bool is_event(const envelope& x);
-
 /// Reads one. A list of events, which task events come in, is of no interest.
 /// @returns `malformed` with what is wrong
 expected<worker_event> parse_worker_event(const envelope& x,

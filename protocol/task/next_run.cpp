@@ -9,14 +9,6 @@ namespace umbel {
 
 namespace {
 
-/// Where a retry goes: back to its queue. Empty if only the parent knows that,
-/// because the message came through an exchange with a name.
-queue_name queue_of(const task_message& x) {
-  if (!delivery_info(x, "exchange").empty())
-    return queue_name{};
-  return queue_name{delivery_info(x, "routing_key")};
-}
-
 /// "Retry in 180s: ValueError('text')", as Celery's log has it.
 std::string humanize(const umbel::retry& how, const exception_info* cause) {
   std::string to;
@@ -59,8 +51,10 @@ next_run retry_of(const task_message& done, const retry& how,
                                              to.end.summary);
   if (!to.caused)
     to.why = {"Retry", {json::string{to.end.summary}}, "celery.exceptions", ""};
+  // Back to the queue that it came from. Only the parent knows that: what a message
+  // says of its way may be one that leads to all workers.
   to.end.publish.push_back(
-      {queue_of(done), done.header.priority, message_of(done, how)});
+      {queue_name{}, done.header.priority, message_of(done, how)});
   return to;
 }
 

@@ -47,8 +47,8 @@ struct outcome {
   std::string traceback; ///< failure and retry only
   /// Failure only: by an exception that the task is known to throw.
   bool expected = false;
-  /// Follow-up messages. An empty queue is the one that the job came from: a
-  /// message that came through a named exchange does not tell its queue.
+  /// Follow-up messages. An empty queue is the one that the job came from, which
+  /// its message does not tell.
   std::vector<outgoing_message> publish;
   workflow_steps workflow; ///< what else its workflow has to know
 };

@@ -16,7 +16,6 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto x = parse_envelope(text);
   if (!x)
     return 0;
-  is_event(*x);
   auto event = parse_worker_event(*x, rules);
   if (!event || event->what == worker_event::kind::other)
     return 0;

@@ -14,6 +14,8 @@ import urllib.request
 from celery import Celery
 from celery.exceptions import SoftTimeLimitExceeded
 from celery.result import allow_join_result
+from kombu import Queue
+from kombu.common import Broadcast
 
 from harness.sqlite_client import BACKENDS
 
@@ -143,5 +145,9 @@ if "HARNESS_QUORUM" in os.environ:
     Transport.qos_semantics_matches_spec = lambda self, connection: True
 
 if "HARNESS_SETTINGS" in os.environ:
-    app = make_app(**json.loads(os.environ["HARNESS_SETTINGS"]))
+    settings = json.loads(os.environ["HARNESS_SETTINGS"])
+    # Names of kombu's Broadcast queues, which JSON has no word for.
+    if broadcast := settings.pop("harness_broadcast", []):
+        settings["task_queues"] = [Queue("celery"), *map(Broadcast, broadcast)]
+    app = make_app(**settings)
     app.set_current()

@@ -118,6 +118,19 @@ class RabbitMQServer:
         rows = (line.split("\t") for line in text.splitlines())
         return {name: (int(ready), int(unacked)) for name, ready, unacked in rows}
 
+    def declarations(self, virtual_host: str) -> dict[str, str]:
+        """Of each queue whether it is durable, exclusive and deletes itself, and its
+        arguments."""
+        text = self._ask(
+            '[io_lib:format("~s\\t~w ~w ~w ~w~n", [element(4, Name), Durable, '
+            "is_pid(Owner), Goes, [{K, V} || {K, _, V} <- lists:sort(Arguments)]]) || "
+            "[{name, Name}, {durable, Durable}, {owner_pid, Owner}, {auto_delete, Goes}, "
+            "{arguments, Arguments}] "
+            f'<- rabbit_amqqueue:info_all(<<"{virtual_host}">>, '
+            "[name, durable, owner_pid, auto_delete, arguments])]"
+        )
+        return dict(line.split("\t") for line in text.splitlines())
+
     def cut_connections(self, virtual_host: str, addresses: set[str]) -> int:
         """Closes the sockets of clients at these addresses ("host:port"), without
         a word. @returns how many."""

@@ -104,6 +104,18 @@ UMBEL_TASKS(app) {
   app.task(
       "features.note",
       [](const std::string& x) { umbel::log_info("noted {}", x); }, "x");
+  app.task("features.spread", [](umbel::context& self) {
+    self.start({.task = "features.note",
+                .args = {self.id()},
+                .options = {{"queue", "everyone"}}});
+  });
+  app.task("features.stubborn", [](umbel::context& self) {
+    if (self.retries() < 2)
+      self.retry({.countdown = std::chrono::milliseconds{100}});
+  });
+  app.task("features.tell", [](umbel::context& self) {
+    self.send_event("task-progress", {{"current", 3}});
+  });
   app.task("features.pid", [] { return getpid(); });
   app.task("features.count", count);
   app.task("features.alarm", note_failure, "request", "exc", "traceback");

@@ -3,12 +3,15 @@
 Those that use `worker` hold with Celery's worker, too.
 """
 
+import json
+import subprocess
 import threading
 import time
 
 import pytest
 
 from harness.waiting import eventually
+from harness.workers import build_dir, umbel_binary
 
 
 class Monitor:
@@ -207,6 +210,51 @@ def test_events_in_another_serializer(umbel_worker, make_celery):
         two.wait_for_log("three@here joined the party")
     finally:
         monitor.stop()
+
+
+def test_another_exchange(umbel_worker, make_celery, broker, monitor, tmp_path):
+    """Among those who agree on it; the others hear nothing of it."""
+    app = make_celery(event_exchange="shopev")
+    shop = Monitor(app)
+    try:
+        config = {"event_exchange": "shopev", "task_send_sent_event": True}
+        one = umbel_worker("-E", "-c", "1", "-n", "one@here", config=config, loglevel="debug")
+        umbel_worker("-c", "1", "-n", "two@here", "-Q", "x", config=config)
+        umbel_worker("-c", "1", "-n", "three@here", "-Q", "x")
+        settings = tmp_path / "shop.json"
+        settings.write_text(json.dumps(config))
+        ours = [umbel_binary(), "events", "--dump", "-b", broker.url, "--config", str(settings)]
+        told = tmp_path / "events"
+        with open(told, "w") as out:
+            dump = subprocess.Popen(ours, stdout=out)
+        try:
+            eventually(lambda: "starting capture" in told.read_text())
+            argv = [umbel_binary(), "call", "tasks.add", "-a", "[1, 1]", "-b", broker.url,
+                    "--config", str(settings)]
+            called = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=True)
+            task = called.stdout.strip()
+            assert shop.wait("task-sent", task)["name"] == "tasks.add"
+            assert shop.wait("task-succeeded", task)["result"] == "2"
+            eventually(lambda: f"task succeeded: tasks.add({task})" in told.read_text())
+        finally:
+            dump.terminate()
+            dump.wait(20)
+        one.wait_for_log("two@here joined the party")
+        eventually(lambda: monitor.of("worker-heartbeat"))
+        assert {x["hostname"] for x in monitor.events} == {"three@here"}
+        assert "three@here" not in {x["hostname"] for x in shop.events}
+        assert "three@here joined" not in one.log
+    finally:
+        shop.stop()
+
+
+def test_a_tasks_own_events(umbel_worker, celery, monitor):
+    """While task events are off, too."""
+    umbel_worker("-c", "1", "-n", "one@here", app=str(build_dir() / "tests/system/libfeatures.so"))
+    told = celery.send_task("features.tell")
+    event = monitor.wait("task-progress", told.id)
+    assert (event["current"], event["hostname"]) == (3, "one@here") and COMMON <= set(event)
+    assert not monitor.of("task-received")
 
 
 def test_none_without_heartbeat(umbel_worker, tasks, monitor):

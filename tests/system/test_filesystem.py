@@ -5,6 +5,7 @@ import json
 import random
 import re
 import signal
+import subprocess
 import time
 import uuid
 from pathlib import Path
@@ -14,7 +15,7 @@ from celery.result import AsyncResult
 
 from harness.celery_tasks import make_app
 from harness.waiting import eventually
-from harness.workers import runs
+from harness.workers import build_dir, runs, umbel_binary
 
 LATE = {"task_acks_late": True, "task_reject_on_worker_lost": True}
 
@@ -184,6 +185,55 @@ def test_a_worker_hears_commands_and_answers(start, folders):
         lambda: list(folders.data.glob("*.inbox.reply.celery.pidbox.msg")))
     body = json.loads(base64.b64decode(json.loads(answer.read_text())["body"]))
     assert body == {"one@h": {"ok": "pong"}}
+
+
+def umbel(folders: Folders, *words: str) -> subprocess.CompletedProcess:
+    config = folders.control.parent / "client.json"
+    config.write_text(json.dumps(folders.config))
+    argv = [umbel_binary(), words[0], "-b", folders.url, "--config", str(config)]
+    return subprocess.run([*argv, *words[1:]], capture_output=True, text=True, timeout=60)
+
+
+def test_our_commands_see_and_steer(start, app, folders):
+    """Inspect, control, events, a library's commands; no answer is left."""
+    one = start("-n", "one@h", "-E")
+    commands = str(build_dir() / "tests/system/libcommands.so")
+    two = start("-n", "two@h", "-E", "-A", commands)
+    for running in one, two:
+        assert "nodes do not hear each other (no gossip, no mingle)" in running.log
+
+    def ask(*words: str):
+        ended = umbel(folders, *words, "-j", "-t", "20", "-d", "one@h,two@h")
+        assert ended.returncode == 0, ended
+        return json.loads(ended.stdout)
+
+    assert ask("inspect", "ping") == {x: {"ok": "pong"} for x in ("one@h", "two@h")}
+    status = umbel(folders, "status")
+    assert status.returncode == 0 and "2 nodes online" in status.stdout, status
+    assert "tasks.add" in ask("inspect", "registered")["one@h"]
+    limited = ask("control", "rate_limit", "tasks.add", "100/s")["one@h"]
+    assert limited == {"ok": "new rate limit set successfully"}
+    where = umbel(folders, "inspect", "where", "-A", commands, "-j", "-t", "20", "-d", "two@h")
+    assert json.loads(where.stdout)["two@h"]["worker"] == two.pid, where
+    told = folders.control.parent / "events"
+    with open(told, "w") as out:
+        dump = subprocess.Popen(
+            [umbel_binary(), "events", "--dump", "-b", folders.url,
+             "--config", str(folders.control.parent / "client.json")], stdout=out)
+    try:
+        eventually(lambda: "starting capture" in told.read_text())
+        done = app.tasks["tasks.add"].delay(4, 4)
+        eventually(lambda: f"task succeeded: tasks.add({done.id})" in told.read_text())
+    finally:
+        dump.terminate()
+        dump.wait(20)
+    ended = umbel(folders, "control", "shutdown", "-d", "one@h", "-t", "20")
+    assert ended.returncode == 0, ended
+    assert one.wait_exit() == 0
+    two.stop()
+    nobody = umbel(folders, "inspect", "ping")
+    assert nobody.returncode == 69, nobody
+    eventually(lambda: folders.waiting() == 0)
 
 
 def test_a_file_that_is_not_complete_is_left_alone(start, app, folders):

@@ -2,7 +2,9 @@
 that vanish or are bound in other ways, its limit for long tasks, quorum queues,
 and what becomes of running tasks when a connection is lost."""
 
+import json
 import re
+import subprocess
 import time
 
 import pytest
@@ -13,6 +15,7 @@ from harness.brokers import AmqpBroker
 from harness.messages import template
 from harness.rabbitmq_server import Authority
 from harness.waiting import eventually
+from harness.workers import umbel_binary
 
 LATE = {"task_acks_late": True, "task_reject_on_worker_lost": True}
 
@@ -326,3 +329,56 @@ def test_queues_of_commands_and_events(umbel_worker, make_celery, broker, rabbit
         (events,) = [x for x in rabbitmq_server.queues(broker.virtual_host) if x.startswith("shopev.")]
         with pytest.raises(ResourceLocked):
             channel.queue_declare(events, passive=True)
+
+
+def declared(rabbitmq_server, virtual_host: str, *prefixes: str) -> dict[str, str]:
+    """How each of these queues was declared; nothing while one of them is missing."""
+    found = {}
+    for name, how in rabbitmq_server.declarations(virtual_host).items():
+        for prefix in prefixes:
+            if name.startswith(prefix):
+                found[prefix] = how
+    return found if len(found) == len(prefixes) else {}
+
+
+@pytest.mark.parametrize("first", ["ours", "theirs"])
+def test_declared_as_celery_declares(umbel_worker, python_worker, broker, rabbitmq_server, first):
+    """Whoever is first; a worker of the other kind takes over the name."""
+    kinds = {"ours": umbel_worker, "theirs": python_worker}
+    options = {"theirs": {"neighbours": True}}
+    hows = []
+    for kind in sorted(kinds, key=lambda x: x != first):
+        running = kinds[kind]("-n", "same@here", "-c", "1", **options.get(kind, {}))
+        hows.append(eventually(lambda: declared(
+            rabbitmq_server, broker.virtual_host, "same@here.celery.pidbox", "celeryev.")))
+        assert "PRECONDITION_FAILED" not in running.log
+        running.stop()
+    ours, theirs = hows if first == "ours" else hows[::-1]
+    assert ours == theirs
+
+
+@pytest.mark.parametrize("kind", ["durable", "exclusive"])
+def test_durable_and_exclusive_queues(umbel_worker, broker, rabbitmq_server, tmp_path, kind):
+    """As Celery 5.6 declares them: what is durable does not end with its connection."""
+    config = {f"{x}_queue_{kind}": True for x in ("control", "event")}
+    running = umbel_worker("-n", "one@here", "-c", "1", config=config)
+    queues = eventually(lambda: declared(
+        rabbitmq_server, broker.virtual_host, "one@here.celery.pidbox", "celeryev."))
+    for how in queues.values():
+        durable, exclusive, auto_delete = how.split()[:3]
+        assert (durable, exclusive, auto_delete) == (
+            ("true", "false", "false") if kind == "durable" else ("false", "true", "true"))
+    settings = tmp_path / "client.json"
+    settings.write_text(json.dumps(config))
+    argv = [umbel_binary(), "inspect", "ping", "-j", "-t", "20", "-d", "one@here",
+            "-b", broker.url, "--config", str(settings)]
+    ended = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    assert json.loads(ended.stdout) == {"one@here": {"ok": "pong"}}, ended
+    running.stop()
+
+
+def test_what_is_durable_and_exclusive_is_a_mistake(umbel_worker):
+    running = umbel_worker(config={"event_queue_durable": True, "event_queue_exclusive": True},
+                           ready=False)
+    assert running.wait_exit(10) == 2
+    assert "event_queue_exclusive and event_queue_durable cannot both be true" in running.log

@@ -7,12 +7,16 @@ import signal
 import subprocess
 
 import pytest
+from celery import chord
 from celery.utils.nodenames import worker_direct
-from kombu import Exchange
+from kombu import Exchange, Queue
 from kombu.common import Broadcast
 
+from harness.beats import Beat
 from harness.waiting import eventually
-from harness.workers import umbel_binary
+from harness.workers import build_dir, umbel_binary
+
+FEATURES = str(build_dir() / "tests/system/libfeatures.so")
 
 BROADCAST = {
     "task_queues": ["celery", {"name": "everyone", "exchange_type": "fanout"}]
@@ -60,13 +64,122 @@ def test_every_worker_runs_a_broadcast_task(umbel_worker, make_celery, broker):
 def test_umbel_broadcasts(umbel_worker, broker, tmp_path):
     without_exchanges(broker)
     workers = [umbel_worker("-n", f"w{i}@x", config=BROADCAST) for i in range(2)]
-    config = tmp_path / "client.json"
-    config.write_text(json.dumps(BROADCAST))
-    options = ("-b", broker.url, "-Q", "everyone", "--config", str(config), "--no-wait")
-    call = [umbel_binary(), "call", "tasks.noop", *options]
-    subprocess.run(call, check=True, timeout=20)
+    call(broker, tmp_path, "tasks.noop")
     for worker in workers:
         worker.wait_for_log(r"tasks.noop\[\S+\] succeeded")
+
+
+def everywhere(workers, pattern: str, times: int = 1) -> None:
+    """Each of them has logged it so often, and no more."""
+    for worker in workers:
+        eventually(lambda: len(re.findall(pattern, worker.log)) >= times,
+                   what=f"{times} x {pattern} at {worker.log_path.name}")
+    for worker in workers:
+        assert len(re.findall(pattern, worker.log)) == times
+
+
+def test_tasks_broadcast(umbel_worker, celery, broker):
+    """What a task sends: itself, as a callback, as the end of a chain or a chord."""
+    without_exchanges(broker)
+    workers = [umbel_worker("-n", f"w{i}@x", config=BROADCAST) for i in range(2)]
+    libraries = [umbel_worker("-n", f"f{i}@x", app=FEATURES, config={
+        **BROADCAST, "task_default_queue": "features",
+        "task_queues": ["features", BROADCAST["task_queues"][1]]}) for i in range(2)]
+    celery.send_task("features.spread", queue="features").get(timeout=10)
+    everywhere(libraries, r"noted \S+")
+    add, noop = celery.tasks["tasks.add"], celery.tasks["tasks.noop"]
+    news = noop.si().set(queue="everyone")
+    for way in (add.si(1, 1).set(link=news), add.si(1, 1) | news,
+                chord([add.si(1, 1), add.si(2, 2)], news)):
+        way.apply_async()
+    everywhere(workers, r"tasks.noop\[\S+\] succeeded", 3)
+    eventually(lambda: broker.in_flight() == 0)
+    # The libraries have no such task, and got it all the same.
+    everywhere(libraries, r"unregistered task of type 'tasks.noop'", 3)
+    everywhere(workers, r"unregistered task of type 'features.note'")
+    if broker.name == "redis":
+        assert not broker.client.exists("everyone")
+
+
+def test_a_broadcast_task_that_retries_bothers_nobody_else(umbel_worker, broker, tmp_path):
+    without_exchanges(broker)
+    workers = [umbel_worker("-n", f"w{i}@x", app=FEATURES, config=BROADCAST)
+               for i in range(2)]
+    call(broker, tmp_path, "features.stubborn")
+    everywhere(workers, r"features.stubborn\[\S+\] succeeded")
+    everywhere(workers, r"features.stubborn\[\S+\] received", 3)
+    eventually(lambda: broker.in_flight() == 0)
+    everywhere(workers, r"features.stubborn\[\S+\] received", 3)
+
+
+@pytest.mark.parametrize("kept", ["in a file", "in Redis"])
+def test_beat_broadcasts(umbel_worker, broker, tmp_path, kept):
+    without_exchanges(broker)
+    workers = [umbel_worker("-n", f"w{i}@x", config=BROADCAST) for i in range(2)]
+    news = {"task": "tasks.noop", "schedule": 0.2, "options": {"queue": "everyone"}}
+    schedule = broker.result_url if kept == "in Redis" else str(tmp_path / "s.db")
+    beat = Beat(log=tmp_path / "beat.log", broker=broker.url, schedule=schedule,
+                entries={"news": news}, **BROADCAST)
+    try:
+        beat.wait_ready()
+        for worker in workers:
+            worker.wait_for_log(r"tasks.noop\[\S+\] succeeded")
+        if broker.name == "redis":
+            assert not broker.client.exists("everyone")
+    finally:
+        beat.clean_up()
+
+
+def call(broker, tmp_path, task: str, *options: str) -> None:
+    config = tmp_path / "client.json"
+    config.write_text(json.dumps(BROADCAST))
+    options = ("-b", broker.url, "-Q", "everyone", "--config", str(config), *options)
+    subprocess.run([umbel_binary(), "call", task, *options], check=True, timeout=20)
+
+
+def test_python_and_umbel_hear_the_same(umbel_worker, python_worker, make_celery, broker,
+                                        tmp_path):
+    """Whoever publishes: a Python client, ours, a task of ours, a task of Python's."""
+    app = make_celery(task_queues=(Queue("celery"), Queue("ours"), Broadcast("everyone")))
+    ours = umbel_worker("-n", "ours@x", config={
+        "task_queues": ["ours", BROADCAST["task_queues"][1]]})
+    theirs = python_worker("-n", "theirs@x", config={"harness_broadcast": ["everyone"]})
+    noop, add = app.tasks["tasks.noop"], app.tasks["tasks.add"]
+    noop.apply_async(queue="everyone", declare=[Broadcast("everyone")])
+    call(broker, tmp_path, "tasks.noop")
+    everywhere([ours, theirs], r"tasks.noop\[\S+\] succeeded", 2)
+    # Whoever of the two runs the first step has the next one sent to both.
+    for queue in ("ours", "celery"):
+        (add.si(1, 1).set(queue=queue) | noop.si().set(queue="everyone")).apply_async()
+    everywhere([ours], r"tasks.noop\[\S+\] succeeded", 4)
+    # On Redis a Python worker's children do not declare the exchange: what they send
+    # its own kind does not hear.
+    everywhere([theirs], r"tasks.noop\[\S+\] succeeded", 3 if broker.name == "redis" else 4)
+    for worker in ours, theirs:
+        assert len(re.findall(r"tasks.add\[\S+\] succeeded", worker.log)) == 1
+
+
+@pytest.mark.parametrize("heard", ["with control and gossip", "alone"])
+def test_queues_cost_no_connections(umbel_worker, make_celery, redis_client, heard):
+    """Four of them, however many queues there are, broadcast or not."""
+    names = [f"news{i}" for i in range(20)]
+    queues = [{"name": x, "exchange_type": "fanout"} for x in names]
+    config = {"task_queues": ["celery", *(f"q{i}" for i in range(20)), *queues],
+              "worker_enable_remote_control": heard != "alone"}
+    options = () if heard != "alone" else ("--without-gossip", "--without-mingle")
+    worker = umbel_worker(*options, config=config)
+    app = make_celery(task_queues=[Broadcast(x) for x in names])
+    sent = [app.tasks["tasks.noop"].apply_async(queue=x, declare=[Broadcast(x)])
+            for x in names]
+    sent.append(app.tasks["tasks.noop"].apply_async(queue="q7"))
+    for result in sent:
+        eventually(lambda: ran(worker, result), what="each queue is served")
+    def connections() -> list:
+        mine = worker.tcp_addresses()
+        return [x for x in redis_client.client_list() if x["addr"] in mine]
+    # Mingle's, at the beginning, goes.
+    eventually(lambda: len(connections()) <= 4)
+    assert len(connections()) == 4
 
 
 def test_what_was_a_nodes_own_ends_with_it(umbel_worker, make_celery, redis_client):

@@ -23,7 +23,7 @@ constexpr auto doing = "listen to broadcasts";
 /// An exchange, and this listener's queue there.
 ///
 /// The queues live and die as kombu and Celery declare them (contract section 4):
-/// with the last one who listens.
+/// with the last one who listens, unless they are durable.
 struct place {
   std::string exchange;
   const char* type;
@@ -72,7 +72,7 @@ public:
       arguments.push_back(milliseconds("x-message-ttl", x.how.ttl->count()));
     auto queue = bytes(x.queue);
     amqp_queue_declare(handle, main_channel, queue, false, x.how.durable,
-                       x.how.exclusive, true,
+                       x.how.exclusive, !x.how.durable,
                        {static_cast<int>(arguments.size()), arguments.data()});
     if (auto done = answer("declare queue " + x.queue); !done)
       return done;
@@ -90,7 +90,7 @@ public:
     return begin(place_of_events(exchange, pattern, how_));
   }
 
-  expected<std::optional<std::string>>
+  expected<std::optional<broadcast>>
   next(std::chrono::milliseconds timeout) override {
     auto deadline = clock::now() + timeout;
     for (;;) {
@@ -99,7 +99,7 @@ public:
         return message;
       auto left = deadline - clock::now();
       if (left <= clock::duration::zero())
-        return std::optional<std::string>{};
+        return std::optional<broadcast>{};
       auto wait = std::chrono::ceil<std::chrono::milliseconds>(left);
       std::array<pollfd, 2> fds{pollfd{connection_->fd(), POLLIN, 0},
                                 pollfd{closed_.fd(), POLLIN, 0}};
@@ -108,7 +108,7 @@ public:
         return connection_->failure(errc::unavailable, doing,
                                     std::strerror(errno));
       if (fds[1].revents != 0)
-        return std::optional<std::string>{};
+        return std::optional<broadcast>{};
     }
   }
 
@@ -118,7 +118,7 @@ private:
   }
 
   /// A message, or nothing if none has arrived.
-  expected<std::optional<std::string>> receive() {
+  expected<std::optional<broadcast>> receive() {
     for (;;) {
       amqp_maybe_release_buffers(connection_->handle());
       amqp_envelope_t arrived;
@@ -126,14 +126,15 @@ private:
       auto reply = amqp_consume_message(connection_->handle(), &arrived,
                                         &at_once, 0);
       if (reply.reply_type == AMQP_RESPONSE_NORMAL) {
-        auto result = to_envelope(arrived, "broadcast");
+        broadcast result{std::string{view(arrived.exchange)},
+                         to_envelope(arrived, "broadcast")};
         amqp_destroy_envelope(&arrived);
         return std::optional{std::move(result)};
       }
       if (reply.reply_type != AMQP_RESPONSE_LIBRARY_EXCEPTION)
         return connection_->check(reply, doing).error();
       if (reply.library_error == AMQP_STATUS_TIMEOUT)
-        return std::optional<std::string>{};
+        return std::optional<broadcast>{};
       if (reply.library_error != AMQP_STATUS_UNEXPECTED_STATE)
         return connection_->check(reply, doing).error();
       auto frame = connection_->next(std::chrono::milliseconds{0}, doing);

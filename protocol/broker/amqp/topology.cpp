@@ -194,11 +194,11 @@ expected<void> topology::declare_exchange(const std::string& name) {
   if (exchanges_.count(name) > 0)
     return {};
   expected<void> done;
-  if (name == exchange_of_events)
+  if (name == options_->event_exchange)
     done = make_exchange(name, "topic");
   else if (leads_to_mailboxes(name))
     done = make_exchange(name, "direct", false);
-  else if (is_fanout(name))
+  else if (is_fanout(*options_, name))
     done = make_exchange(name, "fanout", false);
   else
     done = look_at_exchange(name, "direct");

@@ -1,6 +1,5 @@
 #include "protocol/broker/filesystem/exchange.hpp"
 
-#include "protocol/broker/fanout.hpp"
 #include "protocol/broker/filesystem/folders.hpp"
 #include "protocol/broker/memory/binding.hpp"
 #include "protocol/message/json.hpp"
@@ -51,9 +50,9 @@ std::string text_of(const json::value& x) {
 
 // kombu stores a topic's pattern as a regular expression beside the key that it is
 // made from; the key says it all. Events go through a topic, as on RabbitMQ.
-bool matches(const json::array& row, const std::string& exchange,
-             const std::string& routing_key) {
-  if (is_fanout(exchange) && text_of(row[1]).empty())
+bool matches(const json::array& row, const std::string& routing_key,
+             bool fanout) {
+  if (fanout && text_of(row[1]).empty())
     return true;
   binding x{text_of(row[0]), !text_of(row[1]).empty(), {}};
   return x.matches(routing_key);
@@ -157,7 +156,8 @@ expected<void> unbind_all(const std::string& control,
 
 expected<std::set<queue_name>> route(const std::string& control,
                                      const std::string& exchange,
-                                     const std::string& routing_key) {
+                                     const std::string& routing_key,
+                                     bool fanout) {
   std::set<queue_name> result; // a queue that is bound twice gets one copy
   if (exchange.empty()) {
     result.emplace(routing_key);
@@ -179,7 +179,7 @@ expected<std::set<queue_name>> route(const std::string& control,
   if (!table)
     return table.error();
   for (auto& x : *table)
-    if (matches(x.get_array(), exchange, routing_key))
+    if (matches(x.get_array(), routing_key, fanout))
       result.emplace(text_of(x.get_array()[2]));
   return result;
 }

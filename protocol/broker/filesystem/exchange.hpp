@@ -30,12 +30,13 @@ std::string pattern_of(const std::string& key);
 expected<void> unbind_all(const std::string& control,
                           const std::string& exchange, const queue_name& queue);
 
-/// The queues that a message goes to. A fanout exchange serves all that are bound
-/// without a pattern.
+/// The queues that a message goes to.
+/// @param fanout the exchange serves all that are bound without a pattern
 /// @returns `malformed` for a table that is none
 expected<std::set<queue_name>> route(const std::string& control,
                                      const std::string& exchange,
-                                     const std::string& routing_key);
+                                     const std::string& routing_key,
+                                     bool fanout);
 
 /// All bindings, by exchange.
 expected<binding_list> list_bindings(const std::string& url,

@@ -298,10 +298,11 @@ expected<size_t> filesystem_broker::publish(const std::string& exchange,
                                             const std::string& routing_key,
                                             const std::string& payload,
                                             int priority) {
-  auto queues = route(where_.control, exchange, routing_key);
+  auto queues = route(where_.control, exchange, routing_key,
+                      is_fanout(options_, exchange));
   if (!queues)
     return queues.error();
-  if (is_fanout(exchange))
+  if (is_fanout(options_, exchange))
     sweep_mailboxes(exchange, *queues);
   std::vector<outgoing_message> batch;
   for (auto& queue : *queues)
@@ -330,7 +331,7 @@ void filesystem_broker::sweep_mailboxes(
     if (!put || *put + broadcast_time >= now())
       continue;
     ::unlink(path.c_str());
-    if (exchange == exchange_of_events)
+    if (exchange == options_.event_exchange)
       [[maybe_unused]] auto done = unbind_all(where_.control, exchange, *mailbox);
   }
 }

@@ -20,30 +20,37 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
+/// What leads to the one who listens.
+struct binding_row {
+  std::string exchange;
+  std::string key;
+  std::string pattern; ///< of a topic; else empty
+  queue_name queue;
+};
+
 class filesystem_subscription final : public subscription {
 public:
   filesystem_subscription(folders where, watch arrivals, wake_event wake,
-                          std::string exchange, std::string key,
-                          queue_name queue)
+                          binding_row row)
       : where_(std::move(where)), arrivals_(std::move(arrivals)),
-        wake_(std::move(wake)), exchange_(std::move(exchange)),
-        key_(std::move(key)), queue_(std::move(queue)) {
+        wake_(std::move(wake)), row_(std::move(row)) {
   }
 
   ~filesystem_subscription() override {
     // If it fails, what comes is swept (filesystem_broker::publish).
-    [[maybe_unused]] auto done = unbind(where_.control, exchange_, key_,
-                                        pattern(), queue_);
+    [[maybe_unused]] auto done = unbind(where_.control, row_.exchange, row_.key,
+                                        row_.pattern, row_.queue);
     forget_all();
   }
 
   /// What was broadcast to an earlier life of this node is missed.
   expected<void> begin() {
     forget_all();
-    return filesystem::bind(where_.control, exchange_, key_, pattern(), queue_);
+    return filesystem::bind(where_.control, row_.exchange, row_.key, row_.pattern,
+                            row_.queue);
   }
 
-  expected<std::optional<std::string>>
+  expected<std::optional<broadcast>>
   next(std::chrono::milliseconds timeout) override {
     for (auto end = clock::now() + timeout;;) {
       if (::access(where_.in.c_str(), F_OK) != 0)
@@ -54,7 +61,7 @@ public:
       if (x || closed_ || left.count() <= 0)
         return x;
       auto wanted = [this](std::string_view name) {
-        return name.empty() || read_name(name, queue_).has_value();
+        return name.empty() || read_name(name, row_.queue).has_value();
       };
       if (auto done = arrivals_.wait(wake_, left, wanted); !done)
         return done.error();
@@ -67,21 +74,17 @@ public:
   }
 
 private:
-  std::string pattern() const {
-    return key_.empty() ? std::string{} : pattern_of(key_);
-  }
-
   std::vector<message_file> look() const {
     std::vector<message_file> result;
     for (auto& name : list(where_.in))
-      if (auto file = read_name(name, queue_))
+      if (auto file = read_name(name, row_.queue))
         result.push_back(std::move(*file));
     std::ranges::sort(result, {}, &message_file::number);
     return result;
   }
 
   // The first that is a whole message; whoever writes the others closes them later.
-  std::optional<std::string> take() const {
+  std::optional<broadcast> take() const {
     for (auto& file : look()) {
       auto path = where_.in + '/' + file.name;
       auto text = read_unlocked(path);
@@ -89,7 +92,7 @@ private:
       if (!text || (json::parse(*text, failed), failed))
         continue;
       ::unlink(path.c_str());
-      return text;
+      return broadcast{row_.exchange, std::move(*text)};
     }
     return std::nullopt;
   }
@@ -102,18 +105,12 @@ private:
   folders where_;
   watch arrivals_;
   wake_event wake_;
-  std::string exchange_;
-  std::string key_; ///< of a topic; empty: a fanout exchange
-  queue_name queue_;
+  binding_row row_;
   std::atomic<bool> closed_ = false;
 };
 
-} // namespace
-
 expected<std::unique_ptr<subscription>>
-subscribe_filesystem(const std::string& url, const broker_options& options,
-                     const std::string& exchange, const std::string& pattern,
-                     const std::string& prefix) {
+listen(const std::string& url, const broker_options& options, binding_row row) {
   auto where = open_folders(url, options);
   if (!where)
     return where.error();
@@ -123,15 +120,36 @@ subscribe_filesystem(const std::string& url, const broker_options& options,
   auto wake = wake_event::make();
   if (!wake)
     return wake.error();
-  // As Celery calls a worker's mailbox, and a listener to events.
-  queue_name queue{pattern.empty() ? options.node.str() + '.' + exchange
-                                   : prefix + '.' + make_uuid()};
   auto result = std::make_unique<filesystem_subscription>(
-    std::move(*where), std::move(*arrivals), std::move(*wake), exchange, pattern,
-    std::move(queue));
+    std::move(*where), std::move(*arrivals), std::move(*wake), std::move(row));
   if (auto done = result->begin(); !done)
     return done.error();
   return std::unique_ptr<subscription>{std::move(result)};
+}
+
+} // namespace
+
+// The queues have the names that Celery gives a worker's mailbox, who listens to
+// events, and who waits for answers.
+
+expected<std::unique_ptr<subscription>>
+subscribe_filesystem(const std::string& url, const broker_options& options,
+                     const std::string& exchange, const std::string& pattern,
+                     const std::string& prefix) {
+  if (pattern.empty())
+    return listen(url, options,
+                  {exchange, {}, {},
+                   queue_name{options.node.str() + '.' + exchange}});
+  return listen(url, options,
+                {exchange, pattern, pattern_of(pattern),
+                 queue_name{prefix + '.' + make_uuid()}});
+}
+
+expected<std::unique_ptr<subscription>>
+open_filesystem_mailbox(const std::string& url, const broker_options& options,
+                        const std::string& exchange, const std::string& key) {
+  return listen(url, options,
+                {exchange, key, {}, queue_name{key + '.' + exchange}});
 }
 
 } // namespace umbel

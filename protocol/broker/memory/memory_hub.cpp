@@ -389,10 +389,11 @@ size_t memory_hub::publish(const memory_client& who,
                            const std::string& routing_key,
                            const std::string& payload, int priority) {
   std::lock_guard guard{mutex_};
-  if (is_fanout(exchange))
-    return broadcast(fanout_name(exchange, routing_key), payload);
+  if (is_fanout(who.options, exchange))
+    return spread(fanout_name(who.options, exchange, routing_key),
+                  {exchange, payload});
   if (leads_to_mailboxes(exchange))
-    return broadcast(mailbox_name(exchange, routing_key), payload);
+    return spread(mailbox_name(exchange, routing_key), {exchange, payload});
   auto queues = route(exchange, routing_key);
   for (auto& queue : queues)
     put(who, {queue, priority, payload});
@@ -406,17 +407,16 @@ void memory_hub::subscribe(const std::string& exchange,
 }
 
 /// @returns how many have got it
-size_t memory_hub::broadcast(const std::string& exchange,
-                             const std::string& payload) {
-  auto found = mailboxes_.find(exchange);
+size_t memory_hub::spread(const std::string& name, const broadcast& x) {
+  auto found = mailboxes_.find(name);
   if (found == mailboxes_.end())
     return 0;
   size_t result = 0;
-  std::erase_if(found->second, [&](auto& x) {
-    auto mailbox = x.lock();
+  std::erase_if(found->second, [&](auto& one) {
+    auto mailbox = one.lock();
     if (!mailbox)
       return true;
-    mailbox->put(payload);
+    mailbox->put(x);
     ++result;
     return false;
   });

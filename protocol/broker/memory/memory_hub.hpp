@@ -29,6 +29,7 @@
 namespace umbel {
 
 class memory_mailbox;
+struct broadcast;
 class result_table;
 
 /// What the hub has to know of one connection.
@@ -131,7 +132,7 @@ private:
   void put_back(entry x, bool next);
   void delay(const settlement& x, entry what);
   void extend_lease(const memory_client& who);
-  size_t broadcast(const std::string& exchange, const std::string& payload);
+  size_t spread(const std::string& name, const broadcast& x);
   bool is_dead(const std::string& owner, const memory_client& who,
                std::chrono::milliseconds now) const;
 

@@ -5,15 +5,15 @@
 
 namespace umbel {
 
-void memory_mailbox::put(const std::string& payload) {
+void memory_mailbox::put(const broadcast& x) {
   std::lock_guard guard{mutex_};
-  waiting_.push_back(payload);
+  waiting_.push_back(x);
   if (waiting_.size() > waiting_max)
     waiting_.pop_front();
   changed_.notify_all();
 }
 
-std::optional<std::string>
+std::optional<broadcast>
 memory_mailbox::take(std::chrono::milliseconds timeout) {
   std::unique_lock guard{mutex_};
   changed_.wait_for(guard, timeout,
@@ -35,18 +35,20 @@ namespace {
 
 class memory_subscription final : public subscription {
 public:
-  explicit memory_subscription(std::shared_ptr<memory_hub> hub)
-      : hub_(std::move(hub)), mailbox_(std::make_shared<memory_mailbox>()) {
+  memory_subscription(std::shared_ptr<memory_hub> hub,
+                      const broker_options& options)
+      : hub_(std::move(hub)), options_(options),
+        mailbox_(std::make_shared<memory_mailbox>()) {
   }
 
   expected<void> add(const std::string& exchange,
                      const std::string& pattern) override {
-    for (auto& name : fanout_names(exchange, pattern))
+    for (auto& name : fanout_names(options_, exchange, pattern))
       hub_->subscribe(name, mailbox_);
     return {};
   }
 
-  expected<std::optional<std::string>>
+  expected<std::optional<broadcast>>
   next(std::chrono::milliseconds timeout) override {
     return mailbox_->take(timeout);
   }
@@ -57,6 +59,7 @@ public:
 
 private:
   std::shared_ptr<memory_hub> hub_;
+  broker_options options_;
   std::shared_ptr<memory_mailbox> mailbox_; // the hub knows it as long as this
 };
 
@@ -67,7 +70,7 @@ std::unique_ptr<subscription> subscribe_memory(const std::string& url,
                                                const std::string& exchange,
                                                const std::string& pattern) {
   auto result
-    = std::make_unique<memory_subscription>(memory_hub_of(url, options));
+    = std::make_unique<memory_subscription>(memory_hub_of(url, options), options);
   [[maybe_unused]] auto done = result->add(exchange, pattern); // never fails
   return result;
 }

@@ -15,14 +15,14 @@ public:
   /// More than that, and the oldest go: whoever falls so far behind misses some.
   static constexpr size_t waiting_max = 10'000;
 
-  void put(const std::string& payload);
-  std::optional<std::string> take(std::chrono::milliseconds timeout);
+  void put(const broadcast& x);
+  std::optional<broadcast> take(std::chrono::milliseconds timeout);
   void close();
 
 private:
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::string> waiting_;
+  std::deque<broadcast> waiting_;
   bool closed_ = false;
 };
 

@@ -15,11 +15,11 @@
 --            task begins, and x, which is looked at for the last part only, as
 --            JSON text:
 --              v: {key, text} to be stored       (all ended well)
---              p: {list, pieces} to be published (all ended well; gaps: results)
+--              p: {place, pieces} to be published (all ended well; gaps: results)
 --              f: {key, pieces} to be stored     (one failed; gaps: its reason)
---              e: {list, pieces} to be published (one failed)
+--              e: {place, pieces} to be published (one failed)
 --              o: {base, part} to be counted     (one failed; gaps: its reason)
---   publish  function(list, text)
+--   publish  function(place, text)
 --   claim    publishing comes later and elsewhere: the keys stay until then, and
 --            .d says which part was the last. If it is counted again, all follows
 --            again; from no other part does anything follow. Where nothing is to

@@ -115,7 +115,8 @@ polled_redis_broker::polled_redis_broker(
     : main_(std::move(main)), listener_(std::move(announcements)),
       keys_(options), options_(options),
       stores_results_(redis::stores_results(*main_, options)),
-      reservation_(options, keys_), words_(options, keys_) {
+      reservation_(options, keys_),
+      words_(options, places{options, main_->where().db}) {
 }
 
 std::string polled_redis_broker::location() const {

@@ -20,10 +20,15 @@ constexpr size_t messages_per_push = 500;
 
 } // namespace
 
-connection_options redis::connection_options_of(const broker_options& x) {
+connection_options redis::timeouts_of(const broker_options& x) {
   connection_options result;
   result.connect_timeout = x.connect_timeout;
   result.socket_timeout = x.socket_timeout;
+  return result;
+}
+
+connection_options redis::connection_options_of(const broker_options& x) {
+  auto result = timeouts_of(x);
   result.scripts = {&scripts::reserve, &scripts::settle,
                     &scripts::renew,   &scripts::stale,
                     &scripts::restore, &scripts::dead_owners,
@@ -61,9 +66,9 @@ connect_redis_broker(const std::string& url, const broker_options& options) {
 redis_broker::redis_broker(std::unique_ptr<connection> main, wake_event wake,
                            const broker_options& options)
     : options_(options), keys_(options), main_(std::move(main)),
-      wake_(std::move(wake)),
+      places_(options, main_->where().db), wake_(std::move(wake)),
       stores_results_(redis::stores_results(*main_, options)),
-      reservation_(options, keys_), words_(options, keys_) {
+      reservation_(options, keys_), words_(options, places_) {
 }
 
 std::string redis_broker::location() const {
@@ -227,18 +232,16 @@ expected<void> redis_broker::publish(std::span<const outgoing_message> batch) {
                                            : read_unique_terms(x.payload);
   };
   for (size_t i = 0; i < batch.size();) {
-    if (auto way = broadcast_address(options_, batch[i].queue.str())) {
-      auto channel
-        = keys_.fanout(main_->where().db, way->exchange, way->routing_key);
-      commands.add({"PUBLISH", channel, batch[i++].payload});
-      continue;
-    }
     if (auto terms = terms_of(batch[i])) {
-      auto done = publish_checked(*main_, keys_, batch[i++], *terms);
+      auto done = publish_checked(*main_, keys_, places_, batch[i++], *terms);
       if (!done && done.error().code != errc::duplicate)
         return done;
       if (!done && !duplicate)
         duplicate = done.error();
+      continue;
+    }
+    if (auto* channel = places_.channel(batch[i].queue)) {
+      commands.add({"PUBLISH", *channel, batch[i++].payload});
       continue;
     }
     auto same = [&](const outgoing_message& x) {
@@ -279,7 +282,7 @@ expected<size_t> redis_broker::publish(const std::string& exchange,
                                        const std::string& routing_key,
                                        const std::string& payload,
                                        int priority) {
-  if (is_fanout(exchange))
+  if (is_fanout(options_, exchange))
     return publish_fanout(exchange, routing_key, payload);
   std::vector<std::string> queues{routing_key};
   if (!exchange.empty()) {

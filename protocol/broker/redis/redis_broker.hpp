@@ -23,6 +23,9 @@ connect_redis_broker(const std::string& url, const broker_options& options);
 
 namespace redis {
 
+/// How a connection without scripts is opened: how long to wait, for whatever.
+connection_options timeouts_of(const broker_options& x);
+
 /// For a broker's connections: with all scripts.
 connection_options connection_options_of(const broker_options& x);
 
@@ -135,6 +138,7 @@ private:
   broker_options options_;
   redis::keys keys_;
   std::unique_ptr<redis::connection> main_;
+  redis::places places_;
   std::unique_ptr<redis::listener> listener_; // from the first reserve on
   wake_event wake_;
   bool stores_results_ = false;

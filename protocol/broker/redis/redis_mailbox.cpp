@@ -2,6 +2,7 @@
 
 #include "protocol/broker/redis/connection.hpp"
 #include "protocol/broker/redis/keys.hpp"
+#include "protocol/broker/redis/redis_broker.hpp"
 
 #include <fmt/format.h>
 
@@ -22,10 +23,11 @@ constexpr auto step = std::chrono::milliseconds{200};
 
 class redis_mailbox final : public subscription {
 public:
-  redis_mailbox(std::unique_ptr<connection> x, std::string binding,
-                std::string member, std::string list)
-      : connection_(std::move(x)), binding_(std::move(binding)),
-        member_(std::move(member)), list_(std::move(list)) {
+  redis_mailbox(std::unique_ptr<connection> x, std::string exchange,
+                std::string binding, std::string member, std::string list)
+      : connection_(std::move(x)), exchange_(std::move(exchange)),
+        binding_(std::move(binding)), member_(std::move(member)),
+        list_(std::move(list)) {
   }
 
   /// Answers that come later find no way, and go nowhere.
@@ -45,7 +47,7 @@ public:
     return {};
   }
 
-  expected<std::optional<std::string>>
+  expected<std::optional<broadcast>>
   next(std::chrono::milliseconds timeout) override {
     auto deadline = clock::now() + timeout;
     while (!closed_) {
@@ -60,7 +62,7 @@ public:
       if (!answer || *answer)
         return answer;
     }
-    return std::optional<std::string>{};
+    return std::optional<broadcast>{};
   }
 
   void close() override {
@@ -68,20 +70,25 @@ public:
   }
 
 private:
-  expected<std::optional<std::string>>
+  expected<std::optional<broadcast>>
   take(std::initializer_list<std::string_view> command) {
     auto answer = connection_->command(command, doing);
     if (!answer)
       return answer.error();
     if ((*answer)->type == REDIS_REPLY_STRING)
-      return std::optional{std::string{text_of(**answer)}};
+      return heard(**answer);
     // [list, content]
     if (auto parts = elements_of(**answer); parts.size() == 2)
-      return std::optional{std::string{text_of(*parts[1])}};
-    return std::optional<std::string>{};
+      return heard(*parts[1]);
+    return std::optional<broadcast>{};
+  }
+
+  std::optional<broadcast> heard(const redisReply& x) const {
+    return broadcast{exchange_, std::string{text_of(x)}};
   }
 
   std::unique_ptr<connection> connection_;
+  const std::string exchange_;
   const std::string binding_; ///< the set of the exchange's bindings
   const std::string member_;
   const std::string list_;
@@ -93,16 +100,13 @@ private:
 expected<std::unique_ptr<subscription>>
 open_redis_mailbox(const std::string& url, const broker_options& options,
                    const std::string& exchange, const std::string& key) {
-  connection_options how;
-  how.connect_timeout = options.connect_timeout;
-  how.socket_timeout = options.socket_timeout;
-  auto opened = connection::open(url, how);
+  auto opened = connection::open(url, timeouts_of(options));
   if (!opened)
     return opened.error();
   keys names{options};
   auto queue = key + '.' + exchange;
   auto result = std::make_unique<redis_mailbox>(
-    std::move(*opened), names.binding(exchange),
+    std::move(*opened), exchange, names.binding(exchange),
     key + options.sep + options.sep + queue, names.list(queue, 0));
   if (auto done = result->begin(); !done)
     return done.error();

@@ -2,6 +2,7 @@
 
 #include "protocol/broker/redis/connection.hpp"
 #include "protocol/broker/redis/keys.hpp"
+#include "protocol/broker/redis/redis_broker.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -166,10 +167,7 @@ private:
 expected<std::unique_ptr<queue_admin>>
 connect_redis_queue_admin(const std::string& url,
                           const broker_options& options) {
-  redis::connection_options connecting;
-  connecting.connect_timeout = options.connect_timeout;
-  connecting.socket_timeout = options.socket_timeout;
-  auto main = redis::connection::open(url, connecting);
+  auto main = redis::connection::open(url, redis::timeouts_of(options));
   if (!main)
     return main.error();
   std::unique_ptr<queue_admin> to

@@ -3,11 +3,14 @@
 #include "protocol/broker/redis/connection.hpp"
 #include "protocol/broker/redis/keys.hpp"
 #include "protocol/broker/redis/pipeline.hpp"
+#include "protocol/broker/redis/redis_broker.hpp"
 #include "protocol/broker/wake_event.hpp"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <map>
+#include <utility>
 
 #include <poll.h>
 
@@ -35,20 +38,26 @@ public:
   // to wait for it here would be to lose what comes before it.
   expected<void> add(const std::string& exchange,
                      const std::string& pattern) override {
-    // As kombu has it: "#" is Redis's "*".
-    auto key = pattern;
-    std::ranges::replace(key, '#', '*');
+    auto [command, channel] = listen_to(exchange, pattern);
     pipeline more;
-    more.add({"PSUBSCRIBE",
-              keys_.fanout(connection_->where().db, exchange, key)});
+    more.add({command, channel});
     return connection_->send(more.bytes(), doing);
+  }
+
+  /// As `add`, and waits for the confirmation. @pre nothing was added before
+  expected<void> begin(const std::string& exchange, const std::string& pattern) {
+    auto [command, channel] = listen_to(exchange, pattern);
+    auto confirmed = connection_->command({command, channel}, doing);
+    if (!confirmed)
+      return confirmed.error();
+    return {};
   }
 
   void close() override {
     closed_.signal();
   }
 
-  expected<std::optional<std::string>>
+  expected<std::optional<broadcast>>
   next(std::chrono::milliseconds timeout) override {
     auto deadline = clock::now() + timeout;
     for (;;) {
@@ -63,24 +72,39 @@ public:
         auto parts = elements_of(**answer);
         if ((parts.size() == 3 && text_of(*parts[0]) == "message")
             || (parts.size() == 4 && text_of(*parts[0]) == "pmessage"))
-          return std::optional{std::string{text_of(*parts.back())}};
+          return std::optional{
+            broadcast{exchange_of_[std::string{text_of(*parts[1])}],
+                      std::string{text_of(*parts.back())}}};
         continue;
       }
       if (auto alive = ask(); !alive)
         return alive.error();
       auto left = deadline - clock::now();
       if (left <= clock::duration::zero())
-        return std::optional<std::string>{};
+        return std::optional<broadcast>{};
       auto wait = std::chrono::ceil<std::chrono::milliseconds>(left);
       pollfd fds[] = {{connection_->fd(), POLLIN, 0}, {closed_.fd(), POLLIN, 0}};
       if (poll(fds, 2, static_cast<int>(wait.count())) < 0 && errno != EINTR)
         return connection_->broken(errc::unavailable, doing, strerror(errno));
       if (fds[1].revents != 0)
-        return std::optional<std::string>{};
+        return std::optional<broadcast>{};
     }
   }
 
 private:
+  /// The command and what it subscribes to. As kombu has it: "#" is Redis's "*".
+  std::pair<const char*, std::string> listen_to(const std::string& exchange,
+                                                const std::string& pattern) {
+    auto channel = keys_.fanout(connection_->where().db, exchange, {});
+    if (!pattern.empty()) {
+      auto key = pattern;
+      std::ranges::replace(key, '#', '*');
+      channel = glob_escape(channel) + '/' + key;
+    }
+    exchange_of_[channel] = exchange;
+    return {pattern.empty() ? "SUBSCRIBE" : "PSUBSCRIBE", std::move(channel)};
+  }
+
   expected<void> ask() {
     auto silence = clock::now() - heard_;
     if (silence > 2 * ask_interval)
@@ -96,6 +120,7 @@ private:
   std::unique_ptr<connection> connection_;
   wake_event closed_; ///< is never cleared
   keys keys_;
+  std::map<std::string, std::string> exchange_of_; ///< by channel, or pattern
   clock::time_point heard_ = clock::now();
   bool asked_ = false;
 };
@@ -105,25 +130,17 @@ private:
 expected<std::unique_ptr<subscription>>
 subscribe_redis(const std::string& url, const broker_options& options,
                 const std::string& exchange, const std::string& pattern) {
-  connection_options how;
-  how.connect_timeout = options.connect_timeout;
-  how.socket_timeout = options.socket_timeout;
-  auto opened = connection::open(url, how);
+  auto opened = connection::open(url, timeouts_of(options));
   if (!opened)
     return opened.error();
-  // As kombu has it: "#" is Redis's "*".
-  auto key = pattern;
-  std::ranges::replace(key, '#', '*');
-  auto channel = keys{options}.fanout((*opened)->where().db, exchange, key);
-  auto subscribed = (*opened)->command(
-    {pattern.empty() ? "SUBSCRIBE" : "PSUBSCRIBE", channel}, doing);
-  if (!subscribed)
-    return subscribed.error();
   auto closed = wake_event::make();
   if (!closed)
     return closed.error();
-  return std::make_unique<redis_subscription>(std::move(*opened),
-                                              std::move(*closed), keys{options});
+  auto result = std::make_unique<redis_subscription>(
+    std::move(*opened), std::move(*closed), keys{options});
+  if (auto done = result->begin(exchange, pattern); !done)
+    return done.error();
+  return std::unique_ptr<subscription>{std::move(result)};
 }
 
 } // namespace umbel

@@ -27,7 +27,7 @@
 --     M  let the message come back in another form (before Z)
 --     N  change the ledger entry, if it is there (with fence n or o)
 --     Z  keep the message in the ledger until it is due (with fence f)
---   two values for each step: P, B: list, message; D: list, dead letter;
+--   two values for each step: P, B: place, message; D: list, dead letter;
 --     R: key, document; U: key, id; V: key, text; J: the group's key, the task's id;
 --     C: the group's key, the part as JSON; M, N: ledger entry, nothing;
 --     Z: priority step, time

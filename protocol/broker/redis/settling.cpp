@@ -94,8 +94,8 @@ ways ways_of(std::span<const settlement> batch) {
 // -- settlement_words -----------------------------------------------------------
 
 settlement_words::settlement_words(const broker_options& options,
-                                   const keys& names)
-    : keys_(names), options_(options),
+                                   const places& where)
+    : keys_(options), places_(where), options_(options),
       expires_(std::to_string(options.results.result_expires.count())),
       result_prefix_(result_key_prefix(options.results)),
       group_prefix_(group_key_prefix(options.results)),
@@ -151,12 +151,12 @@ settlement_words::known(std::span<const settlement> batch,
 
 /// Where a message goes.
 std::vector<std::string>
-settlement_words::lists_of(const queue_name& queue, int priority,
+settlement_words::places_of(const queue_name& queue, int priority,
                            const std::string& exchange,
                            const std::string& routing_key,
                            const knowledge& known) const {
   if (exchange.empty())
-    return {keys_.list(queue.str(), priority)};
+    return {places_.of(queue, priority)};
   std::vector<std::string> to;
   auto bound = known.bindings.find(exchange);
   if (bound == known.bindings.end())
@@ -185,7 +185,7 @@ size_t settlement_words::published(const settlement& x,
     return x.publish.size();
   size_t count = 0;
   for (auto& y : x.publish)
-    count += lists_of(y.queue, y.priority, y.exchange, y.routing_key, known).size();
+    count += places_of(y.queue, y.priority, y.exchange, y.routing_key, known).size();
   return count;
 }
 
@@ -217,19 +217,19 @@ void settlement_words::append(pipeline& commands, const settlement& x,
     commands.arg(result_prefix_ + x.result->id.str()).arg(x.result->document);
   for (auto& more : x.workflow.results)
     commands.arg(result_prefix_ + more.id.str()).arg(more.document);
-  chord_keys places{result_prefix_, group_prefix_,
-                    [&](const gapped_message& y) {
-                      return lists_of(y.queue, y.priority, y.exchange,
+  chord_keys names{result_prefix_, group_prefix_,
+                   [&](const gapped_message& y) {
+                     return places_of(y.queue, y.priority, y.exchange,
                                       y.routing_key, known);
-                    }};
+                   }};
   for (auto& group : x.workflow.groups)
-    commands.arg(places.key_of(group)).arg(group.text);
+    commands.arg(names.key_of(group)).arg(group.text);
   for (auto& message : x.publish)
-    for (auto& list : lists_of(message.queue, message.priority,
+    for (auto& place : places_of(message.queue, message.priority,
                                message.exchange, message.routing_key, known))
-      commands.arg(list).arg(message.payload);
+      commands.arg(place).arg(message.payload);
   for (auto& part : x.workflow.parts)
-    commands.arg(places.base_of(part)).arg(places.to_json_text(part));
+    commands.arg(names.base_of(part)).arg(names.to_json_text(part));
   if (x.dead)
     commands.arg(keys_.dead(x.queue.str())).arg(to_text(*x.dead));
   if (goes_back(x))

@@ -5,6 +5,7 @@
 #include "protocol/broker/broker.hpp"
 #include "protocol/broker/redis/exchange.hpp"
 #include "protocol/broker/redis/keys.hpp"
+#include "protocol/broker/redis/place.hpp"
 
 #include <map>
 #include <optional>
@@ -18,7 +19,7 @@ namespace umbel::redis {
 /// Settlements as the arguments of settle.lua.
 class settlement_words {
 public:
-  settlement_words(const broker_options& options, const keys& names);
+  settlement_words(const broker_options& options, const places& where);
 
   /// What has to be known before.
   struct knowledge {
@@ -39,7 +40,7 @@ public:
   pipeline calls(std::span<const settlement> batch, const knowledge& known) const;
 
 private:
-  std::vector<std::string> lists_of(const queue_name& queue, int priority,
+  std::vector<std::string> places_of(const queue_name& queue, int priority,
                                     const std::string& exchange,
                                     const std::string& routing_key,
                                     const knowledge& known) const;
@@ -50,6 +51,7 @@ private:
               const knowledge& known) const;
 
   keys keys_;
+  places places_;
   broker_options options_;
   std::string expires_;
   std::string result_prefix_;

@@ -1,5 +1,6 @@
 #include "protocol/broker/redis/uniqueness.hpp"
 
+#include "protocol/broker/redis/redis_broker.hpp"
 #include "protocol/broker/redis/scripts.hpp"
 
 #include <algorithm>
@@ -9,13 +10,12 @@
 namespace umbel::redis {
 
 expected<void> publish_checked(connection& main, const keys& names,
-                               const outgoing_message& x,
+                               const places& where, const outgoing_message& x,
                                const unique_terms& terms) {
   pipeline commands;
-  commands.begin(10).arg("EVALSHA").arg(scripts::publish_once.sha).arg("3");
-  commands.arg(names.list(x.queue.str(), x.priority));
+  commands.begin(10).arg("EVALSHA").arg(scripts::publish_once.sha).arg("2");
   commands.arg(names.unique(terms.key)).arg(names.published(terms.id));
-  commands.arg(x.payload).arg(terms.id);
+  commands.arg(where.of(x.queue, x.priority)).arg(x.payload).arg(terms.id);
   commands.arg(terms.key.empty() ? "0"
                                  : std::to_string(terms.held_for.count()));
   commands.arg(std::to_string(terms.once.count()));

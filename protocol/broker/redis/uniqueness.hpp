@@ -5,6 +5,7 @@
 #include "protocol/broker/broker.hpp"
 #include "protocol/broker/redis/connection.hpp"
 #include "protocol/broker/redis/keys.hpp"
+#include "protocol/broker/redis/place.hpp"
 #include "protocol/message/uniqueness.hpp"
 
 #include <span>
@@ -15,10 +16,11 @@ namespace umbel::redis {
 
 /// Publishes a message that is unique or to be published once, in one step with
 /// the look whether it may be.
+/// @param where leads to its queue
 /// @returns `duplicate` if another task has its key. Nothing is done, and that is
 ///          fine, if it was published within its time.
 expected<void> publish_checked(connection& main, const keys& names,
-                               const outgoing_message& x,
+                               const places& where, const outgoing_message& x,
                                const unique_terms& terms);
 
 /// As `broker::claim_keys`.

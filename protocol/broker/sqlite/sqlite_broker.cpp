@@ -273,8 +273,9 @@ expected<size_t> sqlite_broker::publish(const std::string& exchange,
                                         const std::string& routing_key,
                                         const std::string& payload,
                                         int priority) {
-  if (is_fanout(exchange))
-    return publish_broadcast(*db_, fanout_name(exchange, routing_key), payload);
+  if (is_fanout(options_, exchange))
+    return publish_broadcast(*db_, fanout_name(options_, exchange, routing_key),
+                             payload);
   if (leads_to_mailboxes(exchange))
     return publish_broadcast(*db_, mailbox_name(exchange, routing_key), payload);
   transaction change{*db_};

@@ -25,8 +25,10 @@ constexpr auto renew_interval = std::chrono::seconds{5};
 
 class sqlite_subscription final : public subscription {
 public:
-  sqlite_subscription(std::unique_ptr<database> db, bell x, wake_event wake)
-      : db_(std::move(db)), bell_(std::move(x)), wake_(std::move(wake)) {
+  sqlite_subscription(std::unique_ptr<database> db, bell x, wake_event wake,
+                      const broker_options& options)
+      : db_(std::move(db)), bell_(std::move(x)), wake_(std::move(wake)),
+        options_(options) {
   }
 
   ~sqlite_subscription() override {
@@ -44,16 +46,16 @@ public:
     auto time = now();
     db_->run(sql::remove_dead_subscribers, to_number(time));
     db_->run(sql::remove_closed_mailboxes);
-    for (auto& name : fanout_names(exchange, pattern)) {
+    for (auto& name : fanout_names(options_, exchange, pattern)) {
       auto id = db_->number(sql::add_subscriber, name,
                             to_number(time + subscriber_lease));
       auto last = db_->number(sql::last_broadcast, name);
-      sources_.push_back({name, id.value_or(0), last.value_or(0)});
+      sources_.push_back({exchange, name, id.value_or(0), last.value_or(0)});
     }
     return change.commit(doing);
   }
 
-  expected<std::optional<std::string>>
+  expected<std::optional<broadcast>>
   next(std::chrono::milliseconds timeout) override {
     auto deadline = clock::now() + timeout;
     for (;;) {
@@ -84,19 +86,20 @@ private:
   /// One of the exchanges that it listens to.
   struct source {
     std::string exchange;
+    std::string name; ///< `fanout_name`
     int64_t id = 0;   ///< as a subscriber
     int64_t last = 0; ///< the number of the last one that was read
   };
 
-  expected<std::optional<std::string>> read() {
-    std::optional<std::string> result;
+  expected<std::optional<broadcast>> read() {
+    std::optional<broadcast> result;
     for (size_t i = 0; i < sources_.size() && !result; ++i) {
       auto& x = sources_.front();
       {
-        auto found = db_->select(sql::next_broadcast, x.exchange, x.last);
+        auto found = db_->select(sql::next_broadcast, x.name, x.last);
         if (found.next()) {
           x.last = found.integer(0);
-          result = found.text(1);
+          result = broadcast{x.exchange, std::string{found.text(1)}};
         }
       }
       // The others have their turn.
@@ -115,13 +118,14 @@ private:
     auto until = to_number(now() + subscriber_lease);
     for (auto& x : sources_)
       if (db_->run(sql::renew_subscriber, x.id, until) == 0)
-        db_->run(sql::restore_subscriber, x.id, x.exchange, until);
+        db_->run(sql::restore_subscriber, x.id, x.name, until);
     return change.commit(doing);
   }
 
   std::unique_ptr<database> db_;
   bell bell_;
   wake_event wake_;
+  broker_options options_;
   std::atomic<bool> closed_ = false;
   std::vector<source> sources_;
   clock::time_point renew_at_ = clock::now() + renew_interval;
@@ -142,7 +146,7 @@ subscribe_sqlite(const std::string& url, const broker_options& options,
   if (!wake)
     return wake.error();
   auto result = std::make_unique<sqlite_subscription>(
-    std::move(*db), std::move(*opened), std::move(*wake));
+    std::move(*db), std::move(*opened), std::move(*wake), options);
   if (auto done = result->add(exchange, pattern); !done)
     return done.error();
   return std::unique_ptr<subscription>{std::move(result)};

@@ -2,18 +2,16 @@
 --
 -- KEYS[1] hash of what has been ("umbel.beat.sent.<identity of the schedule>"):
 --         entry -> its last due time, "#entry" -> the last request to run it
--- KEYS[2...] the list of each message
 -- ARGV[1] expiry of the hash in seconds, from now on
--- ARGV[2...] for each message entry, number and payload. Numbers grow: what is not above
---            the one that is stored has been published
+-- ARGV[2...] for each message entry, number, place (place.lua) and payload. Numbers
+--            grow: what is not above the one that is stored has been published
 --
 -- Returns how many were published now.
 local published = 0
-for i = 2, #KEYS do
-  local at = 3 * i - 4
+for at = 2, #ARGV, 4 do
   local known = redis.call('HGET', KEYS[1], ARGV[at])
   if not known or tonumber(known) < tonumber(ARGV[at + 1]) then
-    redis.call('LPUSH', KEYS[i], ARGV[at + 2])
+    put(redis.call, 'LPUSH', ARGV[at + 2], ARGV[at + 3])
     redis.call('HSET', KEYS[1], ARGV[at], ARGV[at + 1])
     published = published + 1
   end

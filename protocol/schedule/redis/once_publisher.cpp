@@ -1,5 +1,7 @@
 #include "protocol/schedule/redis/once_publisher.hpp"
 
+#include "protocol/broker/redis/redis_broker.hpp"
+
 namespace umbel::redis::scripts {
 
 extern const script beat_once;
@@ -24,9 +26,7 @@ once_publisher::open(const std::string& broker_url,
   auto where = url ? to_address(*url) : url.error();
   if (!where)
     return std::unique_ptr<once_publisher>{};
-  connection_options how;
-  how.connect_timeout = options.connect_timeout;
-  how.socket_timeout = options.socket_timeout;
+  auto how = timeouts_of(options);
   how.client_name = "umbel-beat";
   how.scripts = {&scripts::beat_once};
   auto opened = connection::open(*where, how);
@@ -38,7 +38,8 @@ once_publisher::open(const std::string& broker_url,
 
 once_publisher::once_publisher(std::unique_ptr<connection> connection,
                                const broker_options& options)
-    : connection_(std::move(connection)), keys_(options) {
+    : connection_(std::move(connection)), prefix_(options.global_keyprefix),
+      places_(options, connection_->where().db) {
 }
 
 expected<void> once_publisher::publish(const std::string& schedule,
@@ -47,14 +48,13 @@ expected<void> once_publisher::publish(const std::string& schedule,
     return {};
   pipeline command;
   command.begin(5 + 4 * items.size());
-  command.arg("EVALSHA").arg(scripts::beat_once.sha).arg(1 + items.size());
-  command.arg(keys_.prefix() + "umbel.beat.sent." + schedule);
-  for (auto& x : items)
-    command.arg(keys_.list(x.message.queue.str(), x.message.priority));
+  command.arg("EVALSHA").arg(scripts::beat_once.sha).arg("1");
+  command.arg(prefix_ + "umbel.beat.sent." + schedule);
   command.arg(static_cast<uint64_t>(remembered.count()));
   for (auto& x : items)
     command.arg(x.series)
         .arg(std::to_string(x.number))
+        .arg(places_.of(x.message.queue, x.message.priority))
         .arg(x.message.payload);
   auto replies = connection_->check(command, "publish periodic tasks");
   if (!replies)

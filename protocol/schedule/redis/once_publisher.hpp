@@ -4,7 +4,7 @@
 #pragma once
 
 #include "protocol/broker/redis/connection.hpp"
-#include "protocol/broker/redis/keys.hpp"
+#include "protocol/broker/redis/place.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -37,7 +37,8 @@ private:
                  const broker_options& options);
 
   std::unique_ptr<redis::connection> connection_;
-  redis::keys keys_;
+  std::string prefix_;
+  redis::places places_;
 };
 
 } // namespace umbel::schedule

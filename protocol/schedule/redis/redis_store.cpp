@@ -1,5 +1,6 @@
 #include "protocol/schedule/redis/redis_store.hpp"
 
+#include "protocol/broker/redis/redis_broker.hpp"
 #include "protocol/message/envelope.hpp"
 
 #include <charconv>
@@ -166,9 +167,7 @@ bool redis_store::publishes() const {
 
 expected<void> redis_store::connect() {
   held_.clear();
-  connection_options how;
-  how.connect_timeout = options_.connect_timeout;
-  how.socket_timeout = options_.socket_timeout;
+  auto how = timeouts_of(options_);
   how.client_name = "umbel-beat";
   how.scripts = {&scripts::beat_lead, &scripts::beat_resign,
                  &scripts::beat_commit, &scripts::beat_configure,
@@ -298,14 +297,13 @@ expected<bool> redis_store::configure(const configuration_change& x) {
 expected<bool> redis_store::commit(std::span<const outgoing_message> messages,
                                    const records& runs) {
   pipeline command;
-  command.begin(7 + 2 * messages.size() + 2 * runs.size());
-  command.arg("EVALSHA").arg(scripts::beat_commit.sha).arg(3 + messages.size());
+  command.begin(8 + 2 * messages.size() + 2 * runs.size());
+  command.arg("EVALSHA").arg(scripts::beat_commit.sha).arg("3");
   command.arg(key("lease")).arg(key("entries")).arg(key("runs"));
+  command.arg(held_).arg(messages.size());
+  places where{options_, connection_->where().db};
   for (auto& x : messages)
-    command.arg(keys_.list(x.queue.str(), x.priority));
-  command.arg(held_);
-  for (auto& x : messages)
-    command.arg(x.payload);
+    command.arg(where.of(x.queue, x.priority)).arg(x.payload);
   for (auto& [name, record] : runs)
     command.arg(name).arg(to_text(record));
   auto led = done(command, "send periodic tasks");

@@ -48,7 +48,7 @@ std::unique_ptr<subscription> listen(const world& w,
 }
 
 std::string heard(subscription& x, std::chrono::milliseconds timeout = 0ms) {
-  return x.next(timeout).value().value_or("(nothing)");
+  return x.next(timeout).value().value_or(broadcast{{}, "(nothing)"}).payload;
 }
 
 } // namespace

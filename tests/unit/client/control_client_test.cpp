@@ -29,8 +29,8 @@ public:
 
 private:
   void run(const std::vector<std::string>& names) {
-    while (auto payload = commands_->next(1h).value()) {
-      auto x = parse_control_request(*payload).value();
+    while (auto heard = commands_->next(1h).value()) {
+      auto x = parse_control_request(heard->payload).value();
       for (auto& name : names) {
         node_name node{name};
         if (!x.is_for(node) || !x.reply_to)

@@ -44,9 +44,13 @@ public:
   explicit simulated_mailbox(source next) : next_(std::move(next)) {
   }
 
-  expected<std::optional<std::string>>
+  expected<std::optional<broadcast>>
   next(std::chrono::milliseconds) override {
-    return next_();
+    auto payload = next_();
+    if (!payload)
+      return std::optional<broadcast>{};
+    return std::optional{
+      broadcast{"reply.celery.pidbox", std::move(*payload)}};
   }
 
   void close() override {

@@ -40,16 +40,6 @@ CAF_TEST(a heartbeat as Python sends it) {
   CAF_CHECK_EQUAL(x.freq.count(), 2000);
 }
 
-CAF_TEST(what makes an event is its exchange) {
-  CAF_CHECK(is_event(said("{}")));
-  CAF_CHECK(!is_event(envelope{}));
-  envelope x;
-  x.properties["delivery_info"] = json::object{{"exchange", "celery.pidbox"}};
-  CAF_CHECK(!is_event(x));
-  x.properties["delivery_info"] = "celeryev";
-  CAF_CHECK(!is_event(x));
-}
-
 CAF_TEST(what strangers write is read as far as it goes) {
   auto with = [](const std::string& more) {
     return parsed(R"({"type": "worker-online", "hostname": "a")" + more + "}");
