@@ -6,7 +6,6 @@
 #include "actors/pool/messages.hpp"
 #include "actors/root.hpp"
 #include "actors/supervision/census.hpp"
-#include "protocol/broker/broker.hpp"
 #include "protocol/control/arguments.hpp"
 #include "protocol/control/event.hpp"
 #include "protocol/control/stamp_revocation.hpp"
@@ -235,78 +234,6 @@ void autoscale(control_state& self, const json::object& arguments,
                            });
 }
 
-// -- queues ---------------------------------------------------------------------
-
-/// The name of a queue that can be bound as all are here: to the exchange of its
-/// own name, by its own name.
-expected<queue_name> read_queue(control_state& self,
-                                const json::object& arguments) {
-  auto name = remote::read_text(arguments, "queue");
-  if (!name)
-    return name.error();
-  if (name->empty())
-    return remote::malformed("queue is missing");
-  for (auto key : {"exchange", "routing_key"}) {
-    auto x = remote::read_text(arguments, key);
-    if (!x)
-      return x.error();
-    if (!x->empty() && *x != *name)
-      return error{errc::unsupported,
-                   fmt::format("{} is not the queue's name: only queues whose "
-                               "exchange is their own can be added",
-                               key)};
-  }
-  auto type = remote::read_text(arguments, "exchange_type");
-  if (!type)
-    return type.error();
-  if (!type->empty() && *type != "direct")
-    return error{errc::unsupported, "exchange_type is not 'direct'"};
-  if (!changes_queues(self.options.config->settings.broker_url))
-    return error{errc::unsupported,
-                 "with this broker the queues cannot be changed while the worker "
-                 "runs"};
-  return queue_name{std::move(*name)};
-}
-
-/// Answers when nothing is reserved by the old list any more.
-void take_queues(control_state& self, std::string text, answer_function answer) {
-  self.ask<queues_taken>(self.colleagues.consumer, queues_changed{}, answer,
-                         [answer, text = std::move(text)](queues_taken) {
-                           answer(ok(text));
-                         });
-}
-
-void add_consumer(control_state& self, const json::object& arguments,
-                  answer_function answer) {
-  using change = consumed_queues::change;
-  auto queue = read_queue(self, arguments);
-  if (!queue)
-    return answer(failed(queue.error().what));
-  auto text = fmt::format("add consumer {}", queue->str());
-  switch (self.options.queues->add(*queue)) {
-    case change::too_many:
-      return answer(failed(fmt::format("a worker consumes {} queues at most",
-                                       consumed_queues::queues_max)));
-    case change::done:
-      spdlog::info("Started consuming from {}", queue->str());
-      return take_queues(self, std::move(text), std::move(answer));
-    case change::already:
-      return answer(ok(text));
-  }
-}
-
-void cancel_consumer(control_state& self, const json::object& arguments,
-                     answer_function answer) {
-  auto queue = read_queue(self, arguments);
-  if (!queue)
-    return answer(failed(queue.error().what));
-  auto text = fmt::format("no longer consuming from {}", queue->str());
-  if (self.options.queues->remove(*queue) != consumed_queues::change::done)
-    return answer(ok(text));
-  spdlog::info("Canceling queue {}", queue->str());
-  take_queues(self, std::move(text), std::move(answer));
-}
-
 // -- the worker -----------------------------------------------------------------
 
 /// Nobody is answered: that is how Celery's clients know it.
@@ -402,9 +329,7 @@ void election(control_state& self, const json::object& arguments,
 }
 
 constexpr control_method methods[] = {
-  {"add_consumer", add_consumer},
   {"autoscale", autoscale},
-  {"cancel_consumer", cancel_consumer},
   {"disable_events", disable_events},
   {"election", election},
   {"enable_events", enable_events},

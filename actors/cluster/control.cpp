@@ -24,7 +24,7 @@ json::value too_many_open() {
 } // namespace
 
 const control_method* find_control_method(std::string_view name) {
-  for (auto methods : {inspect_methods(), change_methods()})
+  for (auto methods : {inspect_methods(), change_methods(), queue_methods()})
     for (auto& x : methods)
       if (x.name == name)
         return &x;

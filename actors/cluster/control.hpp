@@ -67,10 +67,11 @@ struct control_method {
               answer_function answer);
 };
 
-/// Those that ask (inspect_methods.cpp), and those that change something
-/// (change_methods.cpp).
+/// Those that ask (inspect_methods.cpp), those that change something
+/// (change_methods.cpp), and those that change what is consumed (queue_methods.cpp).
 std::span<const control_method> inspect_methods();
 std::span<const control_method> change_methods();
+std::span<const control_method> queue_methods();
 
 /// @returns null if there is none of that name.
 const control_method* find_control_method(std::string_view name);

@@ -29,6 +29,11 @@ public:
     return names_;
   }
 
+  bool consumes(const queue_name& x) const {
+    std::lock_guard guard{mutex_};
+    return std::ranges::find(names_, x) != names_.end();
+  }
+
   change add(queue_name x) {
     std::lock_guard guard{mutex_};
     if (std::ranges::find(names_, x) != names_.end())

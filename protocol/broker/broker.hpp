@@ -181,6 +181,33 @@ struct shared_connections {
   std::atomic<size_t> blocked = 0; ///< how many can publish nothing now
 };
 
+/// Through which exchange, and with which key, a queue is reached.
+struct queue_address {
+  std::string exchange;
+  std::string exchange_type;
+  std::string routing_key;
+};
+
+/// Of queues that come while the connections are open, what they are bound to. Any
+/// thread may use it.
+class added_bindings {
+public:
+  void set(const std::string& queue, queue_address x) {
+    std::lock_guard guard{mutex_};
+    bindings_[queue] = std::move(x);
+  }
+
+  std::optional<queue_address> find(const std::string& queue) const {
+    std::lock_guard guard{mutex_};
+    auto i = bindings_.find(queue);
+    return i == bindings_.end() ? std::nullopt : std::optional{i->second};
+  }
+
+private:
+  mutable std::mutex mutex_;
+  std::map<std::string, queue_address> bindings_;
+};
+
 /// How this process takes part: the same for every connection it opens.
 struct broker_options {
   node_name node;          ///< "celery@host"
@@ -231,12 +258,9 @@ struct broker_options {
   std::map<std::string, std::string> queue_arguments;
   /// What a queue is bound to; all others, to the direct exchange of their name
   /// with that name.
-  struct binding {
-    std::string exchange;
-    std::string exchange_type;
-    std::string routing_key;
-  };
+  using binding = queue_address;
   std::map<std::string, binding> bindings;
+  std::shared_ptr<added_bindings> added = std::make_shared<added_bindings>();
   std::string delay_queue_type{"quorum"}; ///< of the queues that delay
   /// Shared by all connections of one life of a worker, and by them alone.
   std::shared_ptr<shared_connections> shared
@@ -274,12 +298,8 @@ public:
     return {};
   }
 
-  /// From now on it reserves from these queues, and from no others.
-  /// @returns `unsupported` where that cannot be changed (see `changes_queues`)
-  virtual expected<void> consume(std::span<const queue_name>) {
-    return error{errc::unsupported,
-                 location() + " cannot change its queues while it consumes"};
-  }
+  /// From now on it reserves from these queues, which are known, and from no others.
+  virtual expected<void> consume(std::span<const queue_name> queues) = 0;
 
   /// Ends a `wait` in progress, or the next one. From any thread.
   virtual void interrupt() noexcept = 0;
@@ -445,8 +465,5 @@ expected<std::unique_ptr<broker>> connect_broker(const std::string& url,
 
 /// Whether the broker of this URL keeps the keys of unique tasks.
 bool keeps_unique_keys(const std::string& url);
-
-/// Whether a connection to `url` can change the queues that it consumes.
-bool changes_queues(const std::string& url);
 
 } // namespace umbel

@@ -79,11 +79,6 @@ bool carries_gossip(const std::string& url) {
   return scheme_of(url) != "filesystem";
 }
 
-bool changes_queues(const std::string& url) {
-  auto scheme = scheme_of(url);
-  return is_redis(scheme) || sqlite::is_sqlite(scheme) || amqp::is_amqp(scheme);
-}
-
 expected<std::unique_ptr<subscription>>
 subscribe(const std::string& url, const broker_options& options,
           const std::string& exchange, const std::string& pattern,

@@ -21,7 +21,8 @@ broker_options::binding binding_of(const broker_options& x,
   auto i = x.bindings.find(queue);
   if (i != x.bindings.end())
     return i->second;
-  return {queue, "direct", queue};
+  return x.added->find(queue).value_or(
+    broker_options::binding{queue, "direct", queue});
 }
 
 const broker_options::binding* broadcast_address(const broker_options& x,

@@ -167,37 +167,6 @@ def broker_has_lease(broker) -> bool:
 # -- queues ----------------------------------------------------------------------------
 
 
-def queues(celery, node: str) -> list[str]:
-    found = celery.control.inspect(destination=[node], timeout=5).active_queues()
-    return [x["name"] for x in found[node]]
-
-
-def test_queues_come_and_go(umbel_worker, celery, tasks, redis_client):
-    node = "one@here"
-    running = umbel_worker("-n", node, "-c", "1")
-    assert celery.control.add_consumer("more", destination=[node], reply=True) == [
-        {node: {"ok": "add consumer more"}}
-    ]
-    assert queues(celery, node) == ["celery", "more"]
-    assert tasks.add.apply_async((4, 4), queue="more").get(timeout=10) == 8
-    assert tasks.add.delay(4, 5).get(timeout=10) == 9
-    # New connections consume it, too.
-    running.cut_connections(redis_client)
-    assert tasks.add.apply_async((4, 6), queue="more").get(timeout=20) == 10
-    answer = control(celery, "cancel_consumer", node, queue="celery")
-    assert answer == {"ok": "no longer consuming from celery"}
-    assert queues(celery, node) == ["more"]
-    assert tasks.add.apply_async((4, 7), queue="more").get(timeout=10) == 11
-    unread = tasks.add.delay(1, 1)
-    assert tasks.add.apply_async((4, 8), queue="more").get(timeout=10) == 12
-    assert redis_client.llen("celery") == 1
-    control(celery, "add_consumer", node, queue="celery")
-    assert unread.get(timeout=10) == 2
-    for bad in ({}, {"queue": ""}, {"queue": 3}, {"queue": "x", "exchange": "y"},
-                {"queue": "x", "exchange_type": "topic"}):
-        assert "error" in control(celery, "add_consumer", node, **bad)
-
-
 # -- the pool and the tree ---------------------------------------------------------------
 
 

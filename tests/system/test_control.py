@@ -15,7 +15,7 @@ from harness.workers import PYTHON, umbel_binary
 TRACK = {"task_track_started": True}
 
 INSPECT = ["active", "active_queues", "clock", "conf", "ping", "registered"]
-INSPECT += ["report", "reserved", "revoked", "scheduled", "stats"]
+INSPECT += ["memsample", "report", "reserved", "revoked", "scheduled", "stats"]
 
 
 def command_line(url: str, *words: str) -> subprocess.Popen:
@@ -81,9 +81,16 @@ def test_the_command_line_asks(redis_server, umbel_worker, tasks):
 
 
 def test_the_command_line_steers(redis_server, umbel_worker, celery, tasks):
-    running = umbel_worker("-c", "1")
+    """All commands of it; each at once, in no order."""
+    running = umbel_worker("-c", "1", "-n", "one@here", config={"worker_pool_restarts": True})
     words = [
         (["pool_grow", "2"], "pool will grow"),
+        (["pool_grow"], "pool will grow"),
+        (["pool_restart"], "reload started"),
+        (["add_consumer", "more", "zoo", "topic", "cat.#"], "add consumer more"),
+        (["cancel_consumer", "another"], "no longer consuming from another"),
+        (["enable_events"], "task events enabled"),
+        (["heartbeat"], "OK"),
         (["rate_limit", "tasks.add", "10/m"], "new rate limit set successfully"),
         (["time_limit", "tasks.add", "30", "60"], "time limits set successfully"),
         (["revoke", "an-id"], "tasks an-id flagged as revoked"),
@@ -94,7 +101,23 @@ def test_the_command_line_steers(redis_server, umbel_worker, celery, tasks):
     ]
     for process, answer in started:
         assert answer in output(process)
-    eventually(lambda: len(running.children()) == 3, what="two children more")
+    eventually(lambda: len(running.children()) == 4, what="three children more")
+    words = [
+        (["pool_shrink", "2"], "pool will shrink"),
+        (["disable_events"], "task events disabled"),
+        (["election"], "election without an id"),
+        (["autoscale", "3", "1"], "Autoscale not enabled"),
+    ]
+    started = [(command_line(redis_server.url(), "control", *x, "-t", "5"), answer)
+               for x, answer in words]
+    for process, answer in started:
+        text, _ = process.communicate(timeout=60)
+        assert answer in text, text
+    eventually(lambda: len(running.children()) == 2)
+    task = tasks.add.apply_async((4, 4), queue="more")
+    assert task.get(timeout=10) == 8
+    found = command_line(redis_server.url(), "inspect", "query_task", task.id, "-t", "5", "-j")
+    assert json.loads(output(found)) == {"one@here": {}}
     command_line(redis_server.url(), "control", "shutdown", "-t", "1").communicate(timeout=60)
     assert running.wait_exit() == 0
     assert "Got shutdown from remote" in running.log

@@ -213,6 +213,9 @@ def test_our_commands_see_and_steer(start, app, folders):
     assert "tasks.add" in ask("inspect", "registered")["one@h"]
     limited = ask("control", "rate_limit", "tasks.add", "100/s")["one@h"]
     assert limited == {"ok": "new rate limit set successfully"}
+    assert ask("control", "add_consumer", "more")["one@h"] == {"ok": "add consumer more"}
+    more = app.tasks["tasks.add"].apply_async((1, 2), queue="more")
+    assert get(more) == 3
     where = umbel(folders, "inspect", "where", "-A", commands, "-j", "-t", "20", "-d", "two@h")
     assert json.loads(where.stdout)["two@h"]["worker"] == two.pid, where
     told = folders.control.parent / "events"

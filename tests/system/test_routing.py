@@ -222,6 +222,72 @@ def test_a_worker_can_be_named(umbel_worker, celery, broker):
     assert add.delay(4, 4).get(timeout=10) == 8, "the usual queue is consumed, too"
 
 
+def control(app, method: str, node: str, **arguments):
+    (reply,) = app.control.broadcast(
+        method, arguments=arguments, destination=[node], reply=True, limit=1, timeout=10
+    )
+    return reply[node]
+
+
+def queues(app, node: str) -> list[str]:
+    found = app.control.inspect(destination=[node], timeout=5).active_queues()
+    return [x["name"] for x in found[node]]
+
+
+def test_queues_come_and_go(umbel_worker, celery, tasks, broker):
+    without_exchanges(broker)
+    node = "one@here"
+    running = umbel_worker("-n", node, "-c", "1")
+    assert control(celery, "add_consumer", node, queue="more") == {"ok": "add consumer more"}
+    assert queues(celery, node) == ["celery", "more"]
+    assert tasks.add.apply_async((4, 4), queue="more").get(timeout=10) == 8
+    assert tasks.add.delay(4, 5).get(timeout=10) == 9
+    # New connections consume it, too.
+    broker.cut_connections(running)
+    assert tasks.add.apply_async((4, 6), queue="more").get(timeout=20) == 10
+    answer = control(celery, "cancel_consumer", node, queue="celery")
+    assert answer == {"ok": "no longer consuming from celery"}
+    assert queues(celery, node) == ["more"]
+    assert tasks.add.apply_async((4, 7), queue="more").get(timeout=10) == 11
+    unread = tasks.add.delay(1, 1)
+    assert tasks.add.apply_async((4, 8), queue="more").get(timeout=10) == 12
+    assert broker.queued() == 1
+    control(celery, "add_consumer", node, queue="celery")
+    assert unread.get(timeout=10) == 2
+    bad = [{}, {"queue": ""}, {"queue": 3}, {"queue": "x", "exchange_type": "fanout"},
+           {"queue": "x", "exchange_type": "no-such"}, {"queue": "x", "exchange": 3}]
+    if broker.name == "amqp":
+        bad += [{"queue": "amq.mine"}, {"queue": "x" * 300}]
+    for arguments in bad:
+        assert "error" in control(celery, "add_consumer", node, **arguments), arguments
+    assert queues(celery, node) == ["more", "celery"]
+    assert tasks.add.delay(1, 2).get(timeout=10) == 3
+
+
+def test_queues_that_come_are_bound_as_they_are_told(umbel_worker, celery, broker):
+    without_exchanges(broker)
+    node = "one@here"
+    running = umbel_worker("-n", node, "-c", "1")
+    answer = control(celery, "add_consumer", node, queue="cats", exchange="zoo",
+                     exchange_type="topic", routing_key="animal.cat.#")
+    assert answer == {"ok": "add consumer cats"}
+    (cats,) = [x for x in celery.control.inspect([node], timeout=5).active_queues()[node]
+               if x["name"] == "cats"]
+    assert (cats["exchange"]["name"], cats["exchange"]["type"], cats["routing_key"]) == (
+        "zoo", "topic", "animal.cat.#")
+    add = celery.tasks["tasks.add"]
+
+    def send(key: str):
+        return add.apply_async((4, 4), exchange="zoo", routing_key=key, declare=[ZOO])
+
+    assert send("animal.cat.big").get(timeout=10) == 8
+    broker.cut_connections(running)
+    assert send("animal.cat.small").get(timeout=20) == 8
+    lost = send("animal.dog")
+    assert send("animal.cat.old").get(timeout=10) == 8
+    assert not lost.ready()
+
+
 def test_topics(umbel_worker, celery, broker):
     without_exchanges(broker)
     umbel_worker(config=TOPICS)

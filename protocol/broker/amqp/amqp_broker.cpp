@@ -70,10 +70,13 @@ expected<void> amqp_broker::pause() {
 }
 
 expected<void> amqp_broker::consume(std::span<const queue_name> queues) {
-  if (auto done = declare(queues); !done)
-    return done;
-  own_.close(); // as in `reserve`
   options_.queues.assign(queues.begin(), queues.end());
+  if (begun_) {
+    auto done = declare(queues);
+    own_.close();
+    if (!done)
+      return done;
+  }
   return feed_->change(queues);
 }
 

@@ -67,7 +67,7 @@ bool feed::answers() {
 
 /// Registers a consumer for each queue that is wanted, in place of those that there
 /// are.
-expected<void> feed::consume() {
+expected<void> feed::register_consumers() {
   auto old = std::vector<std::string>{};
   for (auto& x : lanes_)
     if (!x.consumer.empty())

@@ -45,7 +45,7 @@ feed::feed(std::string url, const broker_options& options,
       ledger_(options.node.str() + '/' + options.incarnation + '/') {
   options_.shared = nullptr; // it is this
   for (auto& queue : options.queues)
-    lanes_.push_back({queue, {}, {}});
+    lanes_.push_back({queue});
 }
 
 // -- the reader's side ------------------------------------------------------------
@@ -78,7 +78,7 @@ expected<std::vector<delivery>> feed::take(size_t max) {
     if (auto done = connect(); !done)
       return fail(done.error());
   if (!consuming_)
-    if (auto done = consume(); !done)
+    if (auto done = register_consumers(); !done)
       return fail(done.error());
   if (auto done = pump(max); !done)
     return fail(done.error());
@@ -102,7 +102,7 @@ expected<std::vector<delivery>> feed::take(size_t max) {
   // The worker wants more than RabbitMQ may send.
   if (result.size() < max && full && prefetch_ < options_.prefetch_max) {
     prefetch_ = std::min(prefetch_ * growth, options_.prefetch_max);
-    if (auto done = consume(); !done)
+    if (auto done = register_consumers(); !done)
       return fail(done.error());
   }
   return result;
@@ -163,16 +163,18 @@ expected<void> feed::change(std::span<const queue_name> queues) {
     x.wanted = std::ranges::find(queues, x.queue) != queues.end();
   for (auto& queue : queues)
     if (std::ranges::find(lanes_, queue, &lane::queue) == lanes_.end())
-      lanes_.push_back({queue, {}, {}});
-  if (!connection_ || broken_ || !consuming_)
+      lanes_.push_back({queue});
+  if (!connection_ || broken_)
     return {};
-  auto done = consume();
-  // What was on its way has arrived before the last answer.
-  if (done)
-    done = pump(static_cast<size_t>(-1));
-  if (!done) {
-    lose();
-    return done;
+  if (consuming_) {
+    auto done = register_consumers();
+    // What was on its way has arrived before the last answer.
+    if (done)
+      done = pump(static_cast<size_t>(-1));
+    if (!done) {
+      lose();
+      return done;
+    }
   }
   std::vector<uint64_t> back;
   for (auto& x : lanes_)

@@ -102,17 +102,17 @@ public:
   void close();
 
 private:
-  /// One consumed queue.
+  /// A queue. Its place in `lanes_` stays its own, as long as the feed lives.
   struct lane {
     queue_name queue;
-    std::string consumer; ///< its tag; empty: not registered
-    std::deque<uint64_t> arrived; ///< delivery tags, not handed out
+    std::string consumer = {}; ///< its tag; empty: not registered
+    std::deque<uint64_t> arrived = {}; ///< delivery tags, not handed out
     bool wanted = true; ///< if not, its number is kept for what is in hand
   };
 
   expected<void> connect();
   bool answers();
-  expected<void> consume();
+  expected<void> register_consumers();
   expected<void> cancel();
   expected<void> pump(size_t enough);
   expected<bool> accept(const amqp_envelope_t& x);

@@ -240,6 +240,12 @@ expected<void> filesystem_broker::wait(std::chrono::milliseconds timeout) {
   });
 }
 
+expected<void> filesystem_broker::consume(std::span<const queue_name> queues) {
+  options_.queues.assign(queues.begin(), queues.end());
+  drained_ = false;
+  return {};
+}
+
 void filesystem_broker::interrupt() noexcept {
   wake_.signal();
 }

@@ -37,6 +37,7 @@ public:
   std::string location() const override;
   expected<std::vector<delivery>> reserve(size_t max) override;
   expected<void> wait(std::chrono::milliseconds timeout) override;
+  expected<void> consume(std::span<const queue_name> queues) override;
   void interrupt() noexcept override;
   expected<std::vector<bool>> settle(std::span<const settlement> batch) override;
   bool stores_results() const override;

@@ -30,6 +30,11 @@ expected<void> memory_broker::wait(std::chrono::milliseconds timeout) {
   return {};
 }
 
+expected<void> memory_broker::consume(std::span<const queue_name> queues) {
+  hub_->consume(self_, queues);
+  return {};
+}
+
 void memory_broker::interrupt() noexcept {
   hub_->interrupt(self_);
 }

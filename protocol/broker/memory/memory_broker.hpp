@@ -19,6 +19,7 @@ public:
 
   expected<std::vector<delivery>> reserve(size_t max) override;
   expected<void> wait(std::chrono::milliseconds timeout) override;
+  expected<void> consume(std::span<const queue_name> queues) override;
   void interrupt() noexcept override;
 
   /// @returns `unsupported` if a settlement brings a result that belongs into

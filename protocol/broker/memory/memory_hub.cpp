@@ -101,6 +101,11 @@ std::vector<delivery> memory_hub::reclaim(memory_client& who) {
   return result;
 }
 
+void memory_hub::consume(memory_client& who, std::span<const queue_name> queues) {
+  std::lock_guard guard{mutex_};
+  who.options.queues.assign(queues.begin(), queues.end());
+}
+
 void memory_hub::wait(memory_client& who, milliseconds timeout) {
   std::unique_lock guard{mutex_};
   arrival_.wait_for(guard, timeout, [&] {

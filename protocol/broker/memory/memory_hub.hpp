@@ -57,6 +57,7 @@ public:
   // -- what a connection does -------------------------------------------------
 
   std::vector<delivery> reserve(memory_client& who, size_t max);
+  void consume(memory_client& who, std::span<const queue_name> queues);
   void wait(memory_client& who, std::chrono::milliseconds timeout);
   void interrupt(memory_client& who) noexcept;
   std::vector<bool> settle(const memory_client& who,

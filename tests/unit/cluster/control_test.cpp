@@ -205,7 +205,8 @@ CAF_TEST(the pool grows and shrinks) {
 }
 
 CAF_TEST(queues come and go) {
-  config.settings.broker_url = "redis://";
+  config.broker.bindings["everyone"] = {"everyone", "fanout", ""};
+  config.settings.broker_url = "memory://queues-come-and-go";
   CAF_CHECK_EQUAL(asked("add_consumer", {{"queue", "q"}}),
                   R"({"ok": "add consumer q"})");
   CAF_CHECK_EQUAL(asked("add_consumer",
@@ -225,12 +226,31 @@ CAF_TEST(queues come and go) {
   CAF_CHECK_EQUAL(now[0].str(), "q");
   for (json::object bad :
        {json::object{}, json::object{{"queue", ""}}, json::object{{"queue", 3}},
-        json::object{{"queue", "x"}, {"exchange", "y"}},
-        json::object{{"queue", "x"}, {"exchange_type", "topic"}}})
+        json::object{{"queue", "x"}, {"exchange", 3}},
+        json::object{{"queue", "x"}, {"exchange_type", "headers"}},
+        json::object{{"queue", "x"}, {"exchange_type", "fanout"}},
+        json::object{{"queue", "everyone"}}})
     CAF_CHECK(asked("add_consumer", bad).starts_with(R"({"error": )"));
-  config.settings.broker_url = "amqp://";
+  // A broker that is away: nothing is changed.
+  config.settings.broker_url = "redis://127.0.0.1:1";
   CAF_CHECK(asked("add_consumer", {{"queue", "x"}}).starts_with(R"({"error": )"));
   CAF_CHECK_EQUAL(queues->list().size(), 1u);
+}
+
+CAF_TEST(a queue that comes is bound as it is told) {
+  config.settings.broker_url = "memory://bound-as-told";
+  CAF_CHECK_EQUAL(asked("add_consumer",
+                        {{"queue", "cats"}, {"exchange", "zoo"},
+                         {"exchange_type", "topic"}, {"routing_key", "cat.#"}}),
+                  R"({"ok": "add consumer cats"})");
+  order("active_queues");
+  auto& cats = answer().at(1);
+  CAF_CHECK_EQUAL(cats.at("exchange").at("name").as_string(), "zoo");
+  CAF_CHECK_EQUAL(cats.at("exchange").at("type").as_string(), "topic");
+  CAF_CHECK_EQUAL(cats.at("routing_key").as_string(), "cat.#");
+  auto x = connect_broker(config.settings.broker_url, config.broker).value();
+  CAF_CHECK_EQUAL(x->publish("zoo", "cat.big", "{}", 0).value(), 1u);
+  CAF_CHECK_EQUAL(x->publish("zoo", "dog", "{}", 0).value(), 0u);
 }
 
 CAF_TEST(the pool is restarted where that is enabled) {
