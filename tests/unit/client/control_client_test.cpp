@@ -107,11 +107,3 @@ CAF_TEST(those who are named) {
   question.destination = std::vector<std::string>{"celery@c"};
   CAF_CHECK(x.ask(question, 50ms).value().empty());
 }
-
-CAF_TEST(a broker that broadcasts nothing) {
-  control_client_options options;
-  options.broker_url = "filesystem://";
-  auto x = control_client::connect(options);
-  CAF_REQUIRE(x.has_error());
-  CAF_CHECK(x.error().code == errc::unsupported);
-}
