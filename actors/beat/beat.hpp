@@ -50,7 +50,7 @@ struct beat_options {
   periodic_tasks libraries; ///< for arguments that are computed when they are sent
   bool sent_events = false; ///< tell monitors of each task: `task_send_sent_event`
   serializer event_serializer = serializer::json; ///< of what they are told
-  std::string event_exchange; ///< through which they are told
+  std::string event_exchange{"celeryev"}; ///< through which they are told
   umbel::routing routing; ///< where tasks go
 };
 
