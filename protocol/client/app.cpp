@@ -138,8 +138,7 @@ expected<canvas::result_node> app_core::apply(canvas::signature x,
   auto tuple = canvas::freeze(x);
   auto results = canvas::results_of(x);
   auto made = to_messages(std::move(x), first);
-  if (made.impossible)
-    return error{errc::unsupported, std::string{no_chords}};
+  refuse_impossible(made);
   if (!made.groups.empty())
     if (auto done = results_.keep(made.groups); !done)
       return done.error();
@@ -181,8 +180,6 @@ void app_core::revoke(std::span<const std::string> ids,
 void refuse(const error& x) {
   if (x.code == errc::malformed)
     throw exception("ValueError", {json::string{x.what}});
-  if (x.code == errc::unsupported)
-    throw exception("NotImplementedError", {json::string{x.what}});
   if (x.code == errc::duplicate)
     throw no_result(x);
   if (x.code == errc::invalid_setting)

@@ -62,7 +62,7 @@ def test_purge_leaves_queues_out(tasks, broker, tmp_path):
     assert "option --exclude-queues: 'vidoe' is not among the queues" in wrong.stderr
     assert umbel("purge", *options, "-X", "mail,video").returncode == 2
     done = umbel("purge", *options, "-X", "video")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     assert (broker.queued("mail"), broker.queued("video")) == (0, 1)
 
 
@@ -72,7 +72,7 @@ def test_migrate_some_tasks(tasks, broker, tmp_path):
         tasks.add.apply_async((1, 1))
         tasks.noop.apply_async()
     done = umbel("migrate", "-T", "tasks.noop,tasks.echo", broker.url, to.url)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0, done.stderr
     assert done.stdout == f"3 messages moved to {to.url}\n"
     assert (broker.queued(), to.queued()) == (3, 3)
     done = umbel("migrate", "-Q", "other", broker.url, to.url)

@@ -492,6 +492,9 @@ CAF_TEST(without_a_broker_there_is_one_error) {
                   "NotImplementedError");
   CAF_CHECK_EQUAL(thrown([&] { sends_only.open_results(); }),
                   "NotImplementedError");
+  canvas::signature part{.task = "t"};
+  auto chord = canvas::make_chord(canvas::make_group({part}), part);
+  CAF_CHECK_EQUAL(thrown([&] { sends_only.apply(chord); }), "NotImplementedError");
   canvas::signature none{.task = "", .kind = canvas::kind::chain};
   CAF_CHECK_EQUAL(thrown([&] { app.apply(none); }), "ValueError");
 }
