@@ -14,7 +14,7 @@ from typing import Callable, Iterator
 import pytest
 from celery import Celery
 
-from harness.brokers import AmqpBroker, Broker, RedisBroker, SqliteBroker, why_not
+from harness.brokers import LACKS, AmqpBroker, Broker, RedisBroker, SqliteBroker, why_not
 from harness.celery_tasks import close_app, make_app
 from harness.rabbitmq_server import RabbitMQServer
 from harness.redis_server import RedisServer
@@ -55,15 +55,26 @@ def _why_skipped(config: pytest.Config, item) -> str:
     fixtures = item.fixturenames
     if config.getoption("--worker") == "python" and "umbel_worker" in fixtures:
         return "needs Umbel's worker"
+    own = item.get_closest_marker("own_broker")
+    only = item.get_closest_marker("only_redis")
+    # `redis_server` comes with `broker`; who names it himself looks into it.
+    named = {"make_redis", "redis_server", "redis_client"}
+    if not own and not only and named & set(inspect.signature(item.function).parameters):
+        raise pytest.UsageError(f"{item.nodeid}: what is so about Redis? (only_redis)")
     broker = config.getoption("--broker")
     if broker == "redis":
         return ""
-    # `redis_server` comes with `broker`; who names it himself looks into it.
-    named = inspect.signature(item.function).parameters
-    if {"make_redis", "redis_server", "redis_client"} & set(named):
-        return "is about Redis"
-    if broker == "sqlite" and "python_worker" in fixtures:
-        return "Python has no worker for sqlite://"
+    if own and broker not in own.args:
+        return "is about a broker of its own"
+    if only:
+        return f"is about Redis: {only.args[0]}"
+    if "broker" not in fixtures:
+        return "nothing in it depends on the broker"
+    needed = [x for marker in item.iter_markers("needs") for x in marker.args]
+    needed += ["Celery"] * ("python_worker" in fixtures)
+    for what in needed:
+        if what in LACKS[broker]:
+            return LACKS[broker][what]
     return why_not(broker, f"{item.path.stem}::{item.name}")
 
 
@@ -111,18 +122,20 @@ def rabbitmq_server(tmp_path_factory) -> Iterator[RabbitMQServer]:
 
 
 @pytest.fixture
-def broker(request, tmp_path) -> Broker:
+def broker(request, tmp_path) -> Iterator[Broker]:
     """An empty broker, with a result store, of the kind that `--broker` names."""
     kind = request.config.getoption("--broker")
     if kind == "sqlite":
-        return SqliteBroker(tmp_path / "umbel.db")
-    if request.node.get_closest_marker("durable") and kind == "redis":
-        make_redis = request.getfixturevalue("make_redis")
-        return RedisBroker(make_redis(appendonly=True))
-    redis_server = request.getfixturevalue("redis_server")
-    if kind == "redis":
-        return RedisBroker(redis_server)
-    return AmqpBroker(request.getfixturevalue("rabbitmq_server"), redis_server)
+        yield SqliteBroker(tmp_path / "umbel.db")
+    elif kind == "redis" and request.node.get_closest_marker("durable"):
+        yield RedisBroker(request.getfixturevalue("make_redis")(appendonly=True))
+    elif kind == "redis":
+        yield RedisBroker(request.getfixturevalue("redis_server"))
+    else:
+        redis_server = request.getfixturevalue("redis_server")
+        broker = AmqpBroker(request.getfixturevalue("rabbitmq_server"), redis_server)
+        yield broker
+        broker.close()
 
 
 @pytest.fixture

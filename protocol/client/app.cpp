@@ -182,6 +182,8 @@ void refuse(const error& x) {
     throw exception("ValueError", {json::string{x.what}});
   if (x.code == errc::duplicate)
     throw no_result(x);
+  if (x.code == errc::unsupported)
+    throw exception("NotImplementedError", {json::string{x.what}});
   if (x.code == errc::invalid_setting)
     throw exception("ImproperlyConfigured", {json::string{x.what}},
                     "celery.exceptions");

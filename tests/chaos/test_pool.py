@@ -121,6 +121,7 @@ def descriptors(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
+@pytest.mark.only_redis("what a pool promises is alike on all")
 def test_the_pool_keeps_its_promises(umbel_worker, celery, broker, redis_client, capsys):
     dice = random.Random(SEED)
     tasks = messages(celery, dice)

@@ -1,14 +1,17 @@
 """The brokers that the system tests run on, alike to look at.
 
 `pytest --broker amqp` runs a test on RabbitMQ, `--broker sqlite` on a file. What
-such a test needs of its broker is in `Broker`; a test that is about Redis itself
-uses the fixtures of conftest.py that say so, and runs on Redis only.
+such a test needs of its broker is in `Broker`; what a broker cannot do, in `LACKS`
+and `CANNOT`, and a test that needs it is skipped for that reason.
 """
 
 import contextlib
 import itertools
 import json
+import os
+import signal
 import sqlite3
+import struct
 import time
 from pathlib import Path
 from typing import ContextManager, Iterator
@@ -17,7 +20,7 @@ import amqp
 import redis
 
 from harness import sqlite_client
-from harness.messages import as_amqp, result_keys, spread
+from harness.messages import as_amqp, from_amqp, result_keys, spread
 from harness.proxy import Proxy
 from harness.rabbitmq_server import RabbitMQServer
 from harness.redis_server import RedisServer
@@ -35,14 +38,25 @@ class Broker:
     name = "?"
     url = ""  #: as both workers and Celery's client spell it
     result_url = ""
+    shown = ""  #: as logs spell it, without the password
+    shown_results = ""
     #: Whether the most urgent priority is 0 (as on Redis) or the highest number.
     zero_is_urgent = True
     #: Whether dead letters keep payloads byte for byte.
     exact = True
     #: Whether a server that is killed remembers what was acknowledged just before.
     keeps_acknowledgements = True
+    #: Whether it takes a message once that is sent twice with `publish_once`.
+    publishes_once = True
+    #: Whether what a worker held comes back when its lease is gone, and it says so.
+    has_leases = True
     #: What Celery's client needs to lose nothing.
     client_settings: dict = {}
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """For commands."""
+        return ("-b", self.url, "--result-backend", self.result_url)
 
     # -- looking ---------------------------------------------------------------
 
@@ -50,8 +64,24 @@ class Broker:
         """Messages that wait in a queue."""
         raise NotImplementedError
 
+    def messages(self, queue: str = "celery") -> list[dict]:
+        """The envelopes that wait in a queue, the oldest first. They stay."""
+        raise NotImplementedError
+
     def in_flight(self) -> int:
         """Messages that workers have and have not settled."""
+        raise NotImplementedError
+
+    def leases(self) -> int:
+        """How many lives of workers hold a lease."""
+        raise NotImplementedError
+
+    def unique_keys(self) -> list[str]:
+        """Those of unique tasks that are held."""
+        raise NotImplementedError
+
+    def mailboxes(self) -> int:
+        """How many wait for answers to commands."""
         raise NotImplementedError
 
     def delayed(self) -> int:
@@ -72,6 +102,14 @@ class Broker:
 
     def document(self, task_id: str) -> dict:
         return self.documents([task_id])[0] or {}
+
+    def all_documents(self) -> list[dict]:
+        """Everything that the result store has of tasks."""
+        raise NotImplementedError
+
+    def raw_document(self, task_id: str) -> bytes:
+        """The same of one, byte for byte."""
+        raise NotImplementedError
 
     def expires_in(self, task_id: str) -> float | None:
         """Seconds until a result expires; none: never."""
@@ -98,6 +136,15 @@ class Broker:
         id of its own. @returns the ids in order."""
         raise NotImplementedError
 
+    def take(self, queue: str = "celery") -> dict | None:
+        """The oldest message of a queue, which is gone from it."""
+        raise NotImplementedError
+
+    def shout(self, exchange: str, payload: bytes) -> bool:
+        """Publishes this to all who listen to a fanout exchange. @returns whether
+        there is such a thing on this broker."""
+        raise NotImplementedError
+
     def cut_connections(self, worker: Worker) -> int:
         """Closes the worker's connections from the outside. @returns how many."""
         raise NotImplementedError
@@ -122,6 +169,15 @@ class Broker:
         """Again, on the same port and with what it had on the disk."""
         raise NotImplementedError
 
+    @contextlib.contextmanager
+    def silent(self) -> Iterator[None]:
+        """Meanwhile the server answers nothing, and closes nothing."""
+        os.kill(self.server.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.server.process.pid, signal.SIGCONT)
+
     def let_age(self, seconds: float) -> None:
         """Waits until what is in flight is so old, where that plays a part."""
 
@@ -132,11 +188,25 @@ class RedisBroker(Broker):
     def __init__(self, server: RedisServer):
         self.server = server
         self.url = self.result_url = server.url()
+        self.shown = self.shown_results = self.url
         self.client = server.client()
 
     def queued(self, queue: str = "celery") -> int:
         steps = [queue, *(f"{queue}\x06\x16{step}" for step in (3, 6, 9))]
         return sum(self.client.llen(x) for x in steps)
+
+    def messages(self, queue: str = "celery") -> list[dict]:
+        return [json.loads(x) for x in self.client.lrange(queue, 0, -1)][::-1]
+
+    def leases(self) -> int:
+        return len(self.client.keys("umbel.lease.*"))
+
+    def unique_keys(self) -> list[str]:
+        prefix = "umbel.unique."
+        return [x.removeprefix(prefix) for x in self.client.keys(prefix + "*")]
+
+    def mailboxes(self) -> int:
+        return len(self.client.keys("*reply.celery.pidbox*"))
 
     def in_flight(self) -> int:
         tags = {*self.client.hkeys("unacked"), *self.client.zrange("unacked_index", 0, -1)}
@@ -151,6 +221,12 @@ class RedisBroker(Broker):
 
     def documents(self, ids: list[str]) -> list[dict | None]:
         return documents_in_redis(self.client, ids)
+
+    def all_documents(self) -> list[dict]:
+        return all_documents_in_redis(self.client)
+
+    def raw_document(self, task_id: str) -> bytes:
+        return raw_document_in_redis(self.server, task_id)
 
     def expires_in(self, task_id: str) -> float | None:
         return ttl_in_redis(self.client, task_id)
@@ -167,6 +243,14 @@ class RedisBroker(Broker):
                 pipe.lpush(queue, *(payload for _, payload in batch))
                 pipe.execute()
         return ids
+
+    def take(self, queue: str = "celery") -> dict | None:
+        found = self.client.rpop(queue)
+        return json.loads(found) if found else None
+
+    def shout(self, exchange: str, payload: bytes) -> bool:
+        self.client.publish(f"/0.{exchange}", payload)
+        return True
 
     def cut_connections(self, worker: Worker) -> int:
         return worker.cut_connections(self.client)
@@ -201,6 +285,8 @@ class AmqpBroker(Broker):
     zero_is_urgent = False
     exact = False
     keeps_acknowledgements = False
+    publishes_once = False
+    has_leases = False
     # Without it what was published may be lost when RabbitMQ is killed.
     client_settings = {"broker_transport_options": {"confirm_publish": True}}
 
@@ -210,8 +296,15 @@ class AmqpBroker(Broker):
         self.server = server
         self.virtual_host = f"test{next(self._hosts)}"
         self.url = server.virtual_host(self.virtual_host)
-        self.result_url = results.url()
+        self.result_url = self.shown_results = results.url()
+        self.shown = self.url.replace("guest:guest@", "guest:**@")
+        self.result_server = results
         self.results = results.client()
+
+    def close(self) -> None:
+        """The server forgets all of it: it is shared by many tests."""
+        if self.server.process:
+            self.server.remove_virtual_host(self.virtual_host)
 
     def queues(self) -> dict[str, tuple[int, int]]:
         """Messages that are ready and unacknowledged, for each queue."""
@@ -219,6 +312,19 @@ class AmqpBroker(Broker):
 
     def queued(self, queue: str = "celery") -> int:
         return self.queues().get(queue, (0, 0))[0]
+
+    def messages(self, queue: str = "celery") -> list[dict]:
+        found = []
+        if queue in self.queues():
+            with self.server.connect(self.virtual_host) as connection:
+                channel = connection.channel()
+                while message := channel.basic_get(queue):
+                    found.append(from_amqp(message))
+                # What was not acknowledged goes back, in its order.
+        return found
+
+    def mailboxes(self) -> int:
+        return sum(x.endswith(".reply.celery.pidbox") for x in self.queues())
 
     def in_flight(self) -> int:
         return sum(unacked for _, unacked in self.queues().values())
@@ -245,6 +351,12 @@ class AmqpBroker(Broker):
 
     def documents(self, ids: list[str]) -> list[dict | None]:
         return documents_in_redis(self.results, ids)
+
+    def all_documents(self) -> list[dict]:
+        return all_documents_in_redis(self.results)
+
+    def raw_document(self, task_id: str) -> bytes:
+        return raw_document_in_redis(self.result_server, task_id)
 
     def expires_in(self, task_id: str) -> float | None:
         return ttl_in_redis(self.results, task_id)
@@ -274,6 +386,26 @@ class AmqpBroker(Broker):
                 channel.basic_publish(message, "", queue)
             channel.basic_publish_confirm(messages[-1], "", queue)
 
+    def take(self, queue: str = "celery") -> dict | None:
+        if queue not in self.queues():
+            return None
+        with self.server.connect(self.virtual_host) as connection:
+            message = connection.channel().basic_get(queue, no_ack=True)
+            return from_amqp(message) if message else None
+
+    def shout(self, exchange: str, payload: bytes) -> bool:
+        message = as_amqp(payload)
+        if message is None:
+            return False
+        with self.server.connect(self.virtual_host) as connection:
+            channel = connection.channel()
+            channel.confirm_select()
+            try:
+                channel.basic_publish_confirm(message, exchange, "")
+            except struct.error:  # no such number in a header
+                return False
+        return True
+
     def cut_connections(self, worker: Worker) -> int:
         return self.server.cut_connections(self.virtual_host, worker.tcp_addresses())
 
@@ -302,6 +434,7 @@ class SqliteBroker(Broker):
     def __init__(self, path: Path):
         self.path = path
         self.url = self.result_url = f"sqlite://{path}"
+        self.shown = self.shown_results = self.url
 
     def _open(self) -> contextlib.closing[sqlite_client.Database]:
         return contextlib.closing(sqlite_client.Database(str(self.path)))
@@ -318,8 +451,25 @@ class SqliteBroker(Broker):
     def queued(self, queue: str = "celery") -> int:
         return self._number("SELECT count(*) FROM waiting WHERE queue = ?", queue)
 
+    def messages(self, queue: str = "celery") -> list[dict]:
+        with self._open() as database:
+            return [json.loads(payload) for _, payload in database.waiting(queue)]
+
+    def leases(self) -> int:
+        sql = "SELECT count(*) FROM owner WHERE lease > ?"
+        return self._number(sql, time.time_ns() // 1000)
+
     def in_flight(self) -> int:
         return self._number("SELECT count(*) FROM reserved")
+
+    def mailboxes(self) -> int:
+        sql = "SELECT count(*) FROM subscriber WHERE exchange LIKE '%reply.celery.pidbox%'"
+        return self._number(sql)
+
+    def unique_keys(self) -> list[str]:
+        if not self._number("SELECT count(*) FROM sqlite_master WHERE name = 'unique_key'"):
+            return []
+        return [name for (name,) in self._rows("SELECT name FROM unique_key")]
 
     def holders(self) -> int:
         """How many lives of workers hold something."""
@@ -342,10 +492,23 @@ class SqliteBroker(Broker):
         with self._open() as database:
             return [database.document(task_id) for task_id in ids]
 
+    def all_documents(self) -> list[dict]:
+        return [json.loads(x) for (x,) in self._rows("SELECT document FROM result")]
+
+    def raw_document(self, task_id: str) -> bytes:
+        sql = "SELECT CAST(document AS BLOB) FROM result WHERE id = ?"
+        return self._rows(sql, task_id)[0][0]
+
     def expires_in(self, task_id: str) -> float | None:
         sql = "SELECT expires FROM result WHERE id = ?"
         expires = self._number(sql, task_id)
         return None if expires is None else expires / 1e6 - time.time()
+
+    @contextlib.contextmanager
+    def change(self) -> Iterator[sqlite3.Connection]:
+        """A transaction of which nobody is told."""
+        with self._open() as database, database as change:
+            yield change
 
     def integrity(self) -> str:
         """What SQLite says of the file: "ok"."""
@@ -365,6 +528,16 @@ class SqliteBroker(Broker):
                 ids += [task_id for task_id, _ in batch]
                 database.put([(queue, 0, payload) for _, payload in batch])
         return ids
+
+    def take(self, queue: str = "celery") -> dict | None:
+        with self._open() as database:
+            payload = database.take(queue)
+        return json.loads(payload) if payload else None
+
+    def shout(self, exchange: str, payload: bytes) -> bool:
+        with self._open() as database:
+            database.broadcast(exchange, payload)
+        return True
 
 
 class KombuFile(Broker):
@@ -423,17 +596,31 @@ class KombuFile(Broker):
 
 # -- what a broker cannot do ---------------------------------------------------------
 
-#: Why a test does not run on a broker. By the beginning of "<file>::<test>".
+#: What tests may need (`@pytest.mark.needs("server")`), and why a broker lacks it.
+LACKS = {
+    "amqp": {
+        "leases": "RabbitMQ keeps no leases: it takes back what a lost connection had",
+        "unique keys": "RabbitMQ keeps no keys of unique tasks",
+        "turns": "RabbitMQ counts no turns: each worker limits itself",
+    },
+    "sqlite": {
+        "server": "there is no server that could be away",
+        "Celery": "Python has no worker and no command line for sqlite://",
+        "broadcast": "nobody would end the queues of nodes that are no more",
+        "exchanges": "there are no exchanges to be seen or changed",
+        "npm": "npm's clients know Redis and RabbitMQ alone",
+        "reply queues": "Celery's client consumes no queue there (sqlite_client.py)",
+        "serializers": "Celery's client reads results there in JSON (sqlite_client.py)",
+    },
+}
+
+#: Why a single test does not run on a broker. By the beginning of "<file>::<test>".
 CANNOT = {
     "amqp": {
         "test_malformed::test_what_is_readable_runs[no properties]": "AMQP's "
         "properties are there always",
         "test_dead_letters::test_a_task_that_kills_its_worker": "a message that "
         "RabbitMQ gives to somebody again is as it was: nobody has counted",
-    },
-    "sqlite": {
-        "test_broker_loss": "there is no server that could be away",
-        "test_eta::test_a_lost_server": "there is no server that could be away",
     },
 }
 
@@ -451,6 +638,15 @@ def why_not(broker: str, test: str) -> str:
 
 def documents_in_redis(client: redis.Redis, ids: list[str]) -> list[dict | None]:
     return [json.loads(x) if x else None for x in client.mget(result_keys(ids))]
+
+
+def all_documents_in_redis(client: redis.Redis) -> list[dict]:
+    return [json.loads(client.get(x)) for x in client.keys("celery-task-meta-*")]
+
+
+def raw_document_in_redis(server: RedisServer, task_id: str) -> bytes:
+    with redis.Redis(port=server.port) as client:
+        return client.get(*result_keys([task_id]))
 
 
 def ttl_in_redis(client: redis.Redis, task_id: str) -> int | None:

@@ -1,6 +1,7 @@
 """Task messages made without the client's cost, from one that it did make."""
 
 import base64
+import itertools
 import json
 import uuid
 from typing import Iterator
@@ -9,6 +10,9 @@ import amqp
 from celery import Celery
 
 _QUEUE = "harness-template"
+
+#: No two messages of a run have the same id.
+_numbers = itertools.count()
 
 
 def template(app: Celery, task: str, args=(), **options) -> str:
@@ -30,12 +34,12 @@ def spread(text: str, count: int) -> Iterator[tuple[str, str]]:
     envelope = json.loads(text)
     old_id = envelope["headers"]["id"]
     old_tag = envelope["properties"]["delivery_tag"]
-    for i in range(count):
+    for i in itertools.islice(_numbers, count):
         new_id = str(uuid.UUID(int=(0x4000_8000 << 64) + i))
         yield new_id, text.replace(old_id, new_id).replace(old_tag, "t" + new_id[1:])
 
 
-def as_amqp(payload: str) -> amqp.Message | None:
+def as_amqp(payload: str | bytes) -> amqp.Message | None:
     """The message of an envelope as py-amqp sends it, or none if AMQP cannot say
     that. What is no envelope becomes a message without properties."""
     try:
@@ -65,6 +69,26 @@ def as_amqp(payload: str) -> amqp.Message | None:
             if name in properties
         },
     )
+
+
+def from_amqp(message: amqp.Message) -> dict:
+    """The envelope of what py-amqp has received."""
+    properties = dict(message.properties)
+    body = message.body
+    raw = body if isinstance(body, bytes) else body.encode()
+    return {
+        "body": base64.b64encode(raw).decode(),
+        "headers": properties.pop("application_headers", {}),
+        "content-type": properties.pop("content_type", None),
+        "content-encoding": properties.pop("content_encoding", None),
+        "properties": {
+            **properties,
+            "body_encoding": "base64",
+            "delivery_info": {
+                name: message.delivery_info[name] for name in ("exchange", "routing_key")
+            },
+        },
+    }
 
 
 def result_keys(ids: list[str]) -> list[str]:

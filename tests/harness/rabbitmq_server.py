@@ -107,6 +107,9 @@ class RabbitMQServer:
         eventually(lambda: self.answers(name), what=f"virtual host {name} is there")
         return self.url(name)
 
+    def remove_virtual_host(self, name: str) -> None:
+        self._ask(f'begin rabbit_vhost:delete(<<"{name}">>, <<"harness">>), "" end')
+
     def queues(self, virtual_host: str) -> dict[str, tuple[int, int]]:
         """Messages that are ready and unacknowledged, for each queue."""
         text = self._ask(

@@ -21,13 +21,13 @@ def schedule(tmp_path):
 
 
 @pytest.fixture
-def beat(redis_server, schedule, tmp_path):
+def beat(broker, schedule, tmp_path):
     started = []
 
     def start(entries, *args, **options):
         log = tmp_path / f"beat{len(started)}.log"
         started.append(
-            Beat(*args, log=log, broker=redis_server.url(), schedule=schedule,
+            Beat(*args, log=log, broker=broker.url, schedule=schedule,
                  entries=entries, **options)
         )
         return started[-1].wait_ready()
@@ -42,30 +42,30 @@ def shown(schedule, *names):
     return {x["name"]: x for x in json.loads(beat_command(schedule, "list", "-j", *names))}
 
 
-def test_a_running_beat_follows(beat, schedule, redis_client):
+def test_a_running_beat_follows(beat, schedule, broker):
     running = beat({"a": HOURLY})
     text = beat_command(
         schedule, "add", "b", "--task", "tasks.add", "--args", "[1, 2]",
         "--every", "0.2", "--options", '{"queue": "live"}',
     )
     assert text.startswith("b: added, due next at ")
-    eventually(lambda: redis_client.llen("live") > 1, 5, "tasks of the new entry")
-    message = json.loads(redis_client.lindex("live", 0))
+    eventually(lambda: broker.queued("live") > 1, 5, "tasks of the new entry")
+    message = broker.messages("live")[-1]
     assert message["headers"]["argsrepr"] == "[1, 2]"
     assert beat_command(schedule, "disable", "b") == "b: disabled\n"
     running.wait_for_log("Entry 'b' was changed by a command")
     eventually(lambda: not shown(schedule)["b"]["enabled"], 5)
     running.wait_for_log(r"(?s)(Entry 'b' was changed.*){2}")
-    count = redis_client.llen("live")
+    count = broker.queued("live")
     beat_command(schedule, "run-now", "a", "b")
-    eventually(lambda: redis_client.llen("celery") == 1, 5, "one task of a")
-    assert redis_client.llen("live") == count + 1
+    eventually(lambda: broker.queued("celery") == 1, 5, "one task of a")
+    assert broker.queued("live") == count + 1
     beat_command(schedule, "enable", "b")
-    eventually(lambda: redis_client.llen("live") > count + 1, 5, "b again")
+    eventually(lambda: broker.queued("live") > count + 1, 5, "b again")
     running.stop()
     again = beat({"a": HOURLY})
-    count = redis_client.llen("live")
-    eventually(lambda: redis_client.llen("live") > count, 5, "b after a restart")
+    count = broker.queued("live")
+    eventually(lambda: broker.queued("live") > count, 5, "b after a restart")
     beat_command(schedule, "remove", "b")
     again.wait_for_log("Entry 'b' was changed by a command")
     assert set(shown(schedule)) == {"a"}

@@ -14,11 +14,16 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from harness.beats import Beat, beat_command
+from harness.brokers import RedisBroker
 from harness.waiting import PATIENCE, eventually
 
 KILLS = int(os.environ.get("UMBEL_BEAT_KILLS", "5"))
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 EVERY_SECOND = {"task": "tasks.add", "schedule": 1, "args": [4, 4], "catch_up": "all"}
+
+
+#: The tests look into both.
+in_redis = pytest.mark.only_redis("the queues are where the shared schedule is")
 
 
 @pytest.fixture
@@ -27,11 +32,12 @@ def schedule(redis_server):
 
 
 @pytest.fixture
-def beat(redis_server, schedule, tmp_path):
+def beat(broker, schedule, tmp_path):
+    url = broker.url
     started = []
 
     def start(entries, *args, **options):
-        options = {"broker": redis_server.url(), "schedule": schedule, **options}
+        options = {"broker": url, "schedule": schedule, **options}
         log = tmp_path / f"beat{len(started)}.log"
         started.append(Beat(*args, log=log, entries=entries, **options))
         return started[-1]
@@ -71,6 +77,7 @@ def expected_ids(client, before, after):
             yield str(uuid.uuid5(uuid.NAMESPACE_URL, name_of_id))
 
 
+@in_redis
 def test_the_leader_is_killed_and_no_second_is_lost_or_sent_twice(beat, redis_client):
     entries = {f"e{i}": EVERY_SECOND for i in range(50)}
     beats = {x.pid: x for x in (beat(entries), beat(entries))}
@@ -99,6 +106,7 @@ def test_the_leader_is_killed_and_no_second_is_lost_or_sent_twice(beat, redis_cl
     assert max(gaps) < 5 * PATIENCE
 
 
+@in_redis
 def test_a_leader_that_was_paused_sends_nothing_of_its_own(beat, redis_client):
     entries = {f"e{i}": EVERY_SECOND for i in range(10)}
     beats = {x.pid: x for x in (beat(entries), beat(entries))}
@@ -113,6 +121,7 @@ def test_a_leader_that_was_paused_sends_nothing_of_its_own(beat, redis_client):
     assert max(Counter(ids_on_queue(redis_client)).values()) == 1
 
 
+@in_redis
 def test_a_beat_that_is_stopped_hands_over_at_once(beat, redis_client, redis_server):
     schedule = redis_server.url() + "?lease=60"
     first = beat({"a": EVERY_SECOND}, schedule=schedule)
@@ -123,6 +132,7 @@ def test_a_beat_that_is_stopped_hands_over_at_once(beat, redis_client, redis_ser
     second.wait_for_log("beat: Leads", 5)
 
 
+@in_redis
 def test_workers_share_a_schedule_too(umbel_worker, redis_client, redis_server):
     entries = {"beat_schedule": {"a": EVERY_SECOND | {"options": {"queue": "other"}}}}
     options = {"config": entries | {"beat_schedule_filename": redis_server.url()}}
@@ -134,32 +144,51 @@ def test_workers_share_a_schedule_too(umbel_worker, redis_client, redis_server):
     assert sum("beat: Stands by" in x for x in logs) == 1
 
 
-def test_the_broker_may_be_another_one(beat, redis_client, make_redis):
-    """Then publishing and noting are two steps, and the broker knows a repeat."""
-    other = make_redis()
-    running = beat({"a": EVERY_SECOND}, broker=other.url()).wait_ready()
-    client = other.client()
-    eventually(lambda: client.llen("celery") > 1, 10, "tasks")
+@pytest.fixture
+def another(broker, request):
+    """A broker that is not where the schedule is."""
+    if broker.name != "redis":
+        return broker
+    return RedisBroker(request.getfixturevalue("make_redis")())
+
+
+def test_the_broker_may_be_another_one(beat, another, state):
+    """Then publishing and noting are two steps, and the broker may know a repeat."""
+    running = beat({"a": EVERY_SECOND}, broker=another.url).wait_ready()
+    eventually(lambda: another.queued() > 1, 10, "tasks")
     running.kill()
-    again = beat({"a": EVERY_SECOND}, broker=other.url()).wait_ready()
-    count = client.llen("celery")
-    eventually(lambda: client.llen("celery") > count, 10, "it goes on")
+    again = beat({"a": EVERY_SECOND}, broker=another.url).wait_ready()
+    count = another.queued()
+    eventually(lambda: another.queued() > count, 10, "it goes on")
     again.stop()
-    last = runs(redis_client)
+    last = runs(state)
     first = last["a"][0] - (last["a"][1] - 1) * 1_000_000
-    expected = expected_ids(redis_client, {"a": (first, 1)}, last)
-    assert sorted(expected) == sorted(ids_on_queue(client))
+    expected = expected_ids(state, {"a": (first, 1)}, last)
+    sent = [x["headers"]["id"] for x in another.messages()]
+    assert set(expected) == set(sent)
+    if another.publishes_once:
+        assert len(sent) == len(set(sent))
 
 
-def test_the_state_may_be_away(beat, make_redis, redis_client):
-    state = make_redis()
-    running = beat({"a": EVERY_SECOND}, schedule=state.url() + "?lease=0.5")
-    eventually(lambda: redis_client.llen("celery"), 10, "a task")
-    state.kill()
+@pytest.fixture
+def state(redis_server):
+    """Where the schedule is."""
+    return redis_server.client()
+
+
+def test_the_state_may_be_away(beat, broker, state_server):
+    running = beat({"a": EVERY_SECOND}, schedule=state_server.url() + "?lease=0.5")
+    eventually(broker.queued, 10, "a task")
+    state_server.kill()
     running.wait_for_log(r"cannot (lead the beats|send periodic tasks|connect)")
-    state.start()
-    count = redis_client.llen("celery")
-    eventually(lambda: redis_client.llen("celery") > count, 20, "it goes on")
+    state_server.start()
+    count = broker.queued()
+    eventually(lambda: broker.queued() > count, 20, "it goes on")
+
+
+@pytest.fixture
+def state_server(make_redis):
+    return make_redis()
 
 
 def test_a_url_that_cannot_be_meant_is_one_line(beat):
@@ -169,6 +198,7 @@ def test_a_url_that_cannot_be_meant_is_one_line(beat):
     assert "a path or redis://" in running.log
 
 
+@in_redis
 def test_commands_and_a_shared_schedule(beat, schedule, redis_client):
     beats = [beat({"a": EVERY_SECOND | {"schedule": 3_600}}) for _ in range(2)]
     for process in beats:

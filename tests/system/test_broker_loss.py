@@ -6,6 +6,8 @@ from harness.ports import free_port
 from harness.redis_server import RedisServer
 from harness.waiting import eventually
 
+pytestmark = pytest.mark.needs("server")
+
 TRACK = {"task_track_started": True}
 LATE = {"task_acks_late": True, **TRACK}
 

@@ -11,16 +11,9 @@ from harness.waiting import eventually
 from harness.workers import umbel_binary
 
 
-@pytest.fixture(params=["redis", "sqlite"])
-def url(request, redis_server, tmp_path) -> str:
-    if request.param == "redis":
-        return redis_server.url()
-    return f"sqlite://{tmp_path}/broker.db"
-
-
-def call(url: str, *args: str, timeout: float = 30) -> subprocess.CompletedProcess:
+def call(*args: str, timeout: float = 30) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [umbel_binary(), "call", "-b", url, *args],
+        [umbel_binary(), "call", *args],
         capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL,
     )
 
@@ -30,51 +23,51 @@ def answer(ended: subprocess.CompletedProcess):
     return json.loads(ended.stdout)
 
 
-def test_the_result_is_printed_as_json(umbel_worker, url):
-    umbel_worker(broker=url)
-    assert answer(call(url, "tasks.add", "--args", "[4, 4]", "--wait")) == 8
-    ended = call(url, "tasks.add", "-k", '{"x": 4, "y": 0.5}', "--wait")
+def test_the_result_is_printed_as_json(umbel_worker, broker):
+    umbel_worker()
+    assert answer(call(*broker.options, "tasks.add", "--args", "[4, 4]", "--wait")) == 8
+    ended = call(*broker.options, "tasks.add", "-k", '{"x": 4, "y": 0.5}', "--wait")
     assert ended.stdout == "4.5\n"
     text = "ü 花 \" \\ 'x'"
-    assert answer(call(url, "tasks.echo", "-a", json.dumps([text]), "--wait")) == text
+    assert answer(call(*broker.options, "tasks.echo", "-a", json.dumps([text]), "--wait")) == text
 
 
-def test_an_error_is_told_by_type_and_message(umbel_worker, url):
-    umbel_worker(broker=url)
-    ended = call(url, "tasks.fail", "--args", '["so it goes"]', "--wait")
+def test_an_error_is_told_by_type_and_message(umbel_worker, broker):
+    umbel_worker()
+    ended = call(*broker.options, "tasks.fail", "--args", '["so it goes"]', "--wait")
     assert ended.returncode == 1
     assert re.fullmatch(r"umbel call: task \S+ failed: \w+: so it goes\n", ended.stderr)
     assert ended.stdout == ""
-    ended = call(url, "tasks.nowhere", "--wait")
+    ended = call(*broker.options, "tasks.nowhere", "--wait")
     assert ended.returncode == 1
     assert "failed: NotRegistered: tasks.nowhere" in ended.stderr
-    ended = call(url, "tasks.add", "--args", "[1, 1]", "--wait", "--expires", "0")
+    ended = call(*broker.options, "tasks.add", "--args", "[1, 1]", "--wait", "--expires", "0")
     assert ended.returncode == 1
     assert "was revoked: TaskRevokedError: expired" in ended.stderr
 
 
-def test_without_waiting_the_id_is_printed(umbel_worker, url):
-    ended = call(url, "tasks.add", "--args", "[1, 1]", "-Q", "elsewhere")
+def test_without_waiting_the_id_is_printed(umbel_worker, broker):
+    ended = call(*broker.options, "tasks.add", "--args", "[1, 1]", "-Q", "elsewhere")
     assert ended.returncode == 0
     assert re.fullmatch(r"[0-9a-f-]{36}\n", ended.stdout)
-    running = umbel_worker("-Q", "elsewhere", broker=url)
+    running = umbel_worker("-Q", "elsewhere")
     running.wait_for_log(rf"Task tasks.add\[{ended.stdout.strip()}\] succeeded")
 
 
-def test_priority_and_countdown(umbel_worker, url):
-    umbel_worker("-c", "1", broker=url, config={"worker_prefetch_multiplier": 1})
-    ended = call(url, "tasks.noop", "--countdown", "0.3", "--priority", "3", "--wait")
+def test_priority_and_countdown(umbel_worker, broker):
+    umbel_worker("-c", "1", config={"worker_prefetch_multiplier": 1})
+    ended = call(*broker.options, "tasks.noop", "--countdown", "0.3", "--priority", "3", "--wait")
     assert answer(ended) is None
 
 
-def test_giving_up_is_no_failure_of_the_task(url):
-    ended = call(url, "tasks.add", "--args", "[1, 1]", "--wait", "--timeout", "0.1")
+def test_giving_up_is_no_failure_of_the_task(broker):
+    ended = call(*broker.options, "tasks.add", "--args", "[1, 1]", "--wait", "--timeout", "0.1")
     assert ended.returncode == 75
     assert "has not ended within the timeout" in ended.stderr
 
 
 def test_nobody_is_there():
-    ended = call(f"redis://127.0.0.1:{free_port()}", "tasks.add")
+    ended = call("-b", f"redis://127.0.0.1:{free_port()}", "tasks.add")
     assert ended.returncode == 69
     assert "Connection refused" in ended.stderr
     assert len(ended.stderr.splitlines()) == 1
@@ -101,7 +94,7 @@ def test_nobody_is_there():
     ],
 )
 def test_a_mistake_is_one_line(tmp_path, args, why):
-    ended = call(f"sqlite://{tmp_path}/x.db", *args)
+    ended = call("-b", f"sqlite://{tmp_path}/x.db", *args)
     assert ended.returncode == 2, ended
     assert why in ended.stderr
     assert len(ended.stderr.splitlines()) == 1

@@ -267,12 +267,12 @@ def test_global_options_may_stand_before_the_command():
 # -- what the options do ---------------------------------------------------------
 
 
-def test_the_banner(umbel_worker, redis_server):
+def test_the_banner(umbel_worker, broker):
     running = umbel_worker("-n", "w1@%h", "-Q", "mail,celery", "-c", "1")
     log = running.log
     assert f"w1@{HOST} v" in log
-    assert f".> transport:   redis://127.0.0.1:{redis_server.port}/0\n" in log
-    assert f".> results:     redis://127.0.0.1:{redis_server.port}/0\n" in log
+    assert f".> transport:   {broker.shown}\n" in log
+    assert f".> results:     {broker.shown_results}\n" in log
     assert ".> app:         tasks\n" in log
     assert ".> concurrency: 1 (prefork)\n" in log
     assert ".> task events: OFF\n" in log

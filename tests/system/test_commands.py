@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 
+import pytest
+
 from harness.waiting import eventually
 from harness.workers import PYTHON, build_dir, umbel_binary
 
@@ -33,6 +35,7 @@ def ask(celery, method: str, timeout: float = 5, **arguments):
     return next(iter(reply.values()))
 
 
+@pytest.mark.needs("Celery")
 def test_commands(umbel_worker, celery, broker):
     running = umbel_worker("-n", "one@here", "-c", "1", **LIBRARY)
     where = ask(celery, "where")

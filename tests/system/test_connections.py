@@ -1,4 +1,4 @@
-"""Every way of pointing at a Redis server, and the older message protocol."""
+"""Every way of pointing at a server, and the older message protocol."""
 
 import pytest
 
@@ -17,6 +17,7 @@ def test_protocol_1(worker, make_celery):
     assert app.tasks["tasks.flaky"].delay(1).get(timeout=20) == 1
 
 
+@pytest.mark.only_redis("keys with a prefix")
 def test_global_keyprefix(worker, make_celery, redis_client):
     options = {"global_keyprefix": "team-a:"}
     worker(config={"broker_transport_options": options})
@@ -27,6 +28,7 @@ def test_global_keyprefix(worker, make_celery, redis_client):
     eventually(lambda: redis_client.hlen("team-a:unacked") == 0)
 
 
+@pytest.mark.only_redis("numbered databases")
 def test_another_database(worker, make_celery, redis_server):
     url = redis_server.url(db=5)
     worker(broker=url)
@@ -35,6 +37,7 @@ def test_another_database(worker, make_celery, redis_server):
     assert redis_server.client(db=0).dbsize() == 0
 
 
+@pytest.mark.only_redis("numbered databases")
 def test_results_in_another_database(worker, make_celery, redis_server):
     worker(broker=redis_server.url(db=1), backend=redis_server.url(db=2))
     app = make_celery(redis_server.url(db=1), redis_server.url(db=2))
@@ -44,16 +47,21 @@ def test_results_in_another_database(worker, make_celery, redis_server):
     assert not redis_server.client(db=1).exists(f"celery-task-meta-{result.id}")
 
 
-def test_results_on_another_server(worker, make_celery, make_redis, redis_server):
-    other = make_redis()
+@pytest.fixture
+def other(make_redis):
+    return make_redis()
+
+
+def test_results_on_another_server(worker, make_celery, broker, other):
     worker(backend=other.url(), config={"task_acks_late": True})
-    app = make_celery(redis_server.url(), other.url())
+    app = make_celery(backend=other.url())
     results = [app.tasks["tasks.add"].delay(i, i) for i in range(50)]
     assert [r.get(timeout=10) for r in results] == [2 * i for i in range(50)]
-    assert redis_server.client().keys("celery-task-meta-*") == []
-    eventually(lambda: redis_server.client().hlen("unacked") == 0)
+    assert broker.all_documents() == []
+    eventually(broker.idle)
 
 
+@pytest.mark.only_redis("its password")
 def test_password(worker, make_celery, make_redis):
     server = make_redis(password="s3cret/with:odd@signs")
     running = worker(broker=server.url())
@@ -62,6 +70,7 @@ def test_password(worker, make_celery, make_redis):
     assert "s3cret" not in running.log
 
 
+@pytest.mark.only_redis("its users")
 def test_acl_user(worker, make_celery, make_redis):
     server = make_redis(password="s3cret", acl_user="runner")
     worker(broker=server.url())
@@ -71,6 +80,7 @@ def test_acl_user(worker, make_celery, make_redis):
     assert "runner" in users
 
 
+@pytest.mark.only_redis("a server behind a Unix socket")
 def test_unix_socket(worker, make_celery, make_redis):
     server = make_redis(unix_socket=True)
     worker(broker=server.url())
@@ -90,6 +100,7 @@ def test_other_queues(worker, make_celery, broker):
     assert other.state == "PENDING"
 
 
+@pytest.mark.only_redis("its password")
 def test_wrong_password(umbel_worker, make_redis):
     server = make_redis(password="right")
     broker = server.url().replace("right", "wrong")

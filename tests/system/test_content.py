@@ -6,7 +6,6 @@ import json
 import kombu.compression
 import kombu.serialization
 import pytest
-import redis
 
 from harness.waiting import eventually
 
@@ -16,13 +15,6 @@ TYPES = ["application/json", "application/x-yaml", "application/x-msgpack"]
 ALL = {"accept_content": SERIALIZERS}
 
 VALUE = {"text": "ümläut 🌿", "list": [1, -2.5, True, None, []], "x" * 2000: "y" * 5000}
-
-
-@pytest.fixture
-def raw_client(redis_server):
-    """Gives bytes, not text."""
-    with redis.Redis(port=redis_server.port) as client:
-        yield client
 
 
 def decode(envelope: dict):
@@ -36,13 +28,12 @@ def decode(envelope: dict):
     )
 
 
-def next_message(redis_client, queue: str) -> dict:
-    eventually(lambda: redis_client.llen(queue) > 0, what=f"a message in {queue}")
-    return json.loads(redis_client.rpop(queue))
+def next_message(broker, queue: str) -> dict:
+    return eventually(lambda: broker.take(queue), what=f"a message in {queue}")
 
 
 def test_tasks_and_follow_ups_in_every_form(
-    umbel_worker, celery, broker, redis_client
+    umbel_worker, celery, broker
 ):
     """The callback goes where nobody runs it, and is as the task was."""
     running = umbel_worker(config=ALL)
@@ -54,7 +45,7 @@ def test_tasks_and_follow_ups_in_every_form(
                 "tasks.echo", [VALUE], link=callback, **form
             )
             assert result.get(timeout=10) == VALUE, form
-            envelope = next_message(redis_client, "elsewhere")
+            envelope = next_message(broker, "elsewhere")
             args, kwargs, _ = decode(envelope)
             assert args == [VALUE] and kwargs == {}, form
             types = {"yaml": "x-yaml", "msgpack": "x-msgpack"}
@@ -87,10 +78,11 @@ def test_a_python_worker_runs_what_follows(
     assert celery.AsyncResult("next").get(timeout=20) == 3
 
 
+@pytest.mark.needs("serializers")
 @pytest.mark.parametrize("serializer", SERIALIZERS)
 @pytest.mark.parametrize("pool", ["prefork", "gevent"])
 def test_results_in_every_serializer(
-    umbel_worker, make_celery, raw_client, serializer, pool
+    umbel_worker, make_celery, broker, serializer, pool
 ):
     settings = {"result_serializer": serializer, **ALL}
     config = {**settings, "result_extended": True, "task_track_started": True}
@@ -99,7 +91,7 @@ def test_results_in_every_serializer(
     result = celery.send_task("tasks.echo", [VALUE])
     assert result.get(timeout=10) == VALUE
     assert result.name == "tasks.echo" and result.args == [VALUE]
-    stored = raw_client.get(f"celery-task-meta-{result.id}")
+    stored = broker.raw_document(result.id)
     read = kombu.serialization.loads(
         stored, TYPES[SERIALIZERS.index(serializer)], "utf-8", accept=TYPES
     )
@@ -118,21 +110,21 @@ def test_results_in_every_serializer(
     assert call.get(timeout=10) == VALUE
 
 
+@pytest.mark.needs("serializers")
 def test_a_success_is_not_overwritten(
-    umbel_worker, make_celery, broker, raw_client
+    umbel_worker, make_celery, broker
 ):
     """Whichever peer has stored it, in whichever serializer."""
     running = umbel_worker("-c", "1")
     stored = {}
     for serializer in SERIALIZERS:
         celery = make_celery(result_serializer=serializer, **ALL)
-        key = f"celery-task-meta-{serializer}"
         celery.backend.store_result(serializer, "first", "SUCCESS")
-        stored[key] = raw_client.get(key)
+        stored[serializer] = broker.raw_document(serializer)
         celery.send_task("tasks.noop", task_id=serializer)
         running.wait_for_log(rf"\[{serializer}\] succeeded")
     eventually(broker.idle)
-    assert {key: raw_client.get(key) for key in stored} == stored
+    assert {x: broker.raw_document(x) for x in stored} == stored
 
 
 def test_commands_in_the_clients_serializer(umbel_worker, make_celery):
@@ -173,7 +165,7 @@ def test_a_bomb_is_parked(umbel_worker, celery, broker):
 
 
 def test_own_messages_are_written_as_the_settings_say(
-    umbel_worker, celery, redis_client
+    umbel_worker, celery, broker
 ):
     """A task that calls another one, and a callback of a plain message."""
     umbel_worker(
@@ -181,7 +173,7 @@ def test_own_messages_are_written_as_the_settings_say(
     )
     link = celery.signature("tasks.echo", queue="elsewhere")
     celery.send_task("tasks.echo", [1], link=link)
-    envelope = next_message(redis_client, "elsewhere")
+    envelope = next_message(broker, "elsewhere")
     assert envelope["content-type"] == "application/json"
     assert envelope["headers"]["compression"] == "application/x-gzip"
     assert decode(envelope)[0] == [1]

@@ -29,16 +29,16 @@ def pid_in(path: Path) -> int:
     return int(path.read_text())
 
 
-def command(redis_server, *args: str) -> list[str]:
+def command(broker, *args: str) -> list[str]:
     return [
-        umbel_binary(), "worker", "-A", "tasks", "-b", redis_server.url(), "-c", "1",
-        "-l", "info", *args,
+        umbel_binary(), "worker", "-A", "tasks", *broker.options, "-c", "1", "-l", "info",
+        *args,
     ]
 
 
-def launch(cwd: Path, redis_server, *args: str, **options):
+def launch(cwd: Path, broker, *args: str, **options):
     return subprocess.run(
-        command(redis_server, *args),
+        command(broker, *args),
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -59,14 +59,14 @@ def clean_up(directory: Path) -> None:
 
 
 @pytest.fixture
-def daemons(tmp_path, redis_server):
+def daemons(tmp_path, broker):
     """A function that starts a worker in the background, in `tmp_path`; its
     files are <node>.pid and <node>.log. Kills what is left."""
 
     def start(*args: str, node: str = "w1", files: bool = True, **options):
         if files:
             args = ("-f", "%n.log", "--pidfile", "%n.pid", *args)
-        return launch(tmp_path, redis_server, "-D", "-n", f"{node}@%h", *args, **options)
+        return launch(tmp_path, broker, "-D", "-n", f"{node}@%h", *args, **options)
 
     yield start
     clean_up(tmp_path)
@@ -134,9 +134,9 @@ def test_detach_fails_with_the_reason(daemons, tmp_path, args, status, why):
     assert not log.exists() or why in log.read_text()
 
 
-def test_detach_without_standard_streams(tmp_path, redis_server, tasks):
+def test_detach_without_standard_streams(tmp_path, broker, tasks):
     """As a program that was started with all of them closed."""
-    words = command(redis_server, "-D", "-f", "w.log", "--pidfile", "w.pid")
+    words = command(broker, "-D", "-f", "w.log", "--pidfile", "w.pid")
     line = " ".join(words) + " <&- >&- 2>&-"
     assert subprocess.run(["sh", "-c", line], cwd=tmp_path, timeout=60).returncode == 0
     assert tasks.add.delay(1, 1).get(timeout=10) == 2
@@ -205,8 +205,8 @@ def test_the_pidfile_of_a_living_process_that_does_not_lock(daemons, tmp_path):
     (tmp_path / "w1.pid").unlink()
 
 
-def test_one_of_many_wins(tmp_path, redis_server):
-    args = command(redis_server, "--pidfile", "one.pid")
+def test_one_of_many_wins(tmp_path, broker):
+    args = command(broker, "--pidfile", "one.pid")
     runs = [
         subprocess.Popen(
             args, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
@@ -295,9 +295,9 @@ def test_another_user(daemons, tmp_path, tasks, how):
 
 
 @pytest.mark.skipif(not ROOT, reason="needs root")
-def test_only_root_can_become_somebody_else(tmp_path, redis_server):
+def test_only_root_can_become_somebody_else(tmp_path, broker):
     become = {"user": NOBODY.pw_uid, "group": NOBODY.pw_gid, "extra_groups": []}
-    refused = launch(Path("/"), redis_server, "--uid", "0", **become)
+    refused = launch(Path("/"), broker, "--uid", "0", **become)
     assert refused.returncode == 1
     assert refused.stderr == (
         "umbel worker: --uid, --gid: only root can become somebody else\n"

@@ -19,6 +19,8 @@ from harness.workers import build_dir, runs, umbel_binary
 
 LATE = {"task_acks_late": True, "task_reject_on_worker_lost": True}
 
+pytestmark = pytest.mark.own_broker()
+
 
 class Folders:
     """As a user makes them: one for messages, one for results."""

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from harness.waiting import eventually
 
 LATE = {"task_acks_late": True, "task_reject_on_worker_lost": True}
@@ -59,6 +61,7 @@ def test_a_python_worker_recovers_what_umbel_left(
     eventually(lambda: broker.in_flight() == 0)
 
 
+@pytest.mark.only_redis("time stamps that Python's workers go by")
 def test_a_long_task_is_not_delivered_twice(
     umbel_worker, python_worker, tasks, broker, redis_client
 ):

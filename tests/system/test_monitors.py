@@ -269,11 +269,11 @@ def test_nobody_is_there(broker):
     assert umbel(broker.url, "inspect", "ping", "-j", "-t", "0.3").stdout == "{}\n"
 
 
-def test_nothing_stays_behind(redis_server, redis_client, umbel_worker):
+def test_nothing_stays_behind(broker, umbel_worker):
     umbel_worker("-c", "1")
-    assert umbel(redis_server.url(), "inspect", "ping").returncode == 0
+    assert umbel(broker.url, "inspect", "ping").returncode == 0
     # The worker's own mailbox is open for as long as it waits for neighbours.
-    eventually(lambda: not redis_client.keys("*pidbox*"))
+    eventually(lambda: broker.mailboxes() == 0)
 
 
 def test_mistakes_are_one_line():

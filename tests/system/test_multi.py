@@ -118,14 +118,15 @@ def test_it_is_listed():
 
 
 @pytest.fixture
-def multi(tmp_path, redis_server):
+def multi(tmp_path, broker):
     """Runs `umbel multi` in a directory of its own, whose workers end with it."""
 
     def call(*args: str, status: int = 0) -> str:
         done = run(
             "multi", *args, cwd=tmp_path,
             env={
-                "CELERY_BROKER_URL": redis_server.url(),
+                "CELERY_BROKER_URL": broker.url,
+                "CELERY_RESULT_BACKEND": broker.result_url,
                 "CELERY_WORKER_CONCURRENCY": "1",
                 "UMBEL_PATH": str(build_dir() / "apps"),
             },

@@ -8,6 +8,8 @@ import pytest
 from harness.npm import NpmClient
 from harness.waiting import eventually
 
+pytestmark = pytest.mark.needs("npm")
+
 
 def pytest_generate_tests(metafunc):
     """Where results go: to Redis, and as Celery 4 could, to RabbitMQ itself."""

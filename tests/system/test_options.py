@@ -143,19 +143,19 @@ def fill(celery, /, **queues):
             celery.send_task("tasks.noop", queue=queue)
 
 
-def test_purge_needs_force_without_a_terminal(redis_server, broker, celery):
+def test_purge_needs_force_without_a_terminal(broker, celery):
     fill(celery, celery=2)
-    line = refused("worker", "-b", redis_server.url(), "--purge")
+    line = refused("worker", "-b", broker.url, "--purge")
     assert "there is no terminal to ask on; add --force" in line
     assert broker.queued() == 2
 
 
-def test_forced_purge(umbel_worker, redis_client, celery):
+def test_forced_purge(umbel_worker, broker, celery):
     fill(celery, celery=3, mail=2, other=1)
     running = umbel_worker("-Q", "celery,mail", "--purge", "--force")
     assert "purge: deleted 5 messages (celery: 3, mail: 2)" in running.log
     assert "received" not in running.log
-    assert redis_client.llen("other") == 1
+    assert broker.queued("other") == 1
 
 
 def on_terminal(answer: str, *args: str) -> tuple[subprocess.Popen, int]:
@@ -173,9 +173,9 @@ def on_terminal(answer: str, *args: str) -> tuple[subprocess.Popen, int]:
     return process, master
 
 
-def test_purge_asks_on_a_terminal(redis_server, broker, celery):
+def test_purge_asks_on_a_terminal(broker, celery):
     fill(celery, celery=2)
-    args = ["-b", redis_server.url(), "-c", "1", "--discard"]
+    args = ["-b", broker.url, "-c", "1", "--discard"]
     process, terminal = on_terminal("", *args)
     text = process.communicate(timeout=20)[1].decode()
     os.close(terminal)

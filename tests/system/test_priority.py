@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from harness.waiting import eventually
 
 
@@ -29,6 +31,7 @@ def test_urgent_tasks_run_first(worker, make_celery, broker):
     assert order() == sorted(priorities, reverse=not broker.zero_is_urgent)
 
 
+@pytest.mark.only_redis("a list for each step of priorities")
 def test_priorities_between_the_steps(worker, tasks, redis_client):
     results = [tasks.add.apply_async((p, 1), priority=p) for p in range(10)]
     assert redis_client.llen("celery\x06\x163") == 3

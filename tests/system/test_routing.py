@@ -182,6 +182,7 @@ def test_queues_cost_no_connections(umbel_worker, make_celery, redis_client, hea
     assert len(connections()) == 4
 
 
+@pytest.mark.only_redis("others end the queues of a node that is dead")
 def test_what_was_a_nodes_own_ends_with_it(umbel_worker, make_celery, redis_client):
     """Nothing piles up for workers that are no more."""
     app = make_celery(task_queues=(Broadcast("everyone"),))

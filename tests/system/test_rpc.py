@@ -7,11 +7,15 @@ import pytest
 from harness.waiting import eventually
 
 
+replies = pytest.mark.needs("reply queues")
+
+
 @pytest.fixture
 def rpc(make_celery):
     return lambda **settings: make_celery(backend="rpc://", **settings)
 
 
+@replies
 def test_results_and_errors(umbel_worker, rpc, broker):
     umbel_worker(backend="rpc://")
     celery = rpc()
@@ -26,6 +30,7 @@ def test_results_and_errors(umbel_worker, rpc, broker):
     assert broker.document(results[0].id) == {}
 
 
+@replies
 @pytest.mark.parametrize("late", [False, True])
 def test_every_state_arrives(umbel_worker, rpc, late):
     """Also of a task whose message was acknowledged before it ran."""
@@ -40,6 +45,7 @@ def test_every_state_arrives(umbel_worker, rpc, late):
     assert states.count("PROGRESS") == 3
 
 
+@replies
 def test_in_another_serializer(umbel_worker, rpc):
     settings = {"result_serializer": "msgpack", "accept_content": ["json", "msgpack"]}
     umbel_worker(backend="rpc://", config=settings)
@@ -47,6 +53,7 @@ def test_in_another_serializer(umbel_worker, rpc):
     assert celery.send_task("tasks.echo", [{"a": [1]}]).get(timeout=10) == {"a": [1]}
 
 
+@replies
 def test_ignored_results_are_not_sent(umbel_worker, rpc, broker):
     running = umbel_worker(backend="rpc://", config={"task_ignore_result": True})
     result = rpc().send_task("tasks.add", (1, 1))
@@ -55,6 +62,7 @@ def test_ignored_results_are_not_sent(umbel_worker, rpc, broker):
     assert broker.queued(result.app.thread_oid) == 0
 
 
+@replies
 def test_a_task_cannot_wait_for_another_one(umbel_worker, rpc):
     umbel_worker(backend="rpc://")
     with pytest.raises(Exception, match="rpc://"):
@@ -74,13 +82,18 @@ def test_disabled_results(umbel_worker, make_celery, broker):
     assert broker.document(result.id) == {}
 
 
-def test_messages_and_results_on_two_servers(umbel_worker, make_celery, make_redis):
-    other = make_redis()
+@pytest.fixture
+def other(make_redis):
+    return make_redis()
+
+
+def test_messages_and_results_on_two_servers(umbel_worker, make_celery, other):
     umbel_worker(backend=other.url(1))
     celery = make_celery(backend=other.url(1))
     assert celery.send_task("tasks.add", (1, 2)).get(timeout=10) == 3
 
 
+@replies
 def test_no_queue_is_made_for_a_client_that_has_gone(umbel_worker, rpc, broker):
     running = umbel_worker(backend="rpc://")
     celery = rpc()

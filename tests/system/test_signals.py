@@ -68,8 +68,9 @@ def test_a_third_signal_cuts_the_soft_shutdown_short(umbel_worker, tasks):
     assert running.wait_exit(20) == 1
 
 
+@pytest.mark.needs("server")
 def test_the_fourth_signal_waits_for_nothing(
-    umbel_worker, tasks, redis_server, tmp_path
+    umbel_worker, tasks, broker, tmp_path
 ):
     """Not even for a broker that does not answer."""
     pidfile = tmp_path / "x.pid"
@@ -78,8 +79,7 @@ def test_the_fourth_signal_waits_for_nothing(
     eventually(is_started(result))
     running.signal(signal.SIGQUIT)
     running.wait_for_log("Soft shutdown")
-    os.kill(redis_server.process.pid, signal.SIGSTOP)
-    try:
+    with broker.silent():
         running.signal(signal.SIGQUIT)
         running.wait_for_log("Cold shutdown")
         running.signal(signal.SIGQUIT)
@@ -88,8 +88,6 @@ def test_the_fourth_signal_waits_for_nothing(
         assert time.monotonic() - begin < 3
         eventually(lambda: not running.group_alive(), what="no child left")
         assert not pidfile.exists()
-    finally:
-        os.kill(redis_server.process.pid, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("pool", ["threads", "gevent"])
@@ -157,7 +155,7 @@ def open_files(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
-def test_restart(umbel_worker, tasks, celery, redis_client, tmp_path):
+def test_restart(umbel_worker, tasks, celery, tmp_path):
     pidfile = tmp_path / "w.pid"
     (tmp_path / "sub").mkdir()
     celery.send_task("tasks.noop")
@@ -227,11 +225,11 @@ def test_restart_that_cannot_be(umbel_worker, tmp_path):
     assert not pidfile.exists()
 
 
-def test_the_end_of_the_terminal_is_a_warm_shutdown(redis_server, tasks, tmp_path):
+def test_the_end_of_the_terminal_is_a_warm_shutdown(broker, tmp_path):
     master, slave = pty.openpty()
     log = open(tmp_path / "log", "w+")
     process = subprocess.Popen(
-        [umbel_binary(), "worker", "-A", "tasks", "-b", redis_server.url(), "-c", "1",
+        [umbel_binary(), "worker", "-A", "tasks", "-b", broker.url, "-c", "1",
          "-l", "info"],
         stdin=slave, stdout=slave, stderr=log, start_new_session=True,
     )
@@ -246,7 +244,7 @@ def test_the_end_of_the_terminal_is_a_warm_shutdown(redis_server, tasks, tmp_pat
 # -- SIGUSR1, SIGUSR2 --------------------------------------------------------------
 
 
-def test_the_tree_is_printed(umbel_worker, tasks):
+def test_the_tree_is_printed(umbel_worker, tasks, broker):
     running = umbel_worker("-c", "2", "--autoscale=4,2", loglevel="error", ready=False)
     eventually(lambda: tasks.add.delay(1, 1).get(timeout=20) == 2)
     tasks.sleep.delay(5)
@@ -262,8 +260,8 @@ def test_the_tree_is_printed(umbel_worker, tasks):
         r"^   \|- autoscaler \(mailbox \d+\): from 2 to 4 children$",
         r"^   \|- consumer \(mailbox \d+\): 1 unfinished",
         r"^   `- supervisor connections \(mailbox \d+\): rest_for_one$",
-        r"^      \|- writer \(mailbox \d+\): redis://127\.0\.0\.1",
-        r"^      \|- reader \(mailbox \d+\): redis://127\.0\.0\.1",
+        rf"^      \|- writer \(mailbox \d+\): {re.escape(broker.shown)}",
+        rf"^      \|- reader \(mailbox \d+\): {re.escape(broker.shown)}",
         r"^      \|- forwarder \(mailbox \d+\): sleeps",
         r"^      [|`]- listener \(mailbox \d+\): listening$",
         r"^      [|`]- caller \(mailbox \d+\): no call yet",
@@ -289,14 +287,12 @@ def silent_writer(running) -> bool:
     return "writer: no answer within 1 s" in running.log
 
 
-def test_the_tree_while_the_broker_is_silent(umbel_worker, redis_server, tasks):
+@pytest.mark.needs("server")
+def test_the_tree_while_the_broker_is_silent(umbel_worker, broker):
     running = umbel_worker("-c", "1")
-    os.kill(redis_server.process.pid, signal.SIGSTOP)
-    try:
+    with broker.silent():
         eventually(lambda: silent_writer(running), what="the writer waits for an answer")
         assert "consumer (mailbox" in running.log
-    finally:
-        os.kill(redis_server.process.pid, signal.SIGCONT)
 
 
 def test_sigusr2_is_no_end(umbel_worker, tasks):
@@ -318,12 +314,12 @@ def can_unshare() -> bool:
 
 @pytest.mark.skipif(not can_unshare(), reason="no namespaces here")
 @pytest.mark.parametrize("number, status", [(signal.SIGTERM, 0), (signal.SIGQUIT, 1)])
-def test_as_process_1(redis_server, tasks, tmp_path, number, status):
+def test_as_process_1(broker, tasks, tmp_path, number, status):
     log = tmp_path / "log"
     with open(log, "wb") as out:
         outside = subprocess.Popen(
             ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", umbel_binary(), "worker",
-             "-A", "tasks", "-b", redis_server.url(), "-c", "1", "-l", "info"],
+             "-A", "tasks", *broker.options, "-c", "1", "-l", "info"],
             cwd=tmp_path, stdout=out, stderr=out, start_new_session=True,
         )
 
@@ -407,19 +403,17 @@ def test_the_service_manager_is_told(umbel_worker, tasks, manager):
     manager.wait_for("STOPPING=1")
 
 
-def test_a_silent_broker_is_no_stuck_tree(umbel_worker, redis_server, tmp_path):
+@pytest.mark.needs("server")
+def test_a_silent_broker_is_no_stuck_tree(umbel_worker, broker, tmp_path):
     manager = Manager(str(tmp_path / "notify"))
     running = umbel_worker(
         env={"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "400000"}
     )
-    os.kill(redis_server.process.pid, signal.SIGSTOP)
-    try:
+    with broker.silent():
         eventually(lambda: silent_writer(running), what="the writer waits for an answer")
         before = manager.lines().count("WATCHDOG=1")
         manager.wait_for("WATCHDOG=1", times=before + 4)
         assert "no sign of life" not in running.log
-    finally:
-        os.kill(redis_server.process.pid, signal.SIGCONT)
 
 
 def test_signs_of_life(umbel_worker, tmp_path):

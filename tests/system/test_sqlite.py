@@ -11,6 +11,8 @@ from harness.workers import umbel_binary
 
 LATE = {"task_acks_late": True, "task_reject_on_worker_lost": True}
 
+pytestmark = pytest.mark.own_broker("sqlite")
+
 
 @pytest.fixture
 def file(tmp_path) -> SqliteBroker:

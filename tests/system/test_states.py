@@ -125,6 +125,7 @@ def test_results_never_expire(worker, tasks, broker):
     assert broker.expires_in(result.id) is None
 
 
+@pytest.mark.only_redis("its messages to those who wait for results")
 def test_waiting_clients_are_woken_by_pubsub(worker, tasks, redis_server):
     """The client's `get` reads the key once, then waits for a message."""
     worker()

@@ -115,40 +115,35 @@ def test_a_chord_whose_parts_nobody_counts(umbel_worker, make_celery, tmp_path):
     assert isinstance(bad.result, ChordError) and "ValueError" in str(bad.result)
 
 
-@pytest.fixture(params=["redis", "sqlite"])
-def url(request, redis_server, tmp_path) -> str:
-    if request.param == "redis":
-        return redis_server.url()
-    return f"sqlite://{tmp_path}/broker.db"
-
-
 def runs_now(celery) -> int:
     tasks = (celery.control.inspect(timeout=0.5).active() or {}).values()
     return sum(map(len, tasks))
 
 
-def call(url: str, *args: str) -> subprocess.CompletedProcess:
-    return subprocess.run([umbel_binary(), "call", "-b", url, *args],
+def call(broker, *args: str) -> subprocess.CompletedProcess:
+    return subprocess.run([umbel_binary(), "call", *broker.options, *args],
                           capture_output=True, text=True, timeout=30)
 
 
-def test_unique_tasks_from_the_command_line(umbel_worker, url):
+@pytest.mark.needs("unique keys")
+def test_unique_tasks_from_the_command_line(umbel_worker, broker):
     key = ["--unique-key", "k"]
-    first = call(url, "features.order", "-a", "[1]", *key)
+    first = call(broker, "features.order", "-a", "[1]", *key)
     assert first.returncode == 0
-    second = call(url, "features.order", "-a", "[2]", *key)
+    second = call(broker, "features.order", "-a", "[2]", *key)
     assert (second.returncode, second.stdout) == (1, "")
     assert second.stderr == (f"umbel call: task {first.stdout.strip()} has the unique "
                              "key 'features.order/k' already\n")
-    assert call(url, "features.pid", *key).returncode == 0  # another task
+    assert call(broker, "features.pid", *key).returncode == 0  # another task
     once = ["features.order", "-a", "[3]", "--task-id", "mine", "--publish-once", "60"]
-    assert [call(url, *once).stdout for _ in range(2)] == ["mine\n"] * 2
-    running = umbel_worker("-c", "1", app=LIBRARY, broker=url)
+    assert [call(broker, *once).stdout for _ in range(2)] == ["mine\n"] * 2
+    running = umbel_worker("-c", "1", app=LIBRARY)
     running.wait_for_log(r"order\[mine\] succeeded")
-    assert call(url, "features.order", "-a", "[4]", *key, "--wait").returncode == 0
+    assert call(broker, "features.order", "-a", "[4]", *key, "--wait").returncode == 0
     assert running.log.count("order[mine] received") == 1
 
 
+@pytest.mark.needs("unique keys")
 def test_tasks_that_say_themselves_that_they_are_unique(umbel_worker, celery):
     running = umbel_worker("-c", "8", app=LIBRARY)
     twice = celery.send_task("features.report_twice", ("acme",)).get(timeout=10)
@@ -160,6 +155,7 @@ def test_tasks_that_say_themselves_that_they_are_unique(umbel_worker, celery):
     eventually(lambda: not celery.backend.client.keys("umbel.unique.*"))
 
 
+@pytest.mark.needs("unique keys")
 def test_a_unique_task_whose_process_dies_gives_its_key_back(umbel_worker, celery):
     umbel_worker("-c", "1", app=LIBRARY)
     key = {"unique_key": "k"}
@@ -169,6 +165,7 @@ def test_a_unique_task_whose_process_dies_gives_its_key_back(umbel_worker, celer
         eventually(lambda: not celery.backend.client.keys("umbel.unique.*"))
 
 
+@pytest.mark.needs("unique keys")
 def test_a_unique_task_whose_worker_dies_goes_on_with_its_key(umbel_worker, celery):
     key = {"unique_key": "k", "unique_for": 60}
     options = {"task_acks_late": True}
@@ -187,18 +184,19 @@ def test_a_unique_task_whose_worker_dies_goes_on_with_its_key(umbel_worker, cele
     eventually(lambda: not celery.backend.client.keys("umbel.unique.*"))
 
 
-def test_unique_tasks_of_foreign_producers(umbel_worker, celery):
+@pytest.mark.needs("unique keys")
+def test_unique_tasks_of_foreign_producers(umbel_worker, celery, broker):
     running = umbel_worker("-c", "2", app=LIBRARY)
     key = {"unique_key": "k", "unique_for": 60}
     first = celery.send_task("features.count", headers=key)
     running.wait_for_log(rf"features.count\[{first.id}\] received")
-    eventually(lambda: celery.backend.client.keys("umbel.unique.features.count/k"))
+    eventually(lambda: [x for x in broker.unique_keys() if x.endswith("features.count/k")])
     second = celery.send_task("features.count", headers=key)
     with pytest.raises(TaskRevokedError, match=f"task {first.id} has the unique key"):
         second.get(timeout=10)
     AbortableAsyncResult(first.id, app=celery).abort()
     first.get(timeout=10)
-    eventually(lambda: not celery.backend.client.keys("umbel.unique.*"))
+    eventually(lambda: not broker.unique_keys())
     # Held until it begins only.
     until_start = {**key, "unique_until": "start"}
     both = [celery.send_task("features.count", headers=until_start)]

@@ -81,7 +81,7 @@ def test_a_flaky_task_is_retried_until_it_succeeds(tasks, broker):
     eventually(lambda: broker.in_flight() == 0)
 
 
-def test_retries_keep_the_id_and_count(redis_server, make_celery):
+def test_retries_keep_the_id_and_count(make_celery):
     app = make_celery(result_extended=True)
     result = app.tasks["tasks.flaky"].delay(2)
     assert result.get(timeout=30) == 2
