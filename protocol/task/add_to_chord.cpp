@@ -4,6 +4,7 @@
 #include "protocol/message/envelope.hpp"
 #include "protocol/task/chord_parts.hpp"
 #include "protocol/task/context.hpp"
+#include "protocol/task/remote_exception.hpp"
 
 #include <string>
 

@@ -261,7 +261,8 @@ expected<void> filesystem_broker::put(transaction& change,
     if (!x.queue.empty())
       if (auto done = declare({&x.queue, 1}); !done)
         return done;
-    auto bound = route(where_.control, x.exchange, x.routing_key);
+    auto bound = route(where_.control, x.exchange, x.routing_key,
+                       is_fanout(options_, x.exchange));
     if (!bound)
       return bound.error();
     queues = std::move(*bound);

@@ -194,15 +194,19 @@ void chords::end(const chord_part& last, bool claimed,
     auto gap = escaped(list);
     for (auto& x : last.groups)
       keep(x);
-    for (auto& x : last.body)
-      publish({x.queue, x.priority, {filled(x.payload, gap)}});
+    for (auto x : last.body) {
+      x.payload = {filled(x.payload, gap)};
+      publish(std::move(x));
+    }
     return;
   }
   auto gap = escaped(reason);
   for (auto& x : last.failures)
     results_->store({x.id, filled(x.document, gap), x.reply_to});
-  for (auto& x : last.errbacks)
-    publish({x.queue, x.priority, {filled(x.payload, {})}});
+  for (auto x : last.errbacks) {
+    x.payload = {filled(x.payload, {})};
+    publish(std::move(x));
+  }
   for (auto outer : last.outer) {
     outer.member = {filled(outer.member, gap)};
     count(outer, claimed, publish);

@@ -135,10 +135,9 @@ void sqlite_broker::carry_out(const workflow_steps& x, news& told) {
   for (auto& part : x.parts) {
     told.results = true; // of what will not run
     chords_->count(part, false, [&](gapped_message message) {
-      put(*db_,
-          {std::move(message.queue), message.priority,
-           std::move(message.payload.front())},
-          step_of(options_.priority_steps, message.priority));
+      put({std::move(message.queue), message.priority,
+           std::move(message.payload.front()), std::move(message.exchange),
+           std::move(message.routing_key)});
       told.messages = true;
     });
   }
