@@ -104,7 +104,7 @@ UMBEL_TASKS(app) {
   app.task(
       "features.note",
       [](const std::string& x) { umbel::log_info("noted {}", x); }, "x");
-  app.task("features.spread", [](umbel::context& self) {
+  app.task("features.tell_all", [](umbel::context& self) {
     self.start({.task = "features.note",
                 .args = {self.id()},
                 .options = {{"queue", "everyone"}}});

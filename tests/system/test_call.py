@@ -100,6 +100,7 @@ def test_a_mistake_is_one_line(tmp_path, args, why):
     assert len(ended.stderr.splitlines()) == 1
 
 
+@pytest.mark.only_redis("users who may not publish")
 def test_a_task_is_sent_whatever_becomes_of_its_event(redis_server, redis_client, tmp_path):
     """Monitors cannot be told; that is no reason to send it again, or to fail."""
     rights = ("on", ">pw", "~*", "&*", "+@all", "-publish")
@@ -112,6 +113,7 @@ def test_a_task_is_sent_whatever_becomes_of_its_event(redis_server, redis_client
     assert redis_client.llen("celery") == 1
 
 
+@pytest.mark.only_redis("the message is looked at as it lies there")
 def test_every_option_is_in_the_message(redis_server, redis_client):
     options = (
         "tasks.add", "-a", "[1, 2]", "--serializer", "yaml", "--compression", "zlib",

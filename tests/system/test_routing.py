@@ -85,7 +85,7 @@ def test_tasks_broadcast(umbel_worker, celery, broker):
     libraries = [umbel_worker("-n", f"f{i}@x", app=FEATURES, config={
         **BROADCAST, "task_default_queue": "features",
         "task_queues": ["features", BROADCAST["task_queues"][1]]}) for i in range(2)]
-    celery.send_task("features.spread", queue="features").get(timeout=10)
+    celery.send_task("features.tell_all", queue="features").get(timeout=10)
     everywhere(libraries, r"noted \S+")
     add, noop = celery.tasks["tasks.add"], celery.tasks["tasks.noop"]
     news = noop.si().set(queue="everyone")
@@ -160,6 +160,7 @@ def test_python_and_umbel_hear_the_same(umbel_worker, python_worker, make_celery
 
 
 @pytest.mark.parametrize("heard", ["with control and gossip", "alone"])
+@pytest.mark.only_redis("its connections are counted")
 def test_queues_cost_no_connections(umbel_worker, make_celery, redis_client, heard):
     """Four of them, however many queues there are, broadcast or not."""
     names = [f"news{i}" for i in range(20)]

@@ -90,6 +90,7 @@ def everything(client) -> dict:
 @pytest.mark.parametrize("more", [
     {}, {"task_default_queue": "other", "task_serializer": "yaml"},
 ])
+@pytest.mark.only_redis("messages are compared as they lie there")
 def test_a_message_goes_where_celery_sends_it(redis_server, redis_client, config, more):
     url = redis_server.url()
     for task, options in CALLS:

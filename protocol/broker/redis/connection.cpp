@@ -110,8 +110,6 @@ expected<void> connection::handshake() {
   auto essential = commands.size();
   commands.add({"CLIENT", "SETNAME", options_.client_name});
   commands.add({"INFO", "server"});
-  for (auto* x : options_.scripts)
-    commands.add({"SCRIPT", "LOAD", x->text});
   constexpr auto doing = "log in";
   auto replies = run(commands, doing);
   if (!replies)
@@ -129,9 +127,24 @@ expected<void> connection::handshake() {
                      + std::to_string(options_.version_min / 100) + '.'
                      + std::to_string(options_.version_min % 100)
                      + " is needed (RPOP with a count)"};
-  for (size_t i = essential + 2; i < replies->size(); ++i)
-    if (is_error(*(*replies)[i]))
-      return refusal(*(*replies)[i], "load scripts");
+  return load_scripts();
+}
+
+// Not before it is logged in: from others Redis takes no text of this length, and
+// hangs up instead of saying why they are refused.
+expected<void> connection::load_scripts() {
+  if (options_.scripts.empty())
+    return {};
+  pipeline commands;
+  for (auto* x : options_.scripts)
+    commands.add({"SCRIPT", "LOAD", x->text});
+  constexpr auto doing = "load scripts";
+  auto replies = run(commands, doing);
+  if (!replies)
+    return replies.error();
+  for (auto& x : *replies)
+    if (is_error(*x))
+      return refusal(*x, doing);
   return {};
 }
 

@@ -123,6 +123,7 @@ private:
   connection(address where, const connection_options& options, int fd);
 
   expected<void> handshake();
+  expected<void> load_scripts();
 
   expected<reply> parsed(const char* doing);
 

@@ -202,6 +202,7 @@ inline constexpr auto upgrade_to_3
     " (chord TEXT NOT NULL, place INTEGER NOT NULL, task TEXT NOT NULL,"
     " state TEXT NOT NULL, result TEXT NOT NULL,"
     " PRIMARY KEY (chord, place, task)) WITHOUT ROWID;"
+    "DROP TABLE IF EXISTS chord_joined;"
     "CREATE TABLE chord_joined (chord TEXT NOT NULL, task TEXT NOT NULL,"
     " PRIMARY KEY (chord, task)) WITHOUT ROWID";
 
