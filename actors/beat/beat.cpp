@@ -177,6 +177,18 @@ expected<void> beat_state::publish_through_exchanges(
   return messages.empty() ? expected<void>{} : connection->publish(messages);
 }
 
+namespace {
+
+/// A unique task that is there already is no failure; the others were sent.
+expected<void> but_for_duplicates(expected<void> done) {
+  if (done || done.error().code != errc::duplicate)
+    return done;
+  spdlog::warn("Scheduler: {}", done.error().what);
+  return {};
+}
+
+} // namespace
+
 /// @returns false if it has failed
 bool beat_state::send(const std::vector<beat_plan::due_entry>& due,
                       timestamp now) {
@@ -192,18 +204,13 @@ bool beat_state::send(const std::vector<beat_plan::due_entry>& due,
     for (auto& x : items)
       told.push_back(x.message);
   if (done)
-    done = publish_through_exchanges(items);
+    done = but_for_duplicates(publish_through_exchanges(items));
   std::vector<outgoing_message> with_the_note;
   if (plan->memory().publishes())
     for (auto& x : items)
       with_the_note.push_back(std::move(x.message));
   else if (done)
-    done = publish(items);
-  if (!done && done.error().code == errc::duplicate) {
-    // A unique task is there already; the others were sent.
-    spdlog::warn("Scheduler: {}", done.error().what);
-    done = {};
-  }
+    done = but_for_duplicates(publish(items));
   if (!done) {
     fail(done.error());
     return false;

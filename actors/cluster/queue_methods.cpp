@@ -50,7 +50,8 @@ expected<named_queue> read_queue(const control_state& self,
                                key->empty() ? queue : *key};
   }
   auto& kind = result.way ? result.way->exchange_type : found->second.exchange_type;
-  if (kind == "fanout")
+  auto& own = self.options.config->broker.queues;
+  if (kind == "fanout" && std::ranges::find(own, result.name) == own.end())
     return error{errc::unsupported,
                  "a queue of a fanout exchange must be among those that the worker "
                  "consumes at its start"};
@@ -62,16 +63,18 @@ expected<named_queue> read_queue(const control_state& self,
 
 /// Makes the queue, over a connection of its own: what the broker refuses harms no
 /// other.
-expected<void> declare(const control_state& self, const queue_name& queue) {
+expected<void> declare(const control_state& self, const named_queue& queue) {
   auto& config = *self.options.config;
   auto options = config.broker;
+  if (queue.way)
+    options.bindings[queue.name.str()] = *queue.way;
   options.queues.clear();
   options.incarnation = make_uuid().substr(0, 8);
   options.shared = std::make_shared<shared_connections>();
   auto connected = connect_broker(config.settings.broker_url, options);
   if (!connected)
     return connected.error();
-  return (*connected)->declare({&queue, 1});
+  return (*connected)->declare({&queue.name, 1});
 }
 
 /// Answers when nothing is reserved by the old list any more.
@@ -92,10 +95,10 @@ void add_consumer(control_state& self, const json::object& arguments,
   auto text = fmt::format("add consumer {}", name.str());
   if (self.options.queues->consumes(name))
     return answer(ok(text));
+  if (auto made = declare(self, *queue); !made)
+    return answer(failed(made.error().what));
   if (queue->way)
     self.options.config->broker.added->set(name.str(), std::move(*queue->way));
-  if (auto made = declare(self, name); !made)
-    return answer(failed(made.error().what));
   switch (self.options.queues->add(name)) {
     case change::too_many:
       return answer(failed(fmt::format("a worker consumes {} queues at most",

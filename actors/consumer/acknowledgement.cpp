@@ -177,8 +177,13 @@ settlement settle_restored(const request& r) {
   auto result = settle(r, disposition::restore);
   // Taken for begun and acknowledged, but its child had not begun it: the
   // ledger no longer has it, so it is published again.
-  if (r.acked)
-    result.publish.push_back({r.queue, r.header.priority, *r.payload});
+  if (r.acked) {
+    // Its key may be another task's by now: what comes again is to run all the same.
+    auto marked = r.unique ? mark_redelivered(*r.payload)
+                           : expected<std::string>{*r.payload};
+    result.publish.push_back(
+      {r.queue, r.header.priority, marked ? std::move(*marked) : *r.payload});
+  }
   return without_note(std::move(result), r);
 }
 

@@ -121,7 +121,8 @@ void listener_state::on_event(const std::string& payload) {
 void listener_state::on_tasks(broadcast x) {
   auto priority = priority_of(x.payload);
   for (auto& route : tasks)
-    if (route.exchange == x.exchange)
+    if (route.exchange == x.exchange
+        && life->queues->consumes(queue_name{route.queue}))
       self->send(writer, publish_message{"", route.queue, x.payload, priority});
 }
 

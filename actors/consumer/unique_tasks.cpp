@@ -51,8 +51,9 @@ void consumer_state::on_keys(const key_holders& x) {
     auto& r = i->second;
     r.claiming = false;
     r.has_key = x.holders[n] == r.unique->id;
-    // A retry is to be finished, whoever has the key by now.
-    if (!r.has_key && r.header.retries == 0) {
+    // What has begun before is to be finished, whoever has the key by now.
+    auto first_run = r.header.retries == 0 && !r.header.redelivered;
+    if (!r.has_key && first_run) {
       settlements.add(refuse_duplicate(r, x.holders[n]));
       requests.erase(i);
       continue;

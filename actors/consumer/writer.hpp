@@ -68,6 +68,7 @@ struct writer_state {
 
   bool publish(const publish_message& x);
   void publish(const publish_events& x, const caf::actor& whom);
+  expected<std::vector<std::string>> claim(std::span<const key_claim> claims);
   expected<void> renew(std::span<const delivery_tag> tags);
   void forward(caf::actor whom);
   void tell_of_turns();

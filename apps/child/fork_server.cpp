@@ -106,10 +106,13 @@ void leave(int status, void*) {
   _exit(status);
 }
 
+/// What the signal does in children: what libraries have it do.
+struct sigaction before_farewell {};
+
 void become_child(int socket, const robust_list& mutexes, char** arguments) {
   // Should the worker be dead already, the socket is at its end.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  std::signal(farewell_signal, SIG_DFL);
+  sigaction(farewell_signal, &before_farewell, nullptr);
   mutexes.renew();
   dup3(socket, line_fd, O_CLOEXEC);
   close(socket);
@@ -161,7 +164,7 @@ bool serve_forks(char** arguments, const std::function<void()>& on_farewell) {
   struct sigaction action {};
   action.sa_flags = SA_SIGINFO;
   action.sa_sigaction = on_farewell_signal;
-  sigaction(farewell_signal, &action, nullptr);
+  sigaction(farewell_signal, &action, &before_farewell);
   auto memory = mmap(nullptr, slots_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
                      slots_fd, 0);
   // Not the children's: they could write into each other's slots.

@@ -108,7 +108,7 @@ def test_a_task_is_sent_whatever_becomes_of_its_event(redis_server, redis_client
     config = tmp_path / "conf.json"
     config.write_text(json.dumps({"task_send_sent_event": True}))
     url = redis_server.url().replace("redis://", "redis://quiet:pw@")
-    ended = call(url, "tasks.noop", "--config", str(config))
+    ended = call("-b", url, "tasks.noop", "--config", str(config))
     assert (ended.returncode, ended.stderr) == (0, "")
     assert redis_client.llen("celery") == 1
 
@@ -120,11 +120,11 @@ def test_every_option_is_in_the_message(redis_server, redis_client):
         "--time-limit", "30", "--soft-time-limit", "20.5", "--expires", "60",
         "--exchange", "x", "--routing-key", "k", "--priority", "3",
     )
-    ended = call(redis_server.url(), *options)
+    ended = call("-b", redis_server.url(), *options)
     assert ended.returncode == 0, ended.stderr
     assert redis_client.llen("celery") == 0, "nobody is bound"
     redis_client.sadd("_kombu.binding.x", "k\x06\x16\x06\x16mine")
-    assert call(redis_server.url(), *options).returncode == 0
+    assert call("-b", redis_server.url(), *options).returncode == 0
     message = json.loads(redis_client.lindex("mine\x06\x163", 0))
     assert message["content-type"] == "application/x-yaml"
     assert message["headers"]["compression"] == "application/x-gzip"

@@ -54,6 +54,9 @@ expected<std::vector<delivery>> amqp_broker::reserve(size_t max) {
       return done.error();
     if (auto done = declare(options_.queues); !done)
       return done.error();
+    // Since the feed was made, queues may have come and gone.
+    if (auto done = feed_->change(options_.queues); !done)
+      return done.error();
     // A reader has no other use for it, and would not look after it.
     own_.close();
     begun_ = true;

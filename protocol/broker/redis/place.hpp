@@ -6,6 +6,8 @@
 #include "protocol/broker/redis/keys.hpp"
 
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 
 namespace umbel::redis {
@@ -21,8 +23,15 @@ public:
   /// As scripts take it (place.lua).
   std::string of(const queue_name& queue, int priority) const;
 
+  /// The place of all who subscribe to a fanout exchange; nothing for an exchange of
+  /// another type.
+  std::optional<std::string> through(const std::string& exchange,
+                                     const std::string& routing_key) const;
+
 private:
   keys keys_;
+  int db_;
+  std::set<std::string> fanouts_; ///< exchanges
   std::map<std::string, std::string> channels_; ///< by queue
 };
 

@@ -198,31 +198,61 @@ expected<void> redis_broker::release() {
 
 // -- producing ----------------------------------------------------------------
 
-/// What goes through exchanges becomes messages for the queues that are bound now.
+/// What goes through exchanges becomes messages for the queues that are bound now;
+/// what is unique is sent to them all at once, and what is broadcast to all who listen.
+/// @param duplicate says of which unique task there is another
 expected<std::vector<outgoing_message>>
-redis_broker::routed(std::span<const outgoing_message> batch) {
+redis_broker::routed(std::span<const outgoing_message> batch,
+                     std::optional<error>& duplicate) {
   std::vector<outgoing_message> to;
   for (auto& x : batch) {
     if (x.exchange.empty()) {
       to.push_back(x);
       continue;
     }
-    if (!x.queue.empty())
-      if (auto done = declare({&x.queue, 1}); !done)
+    auto all = places_.through(x.exchange, x.routing_key);
+    std::vector<std::string> queues;
+    if (!all) {
+      if (!x.queue.empty())
+        if (auto done = declare({&x.queue, 1}); !done)
+          return done.error();
+      auto bound = route(x.exchange, x.routing_key);
+      if (!bound)
+        return bound.error();
+      queues = std::move(*bound);
+    }
+    if (auto terms = read_unique_terms(x.payload)) {
+      std::vector<std::string> places;
+      for (auto& queue : queues)
+        places.push_back(keys_.list(queue, x.priority));
+      if (all)
+        places.push_back(std::move(*all));
+      auto done = publish_checked(*main_, keys_, places, x.payload, *terms);
+      if (!done && done.error().code != errc::duplicate)
         return done.error();
-    auto queues = route(x.exchange, x.routing_key);
-    if (!queues)
-      return queues.error();
-    for (auto& queue : *queues)
-      to.push_back({queue_name{queue}, x.priority, x.payload});
+      if (!done && !duplicate)
+        duplicate = done.error();
+    } else if (all) {
+      auto done = publish_fanout(x.exchange, x.routing_key, x.payload);
+      if (!done)
+        return done.error();
+    } else {
+      for (auto& queue : queues)
+        to.push_back({queue_name{queue}, x.priority, x.payload});
+    }
   }
   return to;
 }
 
 expected<void> redis_broker::publish(std::span<const outgoing_message> batch) {
   if (std::ranges::any_of(batch, [](auto& x) { return !x.exchange.empty(); })) {
-    auto plain = routed(batch);
-    return plain ? publish(*plain) : plain.error();
+    std::optional<error> duplicate;
+    auto plain = routed(batch, duplicate);
+    if (!plain)
+      return plain.error();
+    if (auto done = publish(*plain); !done || !duplicate)
+      return done;
+    return *duplicate;
   }
   pipeline commands;
   std::optional<error> duplicate;
@@ -233,7 +263,9 @@ expected<void> redis_broker::publish(std::span<const outgoing_message> batch) {
   };
   for (size_t i = 0; i < batch.size();) {
     if (auto terms = terms_of(batch[i])) {
-      auto done = publish_checked(*main_, keys_, places_, batch[i++], *terms);
+      auto& x = batch[i++];
+      auto place = places_.of(x.queue, x.priority);
+      auto done = publish_checked(*main_, keys_, {&place, 1}, x.payload, *terms);
       if (!done && done.error().code != errc::duplicate)
         return done;
       if (!done && !duplicate)

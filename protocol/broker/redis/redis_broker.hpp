@@ -133,7 +133,7 @@ private:
   expected<std::vector<std::string>> route(const std::string& exchange,
                                            const std::string& routing_key);
   expected<std::vector<outgoing_message>>
-  routed(std::span<const outgoing_message> batch);
+  routed(std::span<const outgoing_message> batch, std::optional<error>& duplicate);
 
   broker_options options_;
   redis::keys keys_;

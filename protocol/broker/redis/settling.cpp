@@ -115,6 +115,8 @@ pipeline settlement_words::lookups(std::span<const settlement> batch) const {
   auto used = ways_of(batch);
   for (auto& [exchange, queues] : used)
     for (auto& queue : queues) {
+      if (broadcast_address(options_, queue.str()))
+        continue; // each node has one of its own
       auto way = binding_of(options_, queue.str());
       for (auto& member : binding_members(way, queue.str(), options_.sep))
         result.add({"SADD", keys_.binding(way.exchange), member});
@@ -157,6 +159,8 @@ settlement_words::places_of(const queue_name& queue, int priority,
                            const knowledge& known) const {
   if (exchange.empty())
     return {places_.of(queue, priority)};
+  if (auto all = places_.through(exchange, routing_key))
+    return {std::move(*all)};
   std::vector<std::string> to;
   auto bound = known.bindings.find(exchange);
   if (bound == known.bindings.end())

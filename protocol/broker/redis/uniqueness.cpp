@@ -10,15 +10,19 @@
 namespace umbel::redis {
 
 expected<void> publish_checked(connection& main, const keys& names,
-                               const places& where, const outgoing_message& x,
+                               std::span<const std::string> where,
+                               const std::string& payload,
                                const unique_terms& terms) {
   pipeline commands;
-  commands.begin(10).arg("EVALSHA").arg(scripts::publish_once.sha).arg("2");
+  commands.begin(9 + where.size()).arg("EVALSHA");
+  commands.arg(scripts::publish_once.sha).arg("2");
   commands.arg(names.unique(terms.key)).arg(names.published(terms.id));
-  commands.arg(where.of(x.queue, x.priority)).arg(x.payload).arg(terms.id);
+  commands.arg(payload).arg(terms.id);
   commands.arg(terms.key.empty() ? "0"
                                  : std::to_string(terms.held_for.count()));
   commands.arg(std::to_string(terms.once.count()));
+  for (auto& place : where)
+    commands.arg(place);
   auto replies = main.check(commands, "publish a unique message");
   if (!replies)
     return replies.error();

@@ -5,7 +5,6 @@
 #include "protocol/broker/broker.hpp"
 #include "protocol/broker/redis/connection.hpp"
 #include "protocol/broker/redis/keys.hpp"
-#include "protocol/broker/redis/place.hpp"
 #include "protocol/message/uniqueness.hpp"
 
 #include <span>
@@ -16,11 +15,12 @@ namespace umbel::redis {
 
 /// Publishes a message that is unique or to be published once, in one step with
 /// the look whether it may be.
-/// @param where leads to its queue
+/// @param where its places (place.hpp)
 /// @returns `duplicate` if another task has its key. Nothing is done, and that is
 ///          fine, if it was published within its time.
 expected<void> publish_checked(connection& main, const keys& names,
-                               const places& where, const outgoing_message& x,
+                               std::span<const std::string> where,
+                               const std::string& payload,
                                const unique_terms& terms);
 
 /// As `broker::claim_keys`.

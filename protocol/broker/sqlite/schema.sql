@@ -135,6 +135,10 @@ CREATE TABLE chord (
   expires INTEGER -- null: never
 ) WITHOUT ROWID;
 
+CREATE INDEX chord_expires ON chord (expires) WHERE expires IS NOT NULL;
+CREATE INDEX result_group_expires ON result_group (expires)
+  WHERE expires IS NOT NULL;
+
 -- Parts of chords that have ended. One that runs twice counts once.
 CREATE TABLE chord_part (
   chord TEXT NOT NULL,

@@ -96,7 +96,7 @@ bool sqlite_broker::settle_one(const settlement& x, news& told) {
     message = take_reserved(x.tag);
     if (!message)
       return false;
-  } else if (x.dead || !x.publish.empty()) {
+  } else if (x.dead || !x.publish.empty() || !x.workflow.empty()) {
     auto time = now();
     if (db_->run(sql::add_published, x.tag.str(), to_number(time)) == 0)
       return false;

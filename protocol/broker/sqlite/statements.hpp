@@ -198,6 +198,9 @@ inline constexpr auto upgrade_to_3
     "CREATE TABLE chord"
     " (id TEXT PRIMARY KEY, size INTEGER, last TEXT, expires INTEGER)"
     " WITHOUT ROWID;"
+    "CREATE INDEX chord_expires ON chord (expires) WHERE expires IS NOT NULL;"
+    "CREATE INDEX IF NOT EXISTS result_group_expires ON result_group (expires)"
+    " WHERE expires IS NOT NULL;"
     "CREATE TABLE chord_part"
     " (chord TEXT NOT NULL, place INTEGER NOT NULL, task TEXT NOT NULL,"
     " state TEXT NOT NULL, result TEXT NOT NULL,"
@@ -389,15 +392,15 @@ inline constexpr auto remove_chord_joined
 /// Now, how many.
 inline constexpr auto sweep_chord_parts
   = "DELETE FROM chord_part WHERE chord IN (SELECT id FROM chord"
-    " WHERE expires <= ?1 ORDER BY id LIMIT ?2)";
+    " WHERE expires <= ?1 ORDER BY expires, id LIMIT ?2)";
 
 inline constexpr auto sweep_chord_joined
   = "DELETE FROM chord_joined WHERE chord IN (SELECT id FROM chord"
-    " WHERE expires <= ?1 ORDER BY id LIMIT ?2)";
+    " WHERE expires <= ?1 ORDER BY expires, id LIMIT ?2)";
 
 inline constexpr auto sweep_chords
   = "DELETE FROM chord WHERE id IN (SELECT id FROM chord"
-    " WHERE expires <= ?1 ORDER BY id LIMIT ?2)";
+    " WHERE expires <= ?1 ORDER BY expires, id LIMIT ?2)";
 
 // -- those who wait for results ---------------------------------------------------
 

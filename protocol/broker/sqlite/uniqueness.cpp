@@ -16,6 +16,9 @@ constexpr auto make_keys
     "  name TEXT PRIMARY KEY, task TEXT NOT NULL, expires INTEGER NOT NULL"
     ") WITHOUT ROWID";
 
+constexpr auto index_keys
+  = "CREATE INDEX IF NOT EXISTS unique_key_expires ON unique_key (expires)";
+
 constexpr auto remove_expired = "DELETE FROM unique_key WHERE expires <= ?1";
 
 constexpr auto holder = "SELECT task FROM unique_key WHERE name = ?1";
@@ -52,6 +55,7 @@ void take(database& db, const std::string& name, const std::string& id,
 
 void prepare_keys(database& db) {
   db.run(sql::make_keys);
+  db.run(sql::index_keys);
   db.run(sql::remove_expired, now().time_since_epoch().count());
 }
 
