@@ -11,6 +11,8 @@
 
 #include <spdlog/spdlog.h>
 
+#include <set>
+#include <string>
 #include <utility>
 
 namespace umbel {
@@ -182,15 +184,20 @@ bool writer_state::count_chords(std::vector<settlement>& batch,
     fail(follows.error());
     return false;
   }
+  std::set<std::pair<std::string, std::string>> last; // of chords that have ended
   for (size_t i = 0; i < parts.size(); ++i) {
+    if ((*follows)[i].empty())
+      continue;
+    // A task that was sent twice may have ended twice in this very batch.
+    if (!last.emplace(parts[i].group, parts[i].task.str()).second)
+      continue;
     for (auto& message : (*follows)[i])
       batch[of[i]].publish.push_back({std::move(message.queue),
                                       message.priority,
                                       std::move(message.payload.front()),
                                       std::move(message.exchange),
                                       std::move(message.routing_key)});
-    if (!(*follows)[i].empty())
-      ended.push_back({of[i], std::move(parts[i])});
+    ended.push_back({of[i], std::move(parts[i])});
   }
   return true;
 }

@@ -11,6 +11,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <string>
+#include <thread>
+
 using namespace umbel;
 using namespace std::chrono_literals;
 
@@ -41,6 +44,11 @@ struct fixture {
     child_process result;
     CAF_REQUIRE_EQUAL(
       posix_spawnp(&result.pid, name, nullptr, nullptr, argv, environ), 0);
+    // exec lets the parent go on before it has closed what it is to close.
+    auto copy = "/proc/" + std::to_string(result.pid) + "/fd/"
+                + std::to_string(peer);
+    while (faccessat(AT_FDCWD, copy.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+      std::this_thread::yield();
     result.socket = fds[0];
     return result;
   }
