@@ -17,7 +17,7 @@ def test_results_arrive_after_all_connections_were_cut(
     umbel_worker, tasks, broker, config
 ):
     running = umbel_worker("-c", "2", config=config)
-    children = running.children()
+    children = eventually(lambda: len(x := running.children()) == 2 and x)
     results = [tasks.sleep.delay(2) for _ in range(2)]
     eventually(lambda: all(r.state == "STARTED" for r in results))
     assert broker.cut_connections(running) > 0
