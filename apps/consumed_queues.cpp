@@ -7,16 +7,15 @@
 
 namespace umbel {
 
-namespace {
-
-std::vector<queue_name> chosen_queues(const options& given, const settings& x) {
+std::vector<queue_name> chosen_queues(const std::vector<std::string>& given,
+                                      const settings& x) {
   std::vector<queue_name> result;
   auto add = [&](const std::string& name) {
     queue_name queue{name};
     if (std::ranges::find(result, queue) == result.end())
       result.push_back(std::move(queue));
   };
-  for (auto& name : given.queues)
+  for (auto& name : given)
     add(name);
   if (result.empty())
     for (auto& queue : x.task_queues)
@@ -25,6 +24,8 @@ std::vector<queue_name> chosen_queues(const options& given, const settings& x) {
     add(x.task_default_queue);
   return result;
 }
+
+namespace {
 
 /// What RabbitMQ is to make a node's own queue of a fanout exchange with. When the
 /// node has been away for so long, the queue is gone.
@@ -42,7 +43,7 @@ queues_of(const options& given, const settings& x,
   if (auto done = check_queues(x, given.queues); !done)
     return error{errc::invalid_setting,
                  "option --queues: " + done.error().what};
-  auto result = chosen_queues(given, x);
+  auto result = chosen_queues(given.queues, x);
   for (auto& name : given.exclude_queues)
     if (std::erase(result, queue_name{name}) == 0)
       warnings.push_back("--exclude-queues: '" + name

@@ -1,4 +1,4 @@
-// Which queues a worker consumes, by its options and settings.
+// Which queues are meant, and which a worker consumes, by options and settings.
 #pragma once
 
 #include "apps/options.hpp"
@@ -9,6 +9,11 @@
 #include <vector>
 
 namespace umbel {
+
+/// By name: those that are `given`, else those of task_queues, else the default one;
+/// each once.
+std::vector<queue_name> chosen_queues(const std::vector<std::string>& given,
+                                      const settings& x);
 
 /// By name: those of -Q, else of task_queues, else the default one; without those
 /// of -X.

@@ -1,6 +1,7 @@
 #include "apps/client/queue_command.hpp"
 
 #include "apps/configure.hpp"
+#include "apps/consumed_queues.hpp"
 #include "apps/exit_status.hpp"
 #include "apps/purge.hpp"
 #include "apps/remote/remote_session.hpp"
@@ -22,23 +23,6 @@ namespace {
 // Messages that are under way at once: what is lost of them if this is killed
 // comes back to the source.
 constexpr size_t batch_max = 100;
-
-std::vector<queue_name> queues_of(const std::vector<std::string>& given,
-                                  const settings& from) {
-  std::vector<queue_name> to;
-  auto add = [&](const std::string& name) {
-    if (std::ranges::find(to, queue_name{name}) == to.end())
-      to.emplace_back(name);
-  };
-  for (auto& name : given)
-    add(name);
-  if (to.empty())
-    for (auto& queue : from.task_queues)
-      add(queue.name);
-  if (to.empty())
-    add(from.task_default_queue);
-  return to;
-}
 
 expected<std::unique_ptr<broker>> open(const std::string& url,
                                        const settings& from,
@@ -151,7 +135,7 @@ int purge(const std::string& name, const options& given,
   config.broker = to_broker_options(*loaded);
   config.broker.incarnation = make_uuid();
   config.broker.node = node_name{"purge@" + config.broker.incarnation};
-  config.broker.queues = queues_of(names, *loaded);
+  config.broker.queues = chosen_queues(names, *loaded);
   for (auto& queue : excluded)
     if (std::erase(config.broker.queues, queue_name{queue}) == 0)
       return refuse(name,
@@ -187,7 +171,7 @@ int migrate(const std::string& name, const options& given,
   auto loaded = read_settings(name, given, warnings_of_settings::show);
   if (!loaded)
     return refuse(name, loaded.error());
-  auto queues = queues_of(names, *loaded);
+  auto queues = chosen_queues(names, *loaded);
   auto from = open(source, *loaded, queues);
   if (!from)
     return refuse(name, from.error());

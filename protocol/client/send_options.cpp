@@ -51,16 +51,12 @@ void set_options(canvas::signature& x, const send_options& how) {
 }
 
 send_options merge(const send_options& defaults, send_options how) {
-  auto text = [](std::string& to, const std::string& from) {
+  auto sequence = [](auto& to, const auto& from) {
     if (to.empty())
       to = from;
   };
   auto other = [](auto& to, const auto& from) {
     if (!to)
-      to = from;
-  };
-  auto list = [](auto& to, const auto& from) {
-    if (to.empty())
       to = from;
   };
   // Each of two that mean the same outranks the other one, too.
@@ -72,22 +68,22 @@ send_options merge(const send_options& defaults, send_options how) {
     how.expires = defaults.expires;
     how.expires_in = defaults.expires_in;
   }
-  text(how.queue, defaults.queue);
-  text(how.exchange, defaults.exchange);
-  text(how.routing_key, defaults.routing_key);
-  text(how.serializer, defaults.serializer);
-  text(how.compression, defaults.compression);
-  text(how.shadow, defaults.shadow);
-  text(how.reply_to, defaults.reply_to);
+  sequence(how.queue, defaults.queue);
+  sequence(how.exchange, defaults.exchange);
+  sequence(how.routing_key, defaults.routing_key);
+  sequence(how.serializer, defaults.serializer);
+  sequence(how.compression, defaults.compression);
+  sequence(how.shadow, defaults.shadow);
+  sequence(how.reply_to, defaults.reply_to);
   other(how.priority, defaults.priority);
   other(how.time_limit, defaults.time_limit);
   other(how.soft_time_limit, defaults.soft_time_limit);
   other(how.ignore_result, defaults.ignore_result);
   other(how.retry, defaults.retry);
   other(how.retry_policy, defaults.retry_policy);
-  list(how.headers, defaults.headers);
-  list(how.link, defaults.link);
-  list(how.link_error, defaults.link_error);
+  sequence(how.headers, defaults.headers);
+  sequence(how.link, defaults.link);
+  sequence(how.link_error, defaults.link_error);
   how.add_to_parent = how.add_to_parent && defaults.add_to_parent;
   return how;
 }

@@ -5,6 +5,7 @@
 #include "tests/unit/dsl.hpp"
 
 #include "protocol/backend/workflow_store.hpp"
+#include "tests/unit/broker/chord_parts.hpp"
 #include "tests/unit/broker/worlds.hpp"
 
 using namespace umbel;
@@ -16,17 +17,7 @@ namespace {
 
 chord_part part(int index, const std::string& result = "1",
                 const std::string& state = "SUCCESS") {
-  chord_part to;
-  to.group = "g";
-  to.index = index;
-  to.task = task_id{"t" + std::to_string(index)};
-  to.member = {"[1, \"" + to.task.str() + "\", \"" + state + "\", " + result
-               + ']'};
-  to.body = {{queue_name{"next"}, 0, {R"({"body": "[)", R"(]"})"}}};
-  to.failures = {{task_id{"body"}, {R"({"status": "FAILURE", "why": ")", "\"}"},
-                  ""}};
-  to.errbacks = {{queue_name{"next"}, 0, {"errback"}}};
-  return to;
+  return chord_part_for("next", index, result, state);
 }
 
 chord_part failed(int index) {

@@ -8,11 +8,10 @@
 #include "tests/unit/broker/world.hpp"
 
 #include <filesystem>
-#include <thread>
 
 namespace umbel::test {
 
-class filesystem_world : public world {
+class filesystem_world : public real_world {
 public:
   filesystem_world() {
     folder_ = new_scratch_folder();
@@ -42,19 +41,6 @@ public:
 
   std::string result_url() const override {
     return "file://" + folder_ + "/results";
-  }
-
-  std::chrono::milliseconds lease() const override {
-    return 250ms; // a busy machine may stop the test for a while
-  }
-
-  void moment() override {
-    std::this_thread::sleep_for(5ms);
-  }
-
-  std::chrono::milliseconds now() const override {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(
-        std::chrono::system_clock::now().time_since_epoch());
   }
 
   void bind(const std::string& exchange, const std::string& key, bool topic,

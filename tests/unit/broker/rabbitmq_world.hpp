@@ -7,11 +7,10 @@
 #include "tests/unit/broker/rabbitmq_server.hpp"
 #include "tests/unit/broker/world.hpp"
 
-#include <thread>
 
 namespace umbel::test {
 
-class rabbitmq_world : public world {
+class rabbitmq_world : public real_world {
 public:
   rabbitmq_world() {
     static int count = 0;
@@ -38,19 +37,6 @@ public:
 
   std::string result_url() const override {
     return "memory://results-" + host_;
-  }
-
-  std::chrono::milliseconds lease() const override {
-    return 250ms;
-  }
-
-  void moment() override {
-    std::this_thread::sleep_for(5ms);
-  }
-
-  std::chrono::milliseconds now() const override {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(
-        std::chrono::system_clock::now().time_since_epoch());
   }
 
   void bind(const std::string& exchange, const std::string& key, bool topic,

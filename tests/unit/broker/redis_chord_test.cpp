@@ -5,6 +5,7 @@
 #include "tests/unit/dsl.hpp"
 
 #include "protocol/backend/redis/redis_result_store.hpp"
+#include "tests/unit/broker/chord_parts.hpp"
 #include "tests/unit/broker/redis_fixture.hpp"
 
 using namespace umbel;
@@ -16,17 +17,7 @@ const std::string base = "celery-taskset-meta-g";
 
 chord_part part(int index, const std::string& result = "1",
                 const std::string& state = "SUCCESS") {
-  chord_part to;
-  to.group = "g";
-  to.index = index;
-  to.task = task_id{"t" + std::to_string(index)};
-  to.member = {"[1, \"" + to.task.str() + "\", \"" + state + "\", " + result
-               + ']'};
-  to.body = {{queue_name{"q"}, 0, {R"({"body": "[)", R"(]"})"}}};
-  to.failures = {{task_id{"body"}, {R"({"status": "FAILURE", "why": ")", "\"}"},
-                  ""}};
-  to.errbacks = {{queue_name{"q"}, 0, {"errback"}}};
-  return to;
+  return chord_part_for("q", index, result, state);
 }
 
 chord_part failed(int index) {
@@ -155,19 +146,6 @@ CAF_TEST(a_store_elsewhere_forgets_the_chord_around_a_failed_one_too) {
   auto silent = with_outer(false);
   CAF_CHECK(store->count(sizes, {&silent, 1}).value().at(0).empty());
   CAF_CHECK_EQUAL(keyspace(), strings{});
-}
-
-CAF_TEST(a_store_elsewhere_knows_what_has_joined) {
-  auto results = connect_redis_result_store(server().url(), {}).value();
-  auto* store = workflows_of(results.get());
-  const std::vector<group_record> groups{
-    {"g", group_record::kind::size, "1"},
-    {"g", group_record::kind::joined, "t0/1"}};
-  auto first = part(0);
-  for (int i = 0; i < 2; ++i) // whoever counted it died before it was published
-    CAF_CHECK(store->count(groups, {&first, 1}).value().at(0).empty());
-  auto last = part(1);
-  CAF_CHECK_EQUAL(store->count({}, {&last, 1}).value().at(0).size(), 1u);
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()

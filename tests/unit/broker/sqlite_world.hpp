@@ -8,27 +8,13 @@
 #include "tests/unit/broker/sqlite_file.hpp"
 #include "tests/unit/broker/world.hpp"
 
-#include <thread>
 
 namespace umbel::test {
 
-class sqlite_world : public world {
+class sqlite_world : public real_world {
 public:
   std::string url() const override {
     return file_.url();
-  }
-
-  std::chrono::milliseconds lease() const override {
-    return 250ms; // a busy machine may stop the test for a while
-  }
-
-  void moment() override {
-    std::this_thread::sleep_for(5ms);
-  }
-
-  std::chrono::milliseconds now() const override {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(
-        std::chrono::system_clock::now().time_since_epoch());
   }
 
   void bind(const std::string& exchange, const std::string& key, bool topic,
