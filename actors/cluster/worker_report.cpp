@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <numeric>
 
 #include <sys/resource.h>
 #include <sys/utsname.h>
@@ -87,12 +88,32 @@ json::object broker_document(const worker_config& config) {
   return result;
 }
 
+/// How tasks are spread over the children, as Celery writes it: shares of all that
+/// they have done.
+json::object writes_document(uint64_t total, const pool_info& pool) {
+  auto& done = pool.finished;
+  auto all = std::accumulate(done.begin(), done.end(), size_t{0});
+  auto share = [all](double x) {
+    return fmt::format("{:.2f}", all == 0 ? 0 : x / static_cast<double>(all));
+  };
+  std::vector<std::string> shares;
+  for (auto x : done)
+    shares.push_back(share(static_cast<double>(x)));
+  auto number = static_cast<double>(std::max<size_t>(done.size(), 1));
+  json::object inqueues{{"total", done.size()}, {"active", pool.running.size()}};
+  return {{"total", total},
+          {"avg", share(static_cast<double>(all) / number)},
+          {"all", fmt::format("{}", fmt::join(shares, ", "))},
+          {"raw", fmt::format("{}", fmt::join(done, ", "))},
+          {"strategy", "fair"},
+          {"inqueues", std::move(inqueues)}};
+}
+
 json::object pool_document(const worker_config& config, const run_counts& runs,
                            const pool_info& pool) {
   auto& x = config.settings;
   constexpr std::chrono::milliseconds none{0};
   auto max_tasks = x.worker_max_tasks_per_child.value_or(0);
-  auto total = runs.total();
   json::object result;
   result["implementation"] = "umbel:" + x.worker_pool;
   result["max-concurrency"] = pool.size;
@@ -104,7 +125,7 @@ json::object pool_document(const worker_config& config, const run_counts& runs,
   result["timeouts"] = json::array{
     seconds(x.task_soft_time_limit.value_or(none)),
     seconds(x.task_time_limit.value_or(none))};
-  result["writes"] = json::object{{"total", total}, {"strategy", "fair"}};
+  result["writes"] = writes_document(runs.total(), pool);
   result["restarts"] = pool.restarts;
   return result;
 }

@@ -109,6 +109,7 @@ struct pool_info {
   /// Process by job, of those that run now.
   std::unordered_map<uint64_t, int64_t> running;
   size_t restarts = 0;
+  std::vector<size_t> finished = {}; ///< tasks that each process has done
 };
 
 // -- anybody and autoscaler ---------------------------------------------------

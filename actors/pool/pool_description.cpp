@@ -51,6 +51,8 @@ pool_info pool_supervisor_state::info() const {
     if (!roles[id].ready)
       continue;
     auto process = process_of(x);
+    if (x.process != 0)
+      result.finished.push_back(roles[id].finished);
     if (x.process != 0 || result.processes.empty())
       result.processes.push_back(process);
     if (auto* runs = jobs.running(id))

@@ -81,6 +81,33 @@ def test_the_command_line_asks(broker, umbel_worker, tasks):
     assert "software -> umbel" in answers["report"]["ok"]
 
 
+def within(theirs, ours, where: str = "") -> list[str]:
+    """What is in an answer of Celery's and not in ours."""
+    if not isinstance(theirs, dict):
+        return []
+    if not isinstance(ours, dict):
+        return [where]
+    missing = [f"{where}.{k}" for k in theirs if k not in ours]
+    return missing + [m for k in theirs if k in ours for m in within(theirs[k], ours[k], f"{where}.{k}")]
+
+
+@pytest.mark.needs("Celery")
+def test_answers_have_the_shape_of_celerys(umbel_worker, python_worker, celery, tasks):
+    """All that Celery 5.2.6 says of itself."""
+    umbel_worker("-n", "ours@x", "-c", "2", "--autoscale", "3,2")
+    python_worker("-n", "theirs@x", "-c", "2", "--autoscale", "3,2")
+    for name in ("stats", "active_queues", "clock", "ping", "report", "registered", "revoked",
+                 "active", "reserved", "scheduled"):
+        inspect = celery.control.inspect(timeout=5, limit=2)
+        answers = getattr(inspect, name)()
+        ours, theirs = answers["ours@x"], answers["theirs@x"]
+        assert type(ours) is type(theirs), name
+        if isinstance(theirs, list) and theirs and ours:
+            ours, theirs = ours[0], theirs[0]
+        assert type(ours) is type(theirs), name
+        assert not within(theirs, ours, name)
+
+
 @pytest.mark.needs("Celery")
 def test_the_command_line_steers(broker, umbel_worker, celery, tasks):
     """All commands of it; each at once, in no order."""
