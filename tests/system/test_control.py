@@ -174,13 +174,16 @@ def test_a_mixed_cluster(umbel_worker, python_worker, celery):
 
 def test_where_tasks_are(worker, celery, tasks, inspect):
     running = worker("-c", "1", config=TRACK)
-    long = tasks.sleep.delay(2.5)
+    long = tasks.sleep.delay(60.5)
     eventually(lambda: long.state == "STARTED")
     behind = tasks.add.delay(1, y=2)
     later = tasks.add.apply_async((3, 4), countdown=4)
     running.wait_for_log(rf"{later.id}\] received")
+    (scheduled,) = only(inspect.scheduled())
+    assert scheduled["request"]["id"] == later.id and scheduled["priority"] == 6
+    assert scheduled["eta"].startswith("20")
     (active,) = only(inspect.active())
-    assert active["id"] == long.id and active["args"] == [2.5] and active["kwargs"] == {}
+    assert active["id"] == long.id and active["args"] == [60.5] and active["kwargs"] == {}
     assert active["name"] == active["type"] == "tasks.sleep"
     assert active["worker_pid"] == long.info["pid"]
     assert active["acknowledged"] is True and active["time_start"] > 1e9
@@ -188,15 +191,13 @@ def test_where_tasks_are(worker, celery, tasks, inspect):
     (reserved,) = only(inspect.reserved())
     assert reserved["id"] == behind.id and reserved["args"] == [1] and reserved["kwargs"] == {"y": 2}
     assert reserved["time_start"] is reserved["worker_pid"] is None
-    (scheduled,) = only(inspect.scheduled())
-    assert scheduled["request"]["id"] == later.id and scheduled["priority"] == 6
-    assert scheduled["eta"].startswith("20")
     found = only(inspect.query_task(long.id, behind.id, "nothing"))
     assert {x: state for x, (state, _) in found.items()} == {
         long.id: "active",
         behind.id: "reserved",
     }
-    assert only(inspect.active(safe=True))[0]["args"] == "(2.5,)"
+    assert only(inspect.active(safe=True))[0]["args"] == "(60.5,)"
+    celery.control.terminate(long.id)  # nobody waits for it
 
 
 def test_revoked(worker, celery, inspect):
