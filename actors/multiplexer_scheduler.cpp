@@ -86,10 +86,10 @@ private:
 };
 
 /// A scheduled actor in the dress of what the multiplexer runs itself.
-class turn : public task_of_loop {
+class one_turn : public task_of_loop {
 public:
   /// @param what with the reference that its sender took for the scheduler
-  turn(caf::resumable* what, vigil& x) : what_(what, false), vigil_(x) {
+  one_turn(caf::resumable* what, vigil& x) : what_(what, false), vigil_(x) {
   }
 
   resume_result resume(caf::execution_unit* loop, size_t throughput) override {
@@ -148,7 +148,7 @@ void multiplexer_scheduler::stop() {
 
 void multiplexer_scheduler::enqueue(caf::resumable* what) {
   // The multiplexer takes the reference to the turn.
-  system().middleman().backend().exec_later(new turn{what, vigil_});
+  system().middleman().backend().exec_later(new one_turn{what, vigil_});
 }
 
 caf::actor_clock& multiplexer_scheduler::clock() noexcept {

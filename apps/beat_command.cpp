@@ -7,6 +7,7 @@
 #include "apps/daemon/service_manager.hpp"
 #include "apps/exit_status.hpp"
 #include "apps/logging.hpp"
+#include "apps/remote/remote_session.hpp"
 #include "protocol/client/routing_settings.hpp"
 #include "protocol/task/library.hpp"
 
@@ -44,12 +45,6 @@ constexpr std::string_view known_schedulers[]
 bool expires_by_itself(const std::string& url) {
   auto scheme = url.substr(0, url.find(':'));
   return std::ranges::find(expiring_stores, scheme) != std::end(expiring_stores);
-}
-
-/// One line on standard error.
-int refuse(const std::string& name, const std::string& what, int status) {
-  std::fprintf(stderr, "%s: %s\n", name.c_str(), what.c_str());
-  return status;
 }
 
 } // namespace

@@ -1,5 +1,6 @@
 #include "apps/call_options.hpp"
 
+#include "apps/options.hpp"
 #include "protocol/message/content.hpp"
 #include "protocol/message/time.hpp"
 #include "protocol/message/uniqueness.hpp"
@@ -10,8 +11,6 @@
 namespace umbel {
 
 namespace {
-
-constexpr const char* group = "Options";
 
 std::optional<double> seconds(const std::string& text) {
   double x = 0;
@@ -95,7 +94,7 @@ void add(CLI::App& command, const char* names, const char* type,
   auto option = command.add_option_function<std::string>(names, std::move(use),
                                                          meaning)
                   ->type_name(type)
-                  ->group(group)
+                  ->group(options_group)
                   ->take_last();
   if (check != nullptr)
     option->check(CLI::Validator{
@@ -203,13 +202,13 @@ void add_call_options(CLI::App& command, call_options& x) {
     .add_flag_callback(
       "--wait", [&x] { x.wait = true; },
       "Wait for the end and print the result as JSON")
-    ->group(group)
+    ->group(options_group)
     ->disable_flag_override();
   command
     .add_flag_callback(
       "--no-wait", [&x] { x.wait = false; },
       "Print the task's id and do not wait [default]")
-    ->group(group)
+    ->group(options_group)
     ->disable_flag_override();
   add(
     command, "--timeout", "SECONDS",

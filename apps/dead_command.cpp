@@ -210,7 +210,6 @@ std::string complaint(const dead_options& x) {
 } // namespace
 
 void add_dead_options(CLI::App& command, dead_options& x) {
-  constexpr auto group = "Options";
   // No group: the usage line shows them.
   command.add_option("action", x.action)->group("");
   command.add_option("ids", x.ids)->group("");
@@ -224,14 +223,14 @@ void add_dead_options(CLI::App& command, dead_options& x) {
       },
       "Dead letters of these queues only [default: of all queues]")
     ->type_name("NAME,...")
-    ->group(group)
+    ->group(options_group)
     ->expected(1)
     ->take_all();
   command.add_flag("--all", x.all, "All of them, instead of ids")
-    ->group(group)
+    ->group(options_group)
     ->disable_flag_override();
   command.add_flag("-j,--json", x.json, "JSON instead of text")
-    ->group(group)
+    ->group(options_group)
     ->disable_flag_override();
 }
 

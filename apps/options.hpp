@@ -14,6 +14,9 @@
 
 namespace umbel {
 
+/// The heading in help texts for options without one of their own.
+inline constexpr const char* options_group = "Options";
+
 /// Options of every command and those of `worker`.
 struct options {
   // -- every command ----------------------------------------------------------

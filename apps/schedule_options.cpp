@@ -9,7 +9,6 @@ namespace umbel {
 
 namespace {
 
-constexpr const char* group = "Options";
 constexpr const char* entry_group = "The entry";
 
 constexpr const char* add_footer =
@@ -68,7 +67,7 @@ void add_setting(CLI::App& command, options& global, const char* names,
           },
           meaning)
       ->type_name(type)
-      ->group(group)
+      ->group(options_group)
       ->take_last();
 }
 
@@ -121,7 +120,7 @@ void add_definition(CLI::App& command, schedule_options& x) {
       ->check(json_such_as(is_mapping, "{\"task\": \"t\", \"schedule\": 30}"));
   command
       .add_flag("--replace", x.replace, "There may be an entry of this name")
-      ->group(group)
+      ->group(options_group)
       ->disable_flag_override();
 }
 
@@ -150,13 +149,13 @@ void add_schedule_options(CLI::App& command, const schedule_verb& verb,
   add_setting(command, global, "-s,--schedule", "PATH|URL",
               "beat_schedule_filename");
   command.add_flag("-j,--json", x.as_json, "Print JSON")
-      ->group(group)
+      ->group(options_group)
       ->disable_flag_override();
   if (verb.word == "add")
     add_definition(command, x);
   if (verb.word == "next")
     add(
-        command, group, "-n,--count", "NUMBER",
+        command, options_group, "-n,--count", "NUMBER",
         [&x](auto& text) { x.count = std::stoul(text); },
         "How many due times [default: 10]")
         ->check(CLI::Range(1, 10'000));

@@ -311,7 +311,7 @@ expected<bool> beat_db::put(const stored_entry& x, put_mode mode) {
 namespace {
 
 /// What changes an entry that is there.
-expected<bool> change(locked_database& file, const char* sql,
+expected<bool> alter(locked_database& file, const char* sql,
                              const std::string& name) {
   bool there = false;
   auto done = file.transaction([&] {
@@ -333,11 +333,11 @@ expected<bool> change(locked_database& file, const char* sql,
 } // namespace
 
 expected<bool> beat_db::remove(const std::string& name) {
-  return change(file_, delete_entry, name);
+  return alter(file_, delete_entry, name);
 }
 
 expected<bool> beat_db::request_run(const std::string& name) {
-  return change(file_, add_request, name);
+  return alter(file_, add_request, name);
 }
 
 expected<std::string> beat_db::zone() {

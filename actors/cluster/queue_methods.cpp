@@ -123,14 +123,13 @@ void cancel_consumer(control_state& self, const json::object& arguments,
   take_queues(self, std::move(text), std::move(answer));
 }
 
-constexpr control_method methods[] = {
-  {"add_consumer", add_consumer},
-  {"cancel_consumer", cancel_consumer},
-};
-
 } // namespace
 
 std::span<const control_method> queue_methods() {
+  static constexpr control_method methods[] = {
+    {"add_consumer", add_consumer},
+    {"cancel_consumer", cancel_consumer},
+  };
   return methods;
 }
 

@@ -69,7 +69,7 @@ expected<json::object> ask_child(const std::vector<std::string>& argv,
   if (!child)
     return child.error();
   if (why)
-    kill(*child, SIGKILL);
+    ::kill(*child, SIGKILL);
   int status = 0;
   while (waitpid(*child, &status, 0) < 0 && errno == EINTR) {
   }

@@ -45,7 +45,7 @@ caf::expected<caf::actor> run(const start_function& start,
 }
 
 /// Overtakes whatever else waits in the mailbox.
-void kill(const caf::actor& x) {
+void kill_actor(const caf::actor& x) {
   if (x)
     caf::anon_send<caf::message_priority::high>(
         x, caf::exit_msg{x.address(), caf::exit_reason::kill});
@@ -161,7 +161,7 @@ void supervisor_state::stop_further(child& x) {
     if (x.phase == phase::stopping)
       spdlog::warn("supervisor {}: {} did not end within {} s, killing it",
                    label, x.spec.id, seconds(x.spec.shutdown));
-    kill(x.handle);
+    kill_actor(x.handle);
     enter(x, phase::killed, kill_patience);
   } else {
     spdlog::error("supervisor {}: {} cannot be killed, leaving it behind",
@@ -301,7 +301,7 @@ supervisor_state::~supervisor_state() {
   // Nothing is alive after an orderly end. This is for a supervisor that was
   // killed, and kills go down the whole tree this way.
   for (auto& x : children)
-    kill(x.handle);
+    kill_actor(x.handle);
 }
 
 // -- the rest -----------------------------------------------------------------

@@ -66,8 +66,6 @@ constexpr const char* amqp_footer =
     "  umbel amqp queue.delete old-mail false true\n"
     "  umbel amqp -b amqp://guest@localhost// basic.get mail";
 
-constexpr auto group = "Options";
-
 std::string a_number(const std::string& text) {
   size_t n = 0;
   auto end = text.data() + text.size();
@@ -77,7 +75,7 @@ std::string a_number(const std::string& text) {
              : '\'' + text + "' is not a whole number";
 }
 
-std::string some_seconds(const std::string& text) {
+std::string a_duration(const std::string& text) {
   double x = 0;
   auto end = text.data() + text.size();
   auto [ptr, ec] = std::from_chars(text.data(), end, x);
@@ -120,17 +118,17 @@ void client_commands::add_result(CLI::App& root, options& given) {
   result_->add_option("task_id", asked_.id, "")->group("");
   result_->add_flag("--traceback", asked_.traceback,
                     "Show the traceback of a failure")
-      ->group(group);
+      ->group(options_group);
   result_->add_flag("--wait", asked_.wait, "Wait for the task's end")
-      ->group(group);
+      ->group(options_group);
   result_
       ->add_option_function<std::string>(
           "--timeout",
           [this](const std::string& text) { asked_.timeout = in_ms(text); },
           "With --wait: give up waiting after that [default: never]")
       ->type_name("SECONDS")
-      ->check(some_seconds)
-      ->group(group);
+      ->check(a_duration)
+      ->group(options_group);
   result_->footer(result_footer);
 }
 
@@ -155,7 +153,7 @@ void client_commands::add_queues(CLI::App& root, options& given) {
         ->expected(1)
         ->take_all()
         ->allow_extra_args(false) // what comes behind is another one
-        ->group(group);
+        ->group(options_group);
   };
   for (auto* command : {purge_, migrate_})
     add_names(*command, "-Q,--queues", "QUEUE,...",
@@ -164,7 +162,7 @@ void client_commands::add_queues(CLI::App& root, options& given) {
             "Queues that stay as they are", queues_.excluded);
   add_names(*migrate_, "-T,--tasks", "TASK,...",
             "Move tasks of these names alone [default: all]", queues_.tasks);
-  purge_->add_flag("-f,--force", queues_.force, "Do not ask")->group(group);
+  purge_->add_flag("-f,--force", queues_.force, "Do not ask")->group(options_group);
   purge_->footer(purge_footer);
   migrate_->add_option("source", queues_.source, "")->group("");
   migrate_->add_option("destination", queues_.destination, "")->group("");
@@ -175,7 +173,7 @@ void client_commands::add_queues(CLI::App& root, options& given) {
           "Move so many at most [default: all]")
       ->type_name("COUNT")
       ->check(a_number)
-      ->group(group);
+      ->group(options_group);
   migrate_->footer(migrate_footer);
 }
 
@@ -191,8 +189,8 @@ void client_commands::add_broker(CLI::App& root, options& given) {
           [this](const std::string& text) { patience_ = in_ms(text); },
           "Wait for answers [default: 1]")
       ->type_name("SECONDS")
-      ->check(some_seconds)
-      ->group(group);
+      ->check(a_duration)
+      ->group(options_group);
   graph_->footer(graph_footer);
   amqp_ = add_command(root, given, "amqp", "Look after exchanges and queues.",
                       "amqp [OPTIONS] [COMMAND [ARGUMENTS]...]");

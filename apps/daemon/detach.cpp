@@ -27,7 +27,7 @@ error failed(const char* tried) {
 bool read_all(int fd, void* to, size_t size) {
   auto at = static_cast<char*>(to);
   while (size > 0) {
-    auto n = read(fd, at, size);
+    auto n = ::read(fd, at, size);
     if (n < 0 && errno == EINTR)
       continue;
     if (n <= 0)
@@ -54,7 +54,7 @@ int collect(const std::string& name, pid_t daemon) {
 /// Copies what is there to standard error. @returns whether there may be more.
 bool show(int fd) {
   char buffer[4096];
-  auto n = read(fd, buffer, sizeof(buffer));
+  auto n = ::read(fd, buffer, sizeof(buffer));
   if (n > 0)
     std::fwrite(buffer, 1, static_cast<size_t>(n), stderr);
   return n > 0 || (n < 0 && errno == EINTR);
@@ -148,7 +148,7 @@ expected<detached> detach(const std::string& name,
   if (last != 0)
     _exit(last < 0 ? EXIT_FAILURE : EXIT_SUCCESS);
   // The launcher may be gone.
-  signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGPIPE, SIG_IGN);
   auto self = getpid();
   auto null = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (null < 0 || write(line[1], &self, sizeof(self)) != sizeof(self))

@@ -15,19 +15,19 @@ namespace umbel {
 namespace {
 
 /// "<pid> <how> <descriptor>".
-constexpr const char* variable = "UMBEL_HANDOVER";
+constexpr const char* handover = "UMBEL_HANDOVER";
 
 } // namespace
 
 image take_image() {
-  auto text = std::getenv(variable);
+  auto text = std::getenv(handover);
   int pid = 0;
   char how = 0;
   int report = -1;
   auto read = text != nullptr ? std::sscanf(text, "%d %c %d", &pid, &how,
                                             &report)
                               : 0;
-  unsetenv(variable);
+  unsetenv(handover);
   if (read != 3 || pid != getpid())
     return {};
   if (how == 'r')
@@ -58,7 +58,7 @@ error execute(const std::string& program, const std::vector<std::string>& args,
   auto how = next.how == image::begin::restarted ? 'r' : 'd';
   auto text = std::to_string(getpid()) + ' ' + how + ' '
               + std::to_string(next.report);
-  setenv(variable, text.c_str(), 1);
+  setenv(handover, text.c_str(), 1);
   if (next.report >= 0)
     fcntl(next.report, F_SETFD, 0);
   std::vector<char*> argv;
@@ -69,7 +69,7 @@ error execute(const std::string& program, const std::vector<std::string>& args,
   execvp(program.c_str(), argv.data());
   error result{errc::unavailable,
                "cannot execute " + program + ": " + std::strerror(errno)};
-  unsetenv(variable);
+  unsetenv(handover);
   return result;
 }
 

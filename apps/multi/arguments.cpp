@@ -8,10 +8,6 @@ namespace umbel::multi {
 
 namespace {
 
-error invalid(std::string what) {
-  return {errc::invalid_setting, std::move(what)};
-}
-
 expected<void> add(arguments& to, const std::string& dashes,
                    const std::string& name, std::string value) {
   auto colon = name.find(':');
@@ -28,6 +24,10 @@ expected<void> add(arguments& to, const std::string& dashes,
 }
 
 } // namespace
+
+error invalid(std::string what) {
+  return {errc::invalid_setting, std::move(what)};
+}
 
 void option_list::set(const std::string& name, std::string value) {
   auto i = std::ranges::find(items_, name, &value_type::first);

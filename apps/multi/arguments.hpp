@@ -16,6 +16,9 @@
 
 namespace umbel::multi {
 
+/// What is wrong with a command line.
+error invalid(std::string what);
+
 /// Options in the order in which they were first given, each once: the last
 /// value counts. Names have their dashes; a flag has no value.
 class option_list {

@@ -24,10 +24,6 @@ constexpr std::string_view global_options[] = {
     "-q",         "--quiet",
 };
 
-error invalid(std::string what) {
-  return {errc::invalid_setting, std::move(what)};
-}
-
 std::optional<int> to_number(std::string_view text) {
   int result = 0;
   auto [end, failure] =

@@ -2,13 +2,13 @@
 
 #include "apps/exit_status.hpp"
 #include "apps/remote/answer_view.hpp"
+#include "apps/remote/end_signal.hpp"
 #include "apps/remote/event_view.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <clocale>
-#include <csignal>
 
 #define NCURSES_NOMACROS
 #include <curses.h>
@@ -29,12 +29,6 @@ constexpr int control_l = 12;
 constexpr int escape = 27;
 constexpr int erase_to_the_left = 127;
 
-volatile std::sig_atomic_t ended = 0;
-
-void on_signal(int) {
-  ended = 1;
-}
-
 /// The terminal in full-screen mode, as long as it lives.
 class terminal {
 public:
@@ -54,11 +48,7 @@ public:
       ::init_pair(2, COLOR_RED, -1);
       ::init_pair(3, COLOR_YELLOW, -1);
     }
-    struct sigaction how {};
-    how.sa_handler = on_signal;
-    ::sigaction(SIGINT, &how, nullptr);
-    ::sigaction(SIGTERM, &how, nullptr);
-    ::sigaction(SIGHUP, &how, nullptr);
+    expect_end_signal();
   }
 
   terminal(const terminal&) = delete;
@@ -148,7 +138,7 @@ public:
 
   int run() {
     terminal screen;
-    while (ended == 0) {
+    while (!end_signalled()) {
       if (!status_.paused)
         take();
       screen.draw(view_.lines(cluster_, status_, screen.width(),

@@ -1,12 +1,12 @@
 #include "apps/remote/events_command.hpp"
 
 #include "apps/exit_status.hpp"
+#include "apps/remote/end_signal.hpp"
 #include "apps/remote/event_dump.hpp"
 #include "apps/remote/event_screen.hpp"
 #include "apps/remote/remote_session.hpp"
 #include "protocol/client/broadcast_settings.hpp"
 
-#include <csignal>
 #include <cstdio>
 #include <thread>
 
@@ -19,25 +19,16 @@ namespace {
 using namespace std::chrono_literals;
 
 /// How often it is looked whether there are events, and whether it is the end.
-constexpr auto step = 50ms;
-
-volatile std::sig_atomic_t ended = 0;
-
-void on_signal(int) {
-  ended = 1;
-}
+constexpr auto between_looks = 50ms;
 
 int dump(const std::string& name, event_listener& events, bool as_json) {
-  struct sigaction how {};
-  how.sa_handler = on_signal;
-  sigaction(SIGINT, &how, nullptr);
-  sigaction(SIGTERM, &how, nullptr);
+  expect_end_signal();
   if (!as_json)
     std::puts("-> evdump: starting capture...");
   std::fflush(stdout);
   event_dump lines;
   std::string trouble;
-  while (ended == 0) {
+  while (!end_signalled()) {
     auto heard = events.fetch();
     for (auto& [at, x] : heard.events) {
       auto line = as_json ? event_as_json(x, at) : lines.line(x, at);
@@ -54,7 +45,7 @@ int dump(const std::string& name, event_listener& events, bool as_json) {
       refuse(name, trouble.empty() ? "connected again" : trouble, exit_ok);
     }
     if (heard.events.empty())
-      std::this_thread::sleep_for(step);
+      std::this_thread::sleep_for(between_looks);
   }
   return exit_ok;
 }

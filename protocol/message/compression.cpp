@@ -1,6 +1,7 @@
 // Names, bounds and the libraries of compression. Each decoder makes one step at
 // a time; the loop around them is the same for all and watches the bounds.
 #include "protocol/message/content.hpp"
+#include "protocol/message/malformed.hpp"
 
 #include <brotli/decode.h>
 #include <brotli/encode.h>
@@ -60,10 +61,6 @@ struct window {
   uint8_t* out;
   size_t out_size;
 };
-
-error malformed(std::string what) {
-  return {errc::malformed, std::move(what)};
-}
 
 [[noreturn]] void out_of_memory() {
   throw std::bad_alloc{};

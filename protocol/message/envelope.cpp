@@ -1,5 +1,6 @@
 #include "protocol/message/envelope.hpp"
 #include "protocol/message/envelope_view.hpp"
+#include "protocol/message/malformed.hpp"
 
 #include <fmt/format.h>
 
@@ -9,10 +10,6 @@
 namespace umbel {
 
 namespace {
-
-error malformed(std::string what) {
-  return {errc::malformed, std::move(what)};
-}
 
 /// A member that must be an object if it is there at all.
 expected<const json::object*> member_object(const json::object& in,

@@ -1,15 +1,12 @@
 // Decoding a whole task message.
 #include "protocol/message/task_fields.hpp"
+#include "protocol/message/malformed.hpp"
 
 #include <fmt/format.h>
 
 namespace umbel {
 
 namespace {
-
-error malformed(std::string what) {
-  return {errc::malformed, std::move(what)};
-}
 
 error wrong_kind(std::string_view what, const json::value& x,
                  std::string_view expected_kind) {

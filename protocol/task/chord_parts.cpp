@@ -11,7 +11,6 @@ namespace umbel {
 
 namespace {
 
-using canvas::signature;
 
 /// Stands where a gap is to be: a text that occurs nowhere else.
 struct mark {
@@ -45,13 +44,13 @@ struct mark {
 
 /// One of the tasks that a signature consists of and that will not run.
 struct casualty {
-  signature task;
+  canvas::signature task;
   bool first;   ///< would have run first, so its errbacks are called
   bool counted; ///< is a part of the chord that it names
 };
 
 /// @pre frozen
-void find_casualties(std::vector<casualty>& to, const signature& x, bool first,
+void find_casualties(std::vector<casualty>& to, const canvas::signature& x, bool first,
                      bool counted) {
   switch (x.kind) {
     case canvas::kind::chain:
@@ -78,14 +77,14 @@ void find_casualties(std::vector<casualty>& to, const signature& x, bool first,
   }
 }
 
-std::vector<casualty> casualties_of(signature x) {
+std::vector<casualty> casualties_of(canvas::signature x) {
   std::vector<casualty> to;
   canvas::freeze(x);
   find_casualties(to, x, true, true);
   return to;
 }
 
-std::string document_of(const signature& x, const exception_info& why,
+std::string document_of(const canvas::signature& x, const exception_info& why,
                         const runner_settings& settings) {
   meta to;
   to.status = "FAILURE";
@@ -122,7 +121,7 @@ std::optional<chord_part> make_part(const json::value& chord, std::string group,
                                     const runner_settings& settings);
 
 /// What becomes of a body when a part of its header has failed.
-void add_failure(chord_part& to, const signature& body,
+void add_failure(chord_part& to, const canvas::signature& body,
                  const canvas::origin& from, const runner_settings& settings) {
   mark reason;
   exception_info why{
@@ -233,7 +232,7 @@ std::optional<chord_part> part_of(const task_message& done,
                    origin_of(done, settings), settings);
 }
 
-void give_up(workflow_steps& to, const signature& step,
+void give_up(workflow_steps& to, const canvas::signature& step,
              const task_message& done, const exception_info& why,
              const runner_settings& settings) {
   auto from = origin_of(done, settings);

@@ -8,7 +8,6 @@ namespace umbel {
 
 namespace {
 
-using canvas::signature;
 
 /// A list of signatures, of which one alone may stand without a list.
 std::vector<json::value> signatures(const json::object& in,
@@ -24,7 +23,7 @@ std::vector<json::value> signatures(const json::object& in,
   return to;
 }
 
-signature parse(const json::value& x) {
+canvas::signature parse(const json::value& x) {
   auto to = canvas::parse_signature(x);
   if (!to)
     throw exception("ValueError", {json::string{to.error().what}});
@@ -35,7 +34,7 @@ signature parse(const json::value& x) {
 /// them stay groups of their own.
 void apply_all(canvas::applier& out, const std::vector<json::value>& all,
                const json::value& first) {
-  std::vector<signature> plain;
+  std::vector<canvas::signature> plain;
   for (auto& x : all) {
     auto sig = parse(x);
     if (sig.kind == canvas::kind::group)

@@ -12,7 +12,7 @@ using namespace redis;
 
 namespace {
 
-constexpr auto doing = "wait for results";
+constexpr auto waiting_for_results = "wait for results";
 
 /// Channels in one command: Redis serves nobody else meanwhile.
 constexpr size_t channels_max = 512;
@@ -62,14 +62,14 @@ expected<void> redis_result_listener::command(const char* name,
     words.begin(1 + some.size()).arg(name);
     for (auto& id : some)
       words.arg(prefix_ + id.str());
-    if (auto sent = main_->send(words.bytes(), doing); !sent)
+    if (auto sent = main_->send(words.bytes(), waiting_for_results); !sent)
       return sent;
     for (auto left = some.size(); left > 0;) {
-      auto x = main_->receive(doing);
+      auto x = main_->receive(waiting_for_results);
       if (!x)
         return x.error();
       if ((*x)->type == REDIS_REPLY_ERROR)
-        return main_->refusal(**x, doing);
+        return main_->refusal(**x, waiting_for_results);
       auto before = arrived_.size();
       take(**x);
       left -= arrived_.size() == before; // a confirmation, not a message
@@ -98,7 +98,7 @@ redis_result_listener::wait(std::chrono::milliseconds timeout) {
     wake_.clear();
   }
   for (;;) {
-    auto x = main_->receive_now(doing);
+    auto x = main_->receive_now(waiting_for_results);
     if (!x)
       return x.error();
     if (!*x)

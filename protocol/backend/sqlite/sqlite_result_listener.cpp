@@ -12,7 +12,7 @@ using namespace sqlite;
 
 namespace {
 
-constexpr auto doing = "wait for results";
+constexpr auto waiting_for_results = "wait for results";
 
 // Every state that is stored takes a new number. What is behind the last one
 // that was seen is new; of a task that changed twice meanwhile it is the last
@@ -41,7 +41,7 @@ public:
     if (auto done = read(); !done)
       return done.error();
     if (arrived_.empty()) {
-      if (auto done = db_->check_file(doing); !done)
+      if (auto done = db_->check_file(waiting_for_results); !done)
         return done.error();
       if (auto done = bell_.wait(wake_, timeout); !done)
         return done.error();
@@ -69,7 +69,7 @@ private:
           arrived_.push_back({std::move(id), std::string{found.text(2)}});
       }
     }
-    return db_->outcome(doing);
+    return db_->outcome(waiting_for_results);
   }
 
   std::unique_ptr<database> db_;

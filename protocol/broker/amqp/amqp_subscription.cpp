@@ -18,7 +18,7 @@ namespace {
 using namespace amqp;
 using clock = std::chrono::steady_clock;
 
-constexpr auto doing = "listen to broadcasts";
+constexpr auto listening = "listen to broadcasts";
 
 /// An exchange, and this listener's queue there.
 ///
@@ -105,7 +105,7 @@ public:
                                 pollfd{closed_.fd(), POLLIN, 0}};
       if (poll(fds.data(), fds.size(), static_cast<int>(wait.count())) < 0
           && errno != EINTR)
-        return connection_->failure(errc::unavailable, doing,
+        return connection_->failure(errc::unavailable, listening,
                                     std::strerror(errno));
       if (fds[1].revents != 0)
         return std::optional<broadcast>{};
@@ -132,12 +132,12 @@ private:
         return std::optional{std::move(result)};
       }
       if (reply.reply_type != AMQP_RESPONSE_LIBRARY_EXCEPTION)
-        return connection_->check(reply, doing).error();
+        return connection_->check(reply, listening).error();
       if (reply.library_error == AMQP_STATUS_TIMEOUT)
         return std::optional<broadcast>{};
       if (reply.library_error != AMQP_STATUS_UNEXPECTED_STATE)
-        return connection_->check(reply, doing).error();
-      auto frame = connection_->next(std::chrono::milliseconds{0}, doing);
+        return connection_->check(reply, listening).error();
+      auto frame = connection_->next(std::chrono::milliseconds{0}, listening);
       if (!frame)
         return frame.error();
     }

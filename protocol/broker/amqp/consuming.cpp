@@ -14,7 +14,7 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-constexpr auto doing = "consume";
+constexpr auto consuming = "consume";
 
 /// A quorum queue drops what has come back too often (20 times, since RabbitMQ
 /// 4). What has come back so often stays here, unless it has to go.
@@ -58,7 +58,7 @@ bool feed::answers() {
   set_patience(*connection_, std::min(sign_of_life_max, patience));
   amqp_basic_qos(connection_->handle(), main_channel, 0, 1, false);
   auto done
-    = connection_->check(amqp_get_rpc_reply(connection_->handle()), doing);
+    = connection_->check(amqp_get_rpc_reply(connection_->handle()), consuming);
   if (done && consuming_)
     done = cancel();
   set_patience(*connection_, patience);
@@ -76,7 +76,7 @@ expected<void> feed::register_consumers() {
                  static_cast<uint16_t>(std::min<size_t>(prefetch_, 65'535)),
                  false);
   auto done = connection_->check(
-    amqp_get_rpc_reply(connection_->handle()), doing);
+    amqp_get_rpc_reply(connection_->handle()), consuming);
   if (!done)
     return done;
   ++consumers_;
@@ -96,7 +96,7 @@ expected<void> feed::register_consumers() {
   }
   for (auto& x : old) {
     amqp_basic_cancel(connection_->handle(), main_channel, bytes(x));
-    done = connection_->check(amqp_get_rpc_reply(connection_->handle()), doing);
+    done = connection_->check(amqp_get_rpc_reply(connection_->handle()), consuming);
     if (!done)
       return done;
   }
@@ -110,7 +110,7 @@ expected<void> feed::cancel() {
       continue;
     amqp_basic_cancel(connection_->handle(), main_channel, bytes(x.consumer));
     auto done
-      = connection_->check(amqp_get_rpc_reply(connection_->handle()), doing);
+      = connection_->check(amqp_get_rpc_reply(connection_->handle()), consuming);
     if (!done)
       return done;
     x.consumer.clear();
@@ -142,11 +142,11 @@ expected<void> feed::pump(size_t enough) {
       return {};
     } else if (reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION
                && reply.library_error == AMQP_STATUS_UNEXPECTED_STATE) {
-      auto frame = connection_->next(std::chrono::milliseconds{0}, doing);
+      auto frame = connection_->next(std::chrono::milliseconds{0}, consuming);
       if (!frame)
         return frame.error();
     } else {
-      return connection_->check(reply, doing);
+      return connection_->check(reply, consuming);
     }
   }
   return {};
@@ -158,7 +158,7 @@ expected<bool> feed::accept(const amqp_envelope_t& x) {
   auto text = view(x.consumer_tag);
   std::from_chars(text.data(), text.data() + text.size(), number);
   if (number >= lanes_.size())
-    return connection_->failure(errc::unavailable, doing,
+    return connection_->failure(errc::unavailable, consuming,
                                 "a message for an unknown consumer");
   auto print = fingerprint(x.message);
   switch (ledger_.on_arrival(x.delivery_tag, print, x.redelivered,

@@ -12,7 +12,7 @@ namespace umbel::amqp {
 
 namespace {
 
-constexpr auto doing = "read dead letters";
+constexpr auto reading = "read dead letters";
 
 /// The message as it was received: without what was added to park it.
 dead_letter to_dead_letter(const amqp_envelope_t& x) {
@@ -42,7 +42,7 @@ for_each_letter(connection& x, const std::string& queue,
   for (;;) {
     amqp_maybe_release_buffers(handle);
     auto reply = amqp_basic_get(handle, side_channel, bytes(name), false);
-    auto done = x.check_side(reply, doing);
+    auto done = x.check_side(reply, reading);
     if (!done)
       return done;
     if (reply.reply.id != AMQP_BASIC_GET_OK_METHOD)
@@ -54,7 +54,7 @@ for_each_letter(connection& x, const std::string& queue,
     one.exchange = ok->exchange;
     one.routing_key = bytes(queue);
     auto content = amqp_read_message(handle, side_channel, &one.message, 0);
-    if (auto read = x.check(content, doing); !read)
+    if (auto read = x.check(content, reading); !read)
       return read;
     f(to_dead_letter(one), tag);
     amqp_destroy_message(&one.message);

@@ -8,7 +8,7 @@ namespace umbel::amqp {
 
 namespace {
 
-constexpr auto doing = "publish";
+constexpr auto publishing = "publish";
 
 } // namespace
 
@@ -45,12 +45,12 @@ expected<std::vector<bool>> publisher::publish(std::span<const parcel> batch) {
     auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline
                                                              - clock::now());
     if (blocked) {
-      if (auto fine = connection_->while_blocked(doing); !fine)
+      if (auto fine = connection_->while_blocked(publishing); !fine)
         return unknown(x, fine.error());
       left = connection::blocked_look;
     } else if (left.count() <= 0) {
       return unknown(
-        x, connection_->failure(errc::timeout, doing, "no confirm in time"));
+        x, connection_->failure(errc::timeout, publishing, "no confirm in time"));
     }
     if (auto done = hear(x, left); !done)
       return unknown(x, done.error());
@@ -73,7 +73,7 @@ expected<void> publisher::send(run& x) {
     connection_->handle(), main_channel, bytes(what.exchange),
     bytes(what.routing_key), true, false, &message_.properties(),
     bytes(message_.body()));
-  if (auto done = connection_->check(status, doing); !done)
+  if (auto done = connection_->check(status, publishing); !done)
     return done;
   ++published_;
   ++x.sent;
@@ -84,7 +84,7 @@ expected<void> publisher::send(run& x) {
 
 expected<void> publisher::hear(run& x, std::chrono::milliseconds timeout) {
   amqp_maybe_release_buffers(connection_->handle());
-  auto frame = connection_->next(timeout, doing);
+  auto frame = connection_->next(timeout, publishing);
   if (!frame)
     return frame.error();
   if (!*frame || (*frame)->frame_type != AMQP_FRAME_METHOD)
@@ -112,7 +112,7 @@ expected<void> publisher::on_confirm(run& x, uint64_t tag, bool multiple,
     return {};
   if (!taken)
     return connection_->failure(
-      errc::timeout, doing,
+      errc::timeout, publishing,
       "RabbitMQ has refused the message: its queue is full or broken");
   auto last = tag - x.first;
   for (auto i = multiple ? x.settled : last; i <= last; ++i)
@@ -140,7 +140,7 @@ expected<void> publisher::on_return(run& x, const amqp_basic_return_t& what) {
   amqp_message_t content;
   auto reply = amqp_read_message(connection_->handle(), main_channel, &content,
                                  0);
-  auto done = connection_->check(reply, doing);
+  auto done = connection_->check(reply, publishing);
   if (done)
     amqp_destroy_message(&content);
   return done;

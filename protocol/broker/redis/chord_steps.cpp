@@ -16,7 +16,7 @@ json::array to_array(const gapped_text& x) {
   return json::array(x.begin(), x.end());
 }
 
-json::object to_json(const chord_keys& names, const chord_part& x) {
+json::object to_document(const chord_keys& names, const chord_part& x) {
   auto messages = [&](const std::vector<gapped_message>& all) {
     json::array to;
     for (auto& y : all)
@@ -35,7 +35,7 @@ json::object to_json(const chord_keys& names, const chord_part& x) {
   json::array outer;
   for (auto& y : x.outer)
     outer.push_back(json::array{json::value(names.base_of(y)),
-                                to_json(names, y)});
+                                to_document(names, y)});
   std::string ends;
   append_json(ends, json::object{{"v", std::move(values)},
                                  {"p", messages(x.body)},
@@ -54,7 +54,7 @@ json::object to_json(const chord_keys& names, const chord_part& x) {
 
 std::string chord_keys::to_json_text(const chord_part& x) const {
   std::string to;
-  append_json(to, to_json(*this, x));
+  append_json(to, to_document(*this, x));
   return to;
 }
 

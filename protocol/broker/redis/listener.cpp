@@ -9,7 +9,7 @@ namespace umbel::redis {
 
 namespace {
 
-constexpr auto doing = "wait for messages";
+constexpr auto waiting = "wait for messages";
 
 // Messages of a subscription are arrays: ["message", channel, content]. The
 // answer to PING is one too: ["pong", ""].
@@ -38,14 +38,14 @@ listener::open(connection& main, const connection_options& options,
   pipeline subscribe;
   subscribe.add({"CLIENT", "ID"});
   subscribe.add({"SUBSCRIBE", "__redis__:invalidate"});
-  auto replies = (*second)->check(subscribe, doing);
+  auto replies = (*second)->check(subscribe, waiting);
   if (!replies)
     return replies.error();
   auto id = std::to_string((*replies)[0]->integer);
   // Without NOLOOP: what this very connection puts back on a queue (recover)
   // must end its next wait, too.
   auto tracking =
-      main.command({"CLIENT", "TRACKING", "ON", "REDIRECT", id}, doing);
+      main.command({"CLIENT", "TRACKING", "ON", "REDIRECT", id}, waiting);
   if (!tracking)
     return tracking.error();
   return std::unique_ptr<listener>{
@@ -65,7 +65,7 @@ expected<void> listener::wait(wake_event& wake,
     auto n =
         ::poll(fds, 3, static_cast<int>(std::max<int64_t>(0, left.count())));
     if (n < 0 && errno != EINTR)
-      return error{errc::unavailable, std::string{"cannot "} + doing + ": "
+      return error{errc::unavailable, std::string{"cannot "} + waiting + ": "
                                           + std::strerror(errno)};
     if (n > 0 && fds[0].revents != 0) {
       wake.clear();
@@ -73,11 +73,11 @@ expected<void> listener::wait(wake_event& wake,
     }
     if (n > 0 && fds[2].revents != 0) {
       // Nothing was asked of the main connection, so this can only be its end.
-      auto x = main_.receive_now(doing);
+      auto x = main_.receive_now(waiting);
       if (!x)
         return x.error();
       if (*x)
-        return main_.broken(errc::unavailable, doing,
+        return main_.broken(errc::unavailable, waiting,
                             "a reply that nobody asked for");
     }
     if (n > 0 && fds[1].revents != 0) {
@@ -103,7 +103,7 @@ expected<void> listener::wait(wake_event& wake,
 expected<bool> listener::drain() {
   bool announced = false;
   for (;;) {
-    auto x = second_->receive_now(doing);
+    auto x = second_->receive_now(waiting);
     if (!x)
       return x.error();
     if (!*x)
@@ -123,12 +123,12 @@ expected<listener::news> listener::look() {
   result.announced = *announced;
   auto now = clock::now();
   if (pong_due_ && now > *pong_due_)
-    return second_->broken(errc::timeout, doing, "no reply in time");
+    return second_->broken(errc::timeout, waiting, "no reply in time");
   if (now < next_ping_)
     return result;
   pipeline commands;
   commands.add({"PING"});
-  if (auto ok = second_->send_now(commands.bytes(), doing); !ok)
+  if (auto ok = second_->send_now(commands.bytes(), waiting); !ok)
     return ok.error();
   next_ping_ = now + asking_.interval;
   pong_due_ = now + patience();
@@ -141,13 +141,13 @@ expected<bool> listener::ping() {
   second_->timeout(patience());
   pipeline commands;
   commands.add({"PING"});
-  if (auto ok = main_.check(commands, doing); !ok)
+  if (auto ok = main_.check(commands, waiting); !ok)
     return ok.error();
-  if (auto ok = second_->send(commands.bytes(), doing); !ok)
+  if (auto ok = second_->send(commands.bytes(), waiting); !ok)
     return ok.error();
   bool announced = false;
   for (;;) {
-    auto x = second_->receive(doing);
+    auto x = second_->receive(waiting);
     if (!x)
       return x.error();
     if (!is_message(**x))

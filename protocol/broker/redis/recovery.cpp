@@ -19,7 +19,7 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-constexpr auto doing = "recover messages";
+constexpr auto recovering = "recover messages";
 
 // Entries in one call of restore.lua, with their texts.
 constexpr size_t entries_per_call = 100;
@@ -65,7 +65,7 @@ expected<size_t> redis_broker::recover_stale() {
     auto x =
         main_->command({"EVALSHA", scripts::stale.sha, "3", keys_.unacked(),
                         keys_.unacked_index(), keys_.delayed(), seconds, limit},
-                       doing);
+                       recovering);
     if (!x)
       return x.error();
     auto items = elements_of(**x);
@@ -94,7 +94,7 @@ redis_broker::dead_owners(std::span<const std::string> forget) {
   commands.arg(keys_.incarnations()).arg(keys_.lease());
   for (auto& incarnation : forget)
     commands.arg(incarnation);
-  auto replies = main_->check(std::move(commands), doing);
+  auto replies = main_->check(std::move(commands), recovering);
   if (!replies)
     return replies.error();
   std::vector<std::pair<std::string, std::string>> result;
@@ -119,12 +119,12 @@ expected<size_t> redis_broker::recover_owner(const std::string& incarnation,
                   std::to_string(options_.lease.count())});
     commands.add(
         {"HSCAN", keys_.unacked(), cursor, "MATCH", pattern, "COUNT", "1000"});
-    auto x = main_->check(std::move(commands), doing);
+    auto x = main_->check(std::move(commands), recovering);
     if (!x)
       return x.error();
     auto parts = elements_of(*x->back());
     if (parts.size() != 2)
-      return main_->broken(errc::unavailable, doing, "an unexpected reply");
+      return main_->broken(errc::unavailable, recovering, "an unexpected reply");
     cursor = text_of(*parts[0]);
     auto items = elements_of(*parts[1]);
     for (size_t i = 0; i + 1 < items.size(); i += 2)
@@ -173,7 +173,7 @@ expected<size_t> redis_broker::restore(std::string_view condition,
     for (auto& x : work[i])
       commands.arg(x.list).arg(x.text);
   }
-  auto replies = main_->check(std::move(commands), doing);
+  auto replies = main_->check(std::move(commands), recovering);
   if (!replies)
     return replies.error();
   return static_cast<size_t>(replies->front()->integer);

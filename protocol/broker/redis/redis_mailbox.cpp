@@ -16,7 +16,7 @@ namespace {
 using namespace redis;
 using clock = std::chrono::steady_clock;
 
-constexpr auto doing = "wait for answers";
+constexpr auto awaiting = "wait for answers";
 
 /// How long the server is asked to wait in one go. `close` takes so long.
 constexpr auto step = std::chrono::milliseconds{200};
@@ -72,7 +72,7 @@ public:
 private:
   expected<std::optional<broadcast>>
   take(std::initializer_list<std::string_view> command) {
-    auto answer = connection_->command(command, doing);
+    auto answer = connection_->command(command, awaiting);
     if (!answer)
       return answer.error();
     if ((*answer)->type == REDIS_REPLY_STRING)

@@ -21,7 +21,7 @@ namespace {
 using namespace redis;
 using clock = std::chrono::steady_clock;
 
-constexpr auto doing = "listen to broadcasts";
+constexpr auto listening = "listen to broadcasts";
 
 /// How often a silent server is asked whether it is still there. When as much
 /// time has passed again without an answer, it is not.
@@ -41,13 +41,13 @@ public:
     auto [command, channel] = listen_to(exchange, pattern);
     pipeline more;
     more.add({command, channel});
-    return connection_->send(more.bytes(), doing);
+    return connection_->send(more.bytes(), listening);
   }
 
   /// As `add`, and waits for the confirmation. @pre nothing was added before
   expected<void> begin(const std::string& exchange, const std::string& pattern) {
     auto [command, channel] = listen_to(exchange, pattern);
-    auto confirmed = connection_->command({command, channel}, doing);
+    auto confirmed = connection_->command({command, channel}, listening);
     if (!confirmed)
       return confirmed.error();
     return {};
@@ -61,7 +61,7 @@ public:
   next(std::chrono::milliseconds timeout) override {
     auto deadline = clock::now() + timeout;
     for (;;) {
-      auto answer = connection_->receive_now(doing);
+      auto answer = connection_->receive_now(listening);
       if (!answer)
         return answer.error();
       if (*answer) {
@@ -85,7 +85,7 @@ public:
       auto wait = std::chrono::ceil<std::chrono::milliseconds>(left);
       pollfd fds[] = {{connection_->fd(), POLLIN, 0}, {closed_.fd(), POLLIN, 0}};
       if (poll(fds, 2, static_cast<int>(wait.count())) < 0 && errno != EINTR)
-        return connection_->broken(errc::unavailable, doing, strerror(errno));
+        return connection_->broken(errc::unavailable, listening, strerror(errno));
       if (fds[1].revents != 0)
         return std::optional<broadcast>{};
     }
@@ -108,13 +108,13 @@ private:
   expected<void> ask() {
     auto silence = clock::now() - heard_;
     if (silence > 2 * ask_interval)
-      return connection_->broken(errc::timeout, doing, "no sign of life");
+      return connection_->broken(errc::timeout, listening, "no sign of life");
     if (silence < ask_interval || asked_)
       return {};
     asked_ = true;
     pipeline ping;
     ping.add({"PING"});
-    return connection_->send(ping.bytes(), doing);
+    return connection_->send(ping.bytes(), listening);
   }
 
   std::unique_ptr<connection> connection_;

@@ -11,7 +11,7 @@ using namespace sqlite;
 
 namespace {
 
-constexpr auto doing = "restore abandoned messages";
+constexpr auto restoring = "restore abandoned messages";
 
 // Of one transaction: nobody else writes meanwhile.
 constexpr size_t messages_per_commit = 500;
@@ -48,7 +48,7 @@ expected<size_t> sqlite_broker::restore(const char* which, int64_t first,
       db_->number(sql::take_reserved, owner, sequence);
       put_back(*db_, message, place::first);
     }
-    if (auto done = change.commit(doing); !done)
+    if (auto done = change.commit(restoring); !done)
       return done.error();
     if (!found.empty())
       ring(db_->where().path, topic::messages);
@@ -61,7 +61,7 @@ expected<size_t> sqlite_broker::restore(const char* which, int64_t first,
 expected<recovery_report> sqlite_broker::recover() {
   recovery_report result;
   auto any = anything_abandoned();
-  if (auto done = db_->outcome(doing); !done)
+  if (auto done = db_->outcome(restoring); !done)
     return done.error();
   if (any) {
     auto time = now();
@@ -78,7 +78,7 @@ expected<recovery_report> sqlite_broker::recover() {
       result.restored += *restored;
       transaction change{*db_};
       auto mine = db_->run(sql::remove_dead_owner, id, to_number(time)) > 0;
-      if (auto done = change.commit(doing); !done)
+      if (auto done = change.commit(restoring); !done)
         return done.error();
       if (mine) // nobody else has found it dead
         result.dead_owners.push_back(name.substr(name.rfind('/') + 1));

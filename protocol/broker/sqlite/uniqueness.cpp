@@ -9,7 +9,7 @@ namespace umbel::sqlite {
 namespace {
 
 // Times in microseconds since 1970.
-namespace sql {
+namespace unique_sql {
 
 constexpr auto make_keys
   = "CREATE TABLE IF NOT EXISTS unique_key ("
@@ -30,7 +30,7 @@ constexpr auto take
 constexpr auto give_back
   = "DELETE FROM unique_key WHERE name = ?1 AND task = ?2";
 
-} // namespace sql
+} // namespace unique_sql
 
 /// Keys of tasks and marks of what was published are in one table.
 std::string name_of_key(const std::string& key) {
@@ -43,20 +43,20 @@ std::string name_of_mark(const std::string& id) {
 
 /// @returns who has it; empty: nobody
 std::string holder_of(database& db, const std::string& name) {
-  auto found = db.select(sql::holder, std::string_view{name});
+  auto found = db.select(unique_sql::holder, std::string_view{name});
   return found.next() ? std::string{found.text(0)} : std::string{};
 }
 
 void take(database& db, const std::string& name, const std::string& id,
           std::chrono::milliseconds held_for) {
-  db.run(sql::take, std::string_view{name}, std::string_view{id},
+  db.run(unique_sql::take, std::string_view{name}, std::string_view{id},
          (now() + held_for).time_since_epoch().count());
 }
 
 void prepare_keys(database& db) {
-  db.run(sql::make_keys);
-  db.run(sql::index_keys);
-  db.run(sql::remove_expired, now().time_since_epoch().count());
+  db.run(unique_sql::make_keys);
+  db.run(unique_sql::index_keys);
+  db.run(unique_sql::remove_expired, now().time_since_epoch().count());
 }
 
 } // namespace
@@ -100,7 +100,7 @@ claim_keys(database& db, std::span<const key_claim> batch) {
 void give_back(database& db, const unique_key& x) {
   prepare_keys(db);
   auto name = name_of_key(x.key);
-  db.run(sql::give_back, std::string_view{name}, std::string_view{x.id});
+  db.run(unique_sql::give_back, std::string_view{name}, std::string_view{x.id});
 }
 
 } // namespace umbel::sqlite

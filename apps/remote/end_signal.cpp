@@ -1,0 +1,24 @@
+#include "apps/remote/end_signal.hpp"
+
+#include <csignal>
+
+namespace umbel {
+
+namespace {
+
+volatile std::sig_atomic_t ended = 0;
+
+} // namespace
+
+void expect_end_signal() {
+  struct sigaction how {};
+  how.sa_handler = [](int) { ended = 1; };
+  for (auto signal : {SIGINT, SIGTERM, SIGHUP})
+    sigaction(signal, &how, nullptr);
+}
+
+bool end_signalled() noexcept {
+  return ended != 0;
+}
+
+} // namespace umbel
