@@ -162,19 +162,31 @@ void consumer_state::on_report(pool_report& x) {
     for (auto id : x.started)
       if (auto i = requests.find(id); i != requests.end())
         tell_started(i->second);
-  if (!x.started.empty() && started.empty())
-    self->delayed_send(self, ack_delay, acknowledge_atom::value);
-  started.insert(started.end(), x.started.begin(), x.started.end());
+  for (auto id : x.started)
+    started.emplace_back(id, steady_now() + ack_delay);
+  watch_started();
   flush();
   grant();
 }
 
+void consumer_state::watch_started() {
+  // A delayed message wakes CAF's clock: not one for each task.
+  if (started.empty() || std::exchange(started_watched, true))
+    return;
+  self->delayed_send(self, started.front().second - steady_now(),
+                     acknowledge_atom::value);
+}
+
 void consumer_state::acknowledge_started() {
+  started_watched = false;
   auto t = steady_now();
-  for (auto id : started) {
+  for (; !started.empty(); started.pop_front()) {
+    auto [id, due] = started.front();
     auto i = requests.find(id);
     if (i == requests.end())
-      continue;
+      continue; // its result said it
+    if (due > t)
+      break;
     auto& r = i->second;
     r.begun = t;
     auto early = !r.acked && !*r.task.acks_late;
@@ -193,7 +205,7 @@ void consumer_state::acknowledge_started() {
     settlements.add(std::move(ack));
     r.acked = r.acked || early;
   }
-  started.clear();
+  watch_started();
   flush();
 }
 

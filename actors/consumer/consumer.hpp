@@ -176,6 +176,7 @@ struct consumer_state {
   void on_lost(const job_lost& x);
   void on_returned(const jobs_returned& x);
   settlement settle_killed(const request& r, const std::string& how) const;
+  void watch_started();
   void acknowledge_started();
 
   // -- connections come and go --------------------------------------------------
@@ -258,7 +259,9 @@ struct consumer_state {
   /// Runs that begin when the batch with their note is confirmed.
   std::deque<std::pair<uint64_t, uint64_t>> notes;
   uint64_t last_chance = 0; ///< the job that has it, if it has not ended
-  std::vector<uint64_t> started; ///< to be acknowledged at the next tick
+  /// Begun, in this order, and when it is to be acknowledged.
+  std::deque<std::pair<uint64_t, prefetch_window::time_point>> started;
+  bool started_watched = false; ///< a message for the first of them is on its way
   std::unordered_map<std::string, uint64_t> ended; ///< runs, by task
   uint64_t last_job = 0;
   size_t num_held = 0;
