@@ -18,7 +18,7 @@ int exit_status(int status) {
 }
 
 /// Collects what has ended. @returns the worker's status if it is among it.
-std::optional<int> collect(pid_t worker) {
+std::optional<int> reap(pid_t worker) {
   std::optional<int> result;
   int status = 0;
   for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
@@ -32,7 +32,7 @@ int serve(pid_t worker, const sigset_t& all) {
     siginfo_t info;
     auto number = sigwaitinfo(&all, &info);
     if (number == SIGCHLD) {
-      if (auto status = collect(worker))
+      if (auto status = reap(worker))
         return *status;
     } else if (number > 0 && info.si_code != SI_KERNEL) {
       // What the kernel sends (^C) goes to the whole group by itself.

@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view no_arguments = R"x("argsrepr": "()")x";
 constexpr std::string_view body_begin = "[[], ";
 
-error unsupported(const char* why) {
+error no_template(const char* why) {
   return {errc::unsupported, std::string{"no message to be filled in: "} + why};
 }
 
@@ -31,10 +31,10 @@ expected<message_template> message_template::make(std::string_view payload) {
   auto id = text_of(parsed->headers, "id");
   auto tag = text_of(parsed->properties, "delivery_tag");
   if (id.empty() || tag.empty())
-    return unsupported("it has no id");
+    return no_template("it has no id");
   if (parsed->headers.contains("compression")
       || !parsed->body.starts_with(body_begin))
-    return unsupported("its body is no JSON without arguments");
+    return no_template("its body is no JSON without arguments");
   auto body = encode_base64(parsed->body);
   std::vector<std::tuple<size_t, size_t, gap>> gaps; // begin, length, what
   auto find_all = [&](std::string_view text, gap what) {
@@ -44,19 +44,19 @@ expected<message_template> message_template::make(std::string_view payload) {
   };
   find_all(body, gap::body);
   if (gaps.empty())
-    return unsupported("its body is not in base64");
+    return no_template("its body is not in base64");
   find_all(id, gap::id);
   find_all(tag, gap::tag);
   auto count = gaps.size();
   find_all(no_arguments, gap::args);
   if (gaps.size() != count + 1)
-    return unsupported("it has arguments");
+    return no_template("it has arguments");
   std::ranges::sort(gaps);
   message_template to;
   size_t at = 0;
   for (auto& [begin, length, what] : gaps) {
     if (begin < at)
-      return unsupported("its id is a part of something else");
+      return no_template("its id is a part of something else");
     to.pieces_.push_back({std::string{payload.substr(at, begin - at)}, what});
     at = begin + length;
   }
