@@ -29,31 +29,44 @@ def umbel_binary(name: str = "umbel") -> str:
     return str(path)
 
 
-def resident(pid: int) -> float:
-    """Resident memory in MiB."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
-
-
-def name_of(pid: int) -> str:
-    """As `ps -o comm` shows it; empty for a process that is gone."""
+def proc(pid: int, name: str) -> str:
+    """What is in /proc/<pid>/<name>; empty for a process, or thread, that is gone."""
     try:
-        return Path(f"/proc/{pid}/comm").read_text().strip()
+        return Path(f"/proc/{pid}/{name}").read_text(errors="replace")
     except (FileNotFoundError, ProcessLookupError):
         return ""
 
 
+def resident(pid: int) -> float:
+    """Resident memory in MiB; 0 for a process that is gone."""
+    found = re.search(r"VmRSS:\s+(\d+)", proc(pid, "status"))
+    return int(found.group(1)) / 1024 if found else 0.0
+
+
+def name_of(pid: int) -> str:
+    """As `ps -o comm` shows it; empty for a process that is gone."""
+    return proc(pid, "comm").strip()
+
+
+def state_of(pid: int) -> tuple[str, int]:
+    """One letter, and the parent's pid."""
+    fields = proc(pid, "stat").rpartition(")")[2].split()
+    return (fields[0], int(fields[1])) if fields else ("gone", 0)
+
+
+def has_ended(pid: int) -> bool:
+    """Whether or not somebody has asked what became of it."""
+    return state_of(pid)[0] in ("gone", "X", "Z")
+
+
 def direct_children(pid: int) -> list[int]:
     """Oldest first."""
-    found: list[int] = []
     try:
-        for task in os.listdir(f"/proc/{pid}/task"):
-            found += map(int, Path(f"/proc/{pid}/task/{task}/children").read_text().split())
+        tasks = os.listdir(f"/proc/{pid}/task")
     except (FileNotFoundError, ProcessLookupError):
-        pass
-    return sorted(found)
+        return []
+    found = (proc(pid, f"task/{task}/children") for task in tasks)
+    return sorted(int(x) for text in found for x in text.split())
 
 
 class Worker:

@@ -10,19 +10,10 @@ from pathlib import Path
 import pytest
 
 from harness.waiting import eventually
-from harness.workers import umbel_binary
+from harness.workers import has_ended, umbel_binary
 
 ROOT = os.geteuid() == 0
 NOBODY = pwd.getpwnam("nobody")
-
-
-def alive(pid: int) -> bool:
-    """Whether there is such a process that has not ended."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-    except FileNotFoundError:
-        return False
-    return state not in "ZX"
 
 
 def pid_in(path: Path) -> int:
@@ -75,7 +66,7 @@ def daemons(tmp_path, broker):
 def stop(pidfile: Path, number: int = signal.SIGTERM) -> None:
     pid = pid_in(pidfile)
     os.kill(pid, number)
-    eventually(lambda: not alive(pid), what=f"end of {pid}")
+    eventually(lambda: has_ended(pid), what=f"end of {pid}")
 
 
 # -- detach ------------------------------------------------------------------------
@@ -174,7 +165,7 @@ def test_a_second_worker_is_refused(daemons, tmp_path):
         "umbel worker: Pidfile (w1.pid) already exists. Seems we're already "
         f"running? (pid: {pid})\n"
     )
-    assert pid_in(tmp_path / "w1.pid") == pid and alive(pid)
+    assert pid_in(tmp_path / "w1.pid") == pid and not has_ended(pid)
     stop(tmp_path / "w1.pid")
 
 
@@ -182,7 +173,7 @@ def test_a_stale_pidfile_is_taken_over(daemons, tmp_path):
     assert daemons().returncode == 0
     pid = pid_in(tmp_path / "w1.pid")
     os.kill(pid, signal.SIGKILL)
-    eventually(lambda: not alive(pid))
+    eventually(lambda: has_ended(pid))
     assert (tmp_path / "w1.pid").exists()
     assert daemons().returncode == 0
     assert pid_in(tmp_path / "w1.pid") != pid

@@ -5,25 +5,15 @@ import re
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
 
 from harness.messages import template
 from harness.waiting import eventually
-from harness.workers import build_dir, direct_children, name_of
+from harness.workers import build_dir, direct_children, has_ended, name_of, proc, state_of
 
 RECYCLE = ("-c", "2", "--max-tasks-per-child", "5")
 EXEC = "children are started by exec"
-
-
-def state_of(pid: int) -> tuple[str, int]:
-    """One letter, and the parent's pid."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return "gone", 0
-    return fields[0], int(fields[1])
 
 
 def zombies(parent: int) -> list[int]:
@@ -34,9 +24,15 @@ def descriptors(pid: int) -> set[str]:
     return set(os.listdir(f"/proc/{pid}/fd"))
 
 
-def is_forked(pid: int) -> bool:
-    """A child that was started by exec has no argument in its place."""
-    return Path(f"/proc/{pid}/cmdline").read_bytes().endswith(b"child\0" + 14 * b"\0")
+def kinds(running) -> set[str]:
+    """How the children were started that there are. They come and go meanwhile."""
+    found = {x: proc(x, "cmdline") for x in running.children()}
+    # One that was started by exec has no argument in its place.
+    return {
+        "fork" if text.endswith("child\0" + 14 * "\0") else "exec"
+        for text in found.values()
+        if text
+    }
 
 
 @pytest.fixture
@@ -71,8 +67,9 @@ def build_tasks(tmp_path):
 def test_children_are_the_workers_own(umbel_worker, tasks):
     running = umbel_worker("-c", "3")
     server = running.fork_server()
-    children = running.children()
-    assert len(children) == 3 and all(map(is_forked, children))
+    # It is ready with its first.
+    children = eventually(lambda: len(running.children()) == 3 and running.children())
+    eventually(lambda: kinds(running) == {"fork"})
     for pid in children:
         assert state_of(pid)[1] == running.pid
         assert name_of(pid) == "child"
@@ -88,7 +85,7 @@ def test_it_dies_with_the_worker(umbel_worker):
     running = umbel_worker("-c", "1")
     server = running.fork_server()
     running.kill()
-    assert state_of(server)[0] in ("gone", "Z")
+    assert has_ended(server)
 
 
 def test_nothing_is_left_of_thousands_of_children(umbel_worker, celery, broker):
@@ -181,7 +178,7 @@ def test_a_library_that_cannot_be_forked(umbel_worker, tasks, build_tasks, text,
     assert running.log.count(f"{EXEC}: {why}") == 1
     assert running.log.count(EXEC) == 1
     assert running.fork_server() is None
-    assert not any(map(is_forked, running.children()))
+    assert eventually(lambda: kinds(running)) == {"exec"}
     eventually(lambda: zombies(running.pid) == [])
 
 
@@ -189,7 +186,7 @@ def test_none_if_it_is_not_wanted(umbel_worker, tasks):
     running = umbel_worker("-c", "1", config={"worker_fork_server": False})
     assert tasks.add.delay(4, 4).get(timeout=10) == 8
     assert running.fork_server() is None
-    assert not any(map(is_forked, running.children()))
+    assert eventually(lambda: kinds(running)) == {"exec"}
 
 
 def test_what_a_library_prints_is_printed_once(umbel_worker, tasks, build_tasks):
