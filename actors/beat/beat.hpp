@@ -21,7 +21,7 @@
 #include "protocol/broker/broker.hpp"
 #include "protocol/canvas/routing.hpp"
 #include "protocol/client/sent_events.hpp"
-#include "protocol/schedule/redis/once_publisher.hpp"
+#include "protocol/schedule/once_publisher.hpp"
 
 #include <caf/actor_clock.hpp>
 #include <caf/behavior.hpp>

@@ -6,7 +6,7 @@
 #include "actors/beat/beat_db.hpp"
 #include "actors/beat/beat_plan.hpp"
 #include "protocol/message/envelope.hpp"
-#include "protocol/schedule/redis/once_publisher.hpp"
+#include "protocol/schedule/once_publisher.hpp"
 #include "protocol/schedule/redis/redis_store.hpp"
 #include "tests/unit/broker/redis_server.hpp"
 
@@ -238,10 +238,10 @@ CAF_TEST(who has lost the lead changes nothing and sends nothing) {
   CAF_CHECK(first->lead().value().anew);
 }
 
-CAF_TEST(a due time is published once on another database) {
-  redis_place where;
-  auto once
-      = schedule::once_publisher::open(server().url(), where.options).value();
+namespace {
+
+void publishes_once(const std::string& url, const broker_options& options) {
+  auto once = schedule::once_publisher::open(url, options).value();
   CAF_REQUIRE(once);
   auto item = [](const char* series, int64_t number) {
     return schedule::once_publisher::item{
@@ -253,10 +253,52 @@ CAF_TEST(a due time is published once on another database) {
   items.push_back(item("a", 1'764'000'000'000'001));
   items.push_back(item("a", 1'764'000'000'000'000));
   CAF_CHECK(once->publish("s", items));
-  auto broker = connect_broker(server().url(), where.options).value();
+  auto broker = connect_broker(url, options).value();
+  CAF_CHECK_EQUAL(broker->size(queue_name{"q"}).value(), 4u);
+  // Whoever comes after it was killed.
+  once = schedule::once_publisher::open(url, options).value();
+  CAF_CHECK(once->publish("s", items));
   CAF_CHECK_EQUAL(broker->size(queue_name{"q"}).value(), 4u);
   CAF_CHECK(once->publish("another schedule", items));
   CAF_CHECK_EQUAL(broker->size(queue_name{"q"}).value(), 8u);
+}
+
+} // namespace
+
+CAF_TEST(a due time is published once on a Redis that is not the store) {
+  redis_place where;
+  publishes_once(server().url(), where.options);
+}
+
+CAF_TEST(a due time is published once in a file that is not the store) {
+  file_place where;
+  publishes_once("sqlite://" + (where.folder / "broker").string(), {});
+  publishes_once("sqla+sqlite:///" + (where.folder / "kombu").string(), {});
+}
+
+CAF_TEST(a unique task that is there already drops no others) {
+  file_place where;
+  auto url = "sqlite://" + (where.folder / "broker").string();
+  auto once = schedule::once_publisher::open(url, {}).value();
+  auto item = [](int64_t number, const char* key) {
+    auto id = std::to_string(number);
+    return schedule::once_publisher::item{
+      "a", number,
+      {queue_name{"q"}, 0,
+       R"({"body": "", "headers": {"id": ")" + id
+         + R"(", "task": "t", "unique_key": ")" + key
+         + R"("}, "properties": {}})"}};
+  };
+  std::vector<schedule::once_publisher::item> items{item(1, "x"), item(2, "x"),
+                                                    item(3, "y")};
+  auto done = once->publish("s", items);
+  CAF_REQUIRE(!done);
+  CAF_CHECK(done.error().code == errc::duplicate);
+  auto broker = connect_broker(url, {}).value();
+  CAF_CHECK_EQUAL(broker->size(queue_name{"q"}).value(), 2u);
+}
+
+CAF_TEST(on other brokers nothing can be published once) {
   CAF_CHECK(!schedule::once_publisher::open("memory://x", {}).value());
 }
 
