@@ -10,6 +10,7 @@
 #include "actors/consumer/forwarder.hpp"
 #include "actors/consumer/incarnation.hpp"
 #include "actors/consumer/listener.hpp"
+#include "actors/consumer/publisher.hpp"
 #include "actors/consumer/reader.hpp"
 #include "actors/consumer/state_db.hpp"
 #include "actors/consumer/state_keeper.hpp"
@@ -308,11 +309,23 @@ child_spec control_spec(const control_options& options,
   return result;
 }
 
-child_spec listener_spec(std::shared_ptr<incarnation> life) {
+bool gossips(const worker_config& config) {
+  return config.gossip && carries_gossip(config.settings.broker_url);
+}
+
+/// Whether anything that is broadcast concerns the worker.
+bool listens(const worker_config& config, const incarnation& life) {
+  return config.settings.worker_enable_remote_control || gossips(config)
+         || !broadcast_routes(life).empty();
+}
+
+child_spec listener_spec(std::shared_ptr<incarnation> life,
+                         caf::actor consumer) {
   child_spec result;
   result.id = "listener";
   result.start = [=](caf::local_actor* parent, const siblings& started) {
-    return parent->spawn<caf::detached>(listener, life, started.get("control"),
+    return parent->spawn<caf::detached>(listener, life, consumer,
+                                        started.get("control"),
                                         started.get("gossip"),
                                         started.get("writer"));
   };
@@ -325,10 +338,16 @@ std::vector<child_spec> connection_specs(const worker_config& config,
                                          const control_options& control,
                                          std::shared_ptr<call_table> calls) {
   auto consumer = colleagues.consumer;
+  child_spec publish;
+  publish.id = "publisher";
+  publish.start = [=](caf::local_actor* parent, const siblings&) {
+    return parent->spawn<caf::detached>(publisher, life);
+  };
   child_spec write;
   write.id = "writer";
-  write.start = [=](caf::local_actor* parent, const siblings&) {
-    return parent->spawn<caf::detached>(writer, life, consumer);
+  write.start = [=](caf::local_actor* parent, const siblings& started) {
+    return parent->spawn<caf::detached>(writer, life, consumer,
+                                        started.get("publisher"));
   };
   child_spec read;
   read.id = "reader";
@@ -353,18 +372,18 @@ std::vector<child_spec> connection_specs(const worker_config& config,
   auto& deaf = config.settings.worker_deaf_timeout;
   if (deaf.count() > 0)
     result.push_back(watchdog_spec(deaf, consumer));
+  if (may_block(config.settings.broker_url))
+    result.push_back(std::move(publish));
   result.insert(result.end(), {std::move(write), std::move(read),
                                std::move(forward), std::move(call)});
   if (config.heartbeat)
     result.push_back(heartbeat_spec(config, colleagues));
-  auto remote = config.settings.worker_enable_remote_control;
-  auto gossips = config.gossip && carries_gossip(config.settings.broker_url);
-  if (gossips)
+  if (gossips(config))
     result.push_back(gossip_spec(config, colleagues, control));
-  if (remote)
+  if (config.settings.worker_enable_remote_control)
     result.push_back(control_spec(control, colleagues));
-  if (remote || gossips || !broadcast_routes(*life).empty())
-    result.push_back(listener_spec(life));
+  if (listens(config, *life))
+    result.push_back(listener_spec(life, consumer));
   if (config.mingle && carries_gossip(config.settings.broker_url))
     result.push_back(mingle_spec(life, consumer, control));
   return result;
@@ -466,6 +485,7 @@ std::vector<child_spec> worker_specs(const worker_config& config,
                                const siblings& started) {
     *life = begin_incarnation(config, memory.queues);
     auto options = options_of(config, *life);
+    options.has_listener = listens(config, **life);
     limit_prefetch((*life)->options, options, config);
     options.revoked = memory.revoked;
     if (memory.file)

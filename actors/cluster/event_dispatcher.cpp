@@ -13,6 +13,7 @@ namespace umbel {
 namespace {
 
 using flush_atom = caf::atom_constant<caf::atom("flush")>;
+using finish_atom = caf::atom_constant<caf::atom("finish")>;
 
 } // namespace
 
@@ -78,6 +79,21 @@ void event_dispatcher_state::on_published() {
   waiting.erase(first, first + static_cast<ptrdiff_t>(under_way));
   sent += std::exchange(under_way, 0);
   publish();
+  if (waiting.empty())
+    finish();
+}
+
+void event_dispatcher_state::on_finish(caf::actor whom) {
+  waits_for_end = std::move(whom);
+  close_batch();
+  if (!publisher || waiting.empty())
+    return finish();
+  self->delayed_send(self, farewell_max, finish_atom::value);
+}
+
+void event_dispatcher_state::finish() {
+  if (auto whom = std::exchange(waits_for_end, nullptr))
+    self->send(whom, events_finished{});
 }
 
 bool event_dispatcher_state::on_switch(bool on) {
@@ -95,7 +111,7 @@ void event_dispatcher_state::on_publisher(caf::actor x) {
   publisher = std::move(x);
   under_way = 0; // what was under way is said again
   if (!publisher)
-    return;
+    return finish();
   self->monitor(publisher);
   publish();
 }
@@ -120,6 +136,11 @@ caf::behavior event_dispatcher(
     [self](flush_atom) { self->state.close_batch(); },
     [self](const publisher_up& x) { self->state.on_publisher(x.publisher); },
     [self](events_published) { self->state.on_published(); },
+    [self](finish_events) {
+      self->state.on_finish(
+        caf::actor_cast<caf::actor>(self->current_sender()));
+    },
+    [self](finish_atom) { self->state.finish(); },
     [self](switch_task_events x) {
       return task_events_switched{self->state.on_switch(x.on)};
     },

@@ -4,7 +4,8 @@
 //  2. sends worker events and tasks' own ones one by one, and task events
 //     together, as many as have come since it looked, up to `batch_max`;
 //  3. hands them to whoever publishes (the writer), a few messages at a time;
-//  4. turns task events on and off.
+//  4. turns task events on and off;
+//  5. tells a worker that ends when nothing waits to be said any more.
 //
 // While task events are off nobody sends it any, but for tasks' own: whoever would
 // asks the switch first, and then does nothing more.
@@ -55,6 +56,9 @@ struct event_dispatcher_state {
 
   static constexpr size_t waiting_max = 1'000;
 
+  /// So long a worker that ends waits for what is still to be said.
+  static constexpr auto farewell_max = std::chrono::seconds{1};
+
   void on_event(const emit_event& x);
   bool on_switch(bool on);
   void on_publisher(caf::actor x);
@@ -62,6 +66,8 @@ struct event_dispatcher_state {
   void add(std::string routing_key, std::string body);
   void publish();
   void on_published();
+  void on_finish(caf::actor whom);
+  void finish();
   std::string describe() const;
 
   caf::event_based_actor* self = nullptr;
@@ -71,6 +77,7 @@ struct event_dispatcher_state {
   size_t batch_size = 0;
   std::deque<publish_message> waiting;
   size_t under_way = 0;   ///< the first of these, which the publisher has
+  caf::actor waits_for_end; ///< null: nobody does
   bool offline = false;   ///< has said so: it will not come back
   uint64_t sent = 0;
   uint64_t dropped = 0; ///< messages

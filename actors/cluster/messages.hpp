@@ -46,6 +46,12 @@ struct publish_events {
 
 struct events_published {};
 
+/// The worker ends: see to it that what was told is published. Answered by
+/// `events_finished`, in a second at the latest.
+struct finish_events {};
+
+struct events_finished {};
+
 /// This one publishes: the writer.
 struct publisher_up {
   caf::actor publisher;
@@ -81,6 +87,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::publish_message)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::emit_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::publish_events)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::events_published)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::finish_events)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::events_finished)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::publisher_up)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::switch_task_events)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::task_events_switched)

@@ -293,7 +293,7 @@ void consumer_state::on_reader_up(reader_up& x) {
 }
 
 void consumer_state::announce() {
-  if (!announced && reader && !tasks.empty()) {
+  if (!announced && reader && hears && !tasks.empty()) {
     announced = true;
     spdlog::info("{} ready.", options.node.str());
     options.on_running();
@@ -371,10 +371,10 @@ void consumer_state::flush() {
   check_drained();
 }
 
-void consumer_state::on_confirmed(uint64_t number) {
+void consumer_state::on_confirmed(const confirmed& x) {
   auto held_back = settlements.size() > unconfirmed_max;
-  settlements.confirm(number);
-  on_noted(number);
+  settlements.confirm(x);
+  on_noted(x);
   if (held_back)
     grant();
   check_drained();
@@ -427,6 +427,13 @@ void consumer_state::check_drained() {
       || !settlements.empty())
     return;
   releasing = true;
+  if (options.events)
+    self->send(options.events, finish_events{});
+  else
+    release();
+}
+
+void consumer_state::release() {
   if (writer)
     self->send(writer, release_lease{});
   else
@@ -447,6 +454,7 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
   st.self = self;
   st.window = prefetch_window{options.prefetch, options.prefetch_fixed};
   st.options = std::move(options);
+  st.hears = !st.options.has_listener;
   st.pool = std::move(pool);
   st.timer = std::move(timer);
   self->set_down_handler(
@@ -457,6 +465,10 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
   return caf::message_handler{
     [self](reader_up& x) { self->state.on_reader_up(x); },
     [self](writer_up& x) { self->state.on_writer_up(x); },
+    [self](listener_up) {
+      self->state.hears = true;
+      self->state.announce();
+    },
     [self](settler_up& x) { self->state.on_settler_up(std::move(x.settler)); },
     [self](deliveries& x) {
       // A reader that was left behind may still get an answer: its successor
@@ -475,13 +487,12 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
     [self](const time_limit_over& x) { self->state.on_time_limit(x); },
     [self](const job_lost& x) { self->state.on_lost(x); },
     [self](const jobs_returned& x) { self->state.on_returned(x); },
-    [self](confirmed x) {
-      self->state.on_confirmed(x.number);
-    },
+    [self](confirmed x) { self->state.on_confirmed(x); },
     [self](reader_paused) {
       self->state.fetching = false;
       self->state.check_drained();
     },
+    [self](events_finished) { self->state.release(); },
     [self](released) { self->state.on_released(); },
     [self](recover_lost) { self->state.recover(); },
     [self](lease_renewed x) {

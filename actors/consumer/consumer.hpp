@@ -82,6 +82,8 @@ struct consumer_options {
   std::function<timestamp()> now = umbel::now; ///< tests pass a simulated one
   /// Called once when the first child is ready, with the tasks' names.
   std::function<void(std::span<const std::string>)> on_ready;
+  /// Not ready before a listener hears: whoever reads that it is sends commands.
+  bool has_listener = false;
   /// Called when messages begin to come in.
   std::function<void()> on_running = [] {};
   /// Whether the broker says that it takes nothing in: the writer waits for it.
@@ -153,7 +155,7 @@ struct consumer_state {
 
   bool is_suspect(const request& r) const;
   void note_delivery(uint64_t id, request& r);
-  void on_noted(uint64_t number);
+  void on_noted(const confirmed& x);
   settlement run_again(const request& r, settlement end,
                        const std::string& how) const;
   settlement give_up(const request& r, const delivery_history& history,
@@ -188,7 +190,7 @@ struct consumer_state {
   void on_down(const caf::actor_addr& source);
   void announce();
   void flush();
-  void on_confirmed(uint64_t number);
+  void on_confirmed(const confirmed& x);
   void on_lease_lapsed();
   void give_back_unbegun();
   void renew();
@@ -232,6 +234,7 @@ struct consumer_state {
   void return_held();
   void on_abandon(caf::actor requester);
   void check_drained();
+  void release();
   void on_released();
 
   prefetch_window::time_point steady_now() const;
@@ -268,6 +271,7 @@ struct consumer_state {
   size_t outstanding = 0; ///< credit that the reader has not used yet
   uint64_t delivered = 0; ///< messages so far
   bool surplus_check_pending = false;
+  bool hears = true;      ///< the listener does, if there is one
   bool announced = false; ///< the log says that it is ready
   bool warned = false;    ///< the log says what limits late acknowledgement
   ownership terms;        ///< of what the reader reserves

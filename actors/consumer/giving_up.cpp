@@ -76,10 +76,14 @@ void consumer_state::note_delivery(uint64_t id, request& r) {
   settlements.add(std::move(note));
 }
 
-void consumer_state::on_noted(uint64_t number) {
+void consumer_state::on_noted(const confirmed& x) {
   std::vector<job> runnable;
-  for (; !notes.empty() && notes.front().first <= number; notes.pop_front()) {
-    auto i = requests.find(notes.front().second);
+  auto [first, last] = std::ranges::stable_partition(
+    notes, [&](auto& note) { return !x.has(note.first); });
+  std::vector<std::pair<uint64_t, uint64_t>> noted(first, last);
+  notes.erase(first, last);
+  for (auto& [batch, id] : noted) {
+    auto i = requests.find(id);
     if (i == requests.end())
       continue;
     i->second.noting = false;

@@ -43,6 +43,7 @@ void listener_state::connect() {
   if (!opened)
     return fail(opened.error());
   broadcasts = std::move(*opened);
+  self->send(consumer, listener_up{});
   if (!broadcasts)
     return;
   life->add_listener(broadcasts.get());
@@ -131,11 +132,13 @@ void listener_state::fail(const error& x) {
 }
 
 caf::behavior listener(caf::stateful_actor<listener_state>* self,
-                       std::shared_ptr<incarnation> life, caf::actor control,
-                       caf::actor gossip, caf::actor writer) {
+                       std::shared_ptr<incarnation> life, caf::actor consumer,
+                       caf::actor control, caf::actor gossip,
+                       caf::actor writer) {
   auto& st = self->state;
   st.self = self;
   st.life = std::move(life);
+  st.consumer = std::move(consumer);
   st.control = std::move(control);
   st.gossip = std::move(gossip);
   st.writer = std::move(writer);

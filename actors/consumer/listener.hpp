@@ -4,7 +4,8 @@
 //
 //  1. when the writer is connected, connects too, and subscribes to the exchange of
 //     commands, to the events of workers if there is gossip, and to the exchanges
-//     of tasks, whatever keys the messages have;
+//     of tasks, whatever keys the messages have. It tells the consumer: a worker is not
+//     ready before;
 //  2. reads each command, and hands those that are for this node to `control`;
 //  3. reads each event, and hands it to `gossip`;
 //  4. has the writer put each task on the queue that is this node's own. From there on
@@ -58,6 +59,7 @@ struct listener_state {
 
   caf::event_based_actor* self = nullptr;
   std::shared_ptr<incarnation> life;
+  caf::actor consumer;
   caf::actor control; ///< null: commands are not obeyed
   caf::actor gossip;  ///< null: nobody listens to events
   caf::actor writer;
@@ -66,7 +68,8 @@ struct listener_state {
 };
 
 caf::behavior listener(caf::stateful_actor<listener_state>* self,
-                       std::shared_ptr<incarnation> life, caf::actor control,
-                       caf::actor gossip, caf::actor writer);
+                       std::shared_ptr<incarnation> life, caf::actor consumer,
+                       caf::actor control, caf::actor gossip,
+                       caf::actor writer);
 
 } // namespace umbel

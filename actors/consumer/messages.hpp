@@ -47,6 +47,11 @@ struct deliveries {
   std::vector<delivery> batch;
 };
 
+// -- listener -------------------------------------------------------------------
+
+/// Whatever is broadcast from now on is heard.
+struct listener_up {};
+
 // -- writer ---------------------------------------------------------------------
 
 /// Answer with `writer_up` as soon as there is a connection.
@@ -78,6 +83,11 @@ struct settle_batch {
 /// Everything up to and including this batch is with the broker.
 struct confirmed {
   uint64_t number = 0;
+  uint64_t first = 0; ///< and nothing before this one is said to be
+
+  bool has(uint64_t x) const noexcept {
+    return first <= x && x <= number;
+  }
 };
 
 /// Renew the lease, and the time stamps of these tags.
@@ -225,6 +235,7 @@ struct drained {};
 } // namespace umbel
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::reader_up)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::listener_up)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::credit)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::pause_reader)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::reader_paused)

@@ -39,11 +39,13 @@ public:
     return last_ + 1;
   }
 
-  void confirm(uint64_t number) {
-    while (!unconfirmed_.empty() && unconfirmed_.front().number <= number) {
-      size_ -= unconfirmed_.front().settlements->size();
-      unconfirmed_.pop_front();
-    }
+  void confirm(const confirmed& x) {
+    std::erase_if(unconfirmed_, [&](auto& batch) {
+      if (!x.has(batch.number))
+        return false;
+      size_ -= batch.settlements->size();
+      return true;
+    });
   }
 
   const std::deque<settle_batch>& unconfirmed() const noexcept {

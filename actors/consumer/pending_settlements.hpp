@@ -15,6 +15,7 @@ public:
   void add(const settle_batch& x) {
     all_.insert(all_.end(), x.settlements->begin(), x.settlements->end());
     last_number_ = x.number;
+    batches_.insert(batches_.end(), x.settlements->size(), x.number);
     for (auto& y : *x.settlements)
       if (y.how == disposition::delay)
         due_ = std::min(due_.value_or(y.due), y.due);
@@ -34,14 +35,21 @@ public:
     return all_.size();
   }
 
+  /// For each of them, in order, the batch that it came in.
+  const std::vector<uint64_t>& batches() const noexcept {
+    return batches_;
+  }
+
   /// Hands all of them over.
   std::vector<settlement> take() {
     due_.reset();
+    batches_.clear();
     return std::exchange(all_, {});
   }
 
 private:
   std::vector<settlement> all_;
+  std::vector<uint64_t> batches_;
   uint64_t last_number_ = 0;
   std::optional<timestamp> due_;
 };

@@ -79,6 +79,9 @@ expected<std::unique_ptr<result_store>> writer_state::open_results() {
 
 void writer_state::connect() {
   begin_anew();
+  // What has cost a predecessor its connection may have cost the publisher its own.
+  if (outbound)
+    self->send(outbound, look_after{});
   auto opened = connect_broker(life->broker_url, life->options);
   if (!opened)
     return fail_to_connect(opened.error());
@@ -220,12 +223,15 @@ void writer_state::flush() {
   if (!connection)
     return;
   auto due = pending.due();
+  auto batches = pending.batches();
   auto batch = pending.take();
   std::vector<last_part> ended;
   if (results && (!drop_lost(batch) || !store_results(batch)))
     return;
   if (!connection->counts_chords() && !count_chords(batch, ended))
     return;
+  if (outbound)
+    hand_over(batch, ended, batches);
   auto settled = connection->settle(batch);
   if (!settled)
     return fail(settled.error());
@@ -233,7 +239,7 @@ void writer_state::flush() {
     return;
   if (due)
     on_delayed(*due);
-  self->send(consumer, confirmed{pending.last_number()});
+  confirm(batches);
 }
 
 /// What the broker refuses holds up nobody: the task counts as having its key.
@@ -271,24 +277,18 @@ void writer_state::tell_of_turns() {
                connection->location());
 }
 
-/// @returns whether there is a connection still
-bool writer_state::publish(const publish_message& x) {
-  auto done = connection->publish(x.exchange, x.routing_key, x.payload,
-                                  x.priority);
-  if (done)
-    return true;
-  auto why = done.error();
-  if (why.code == errc::unavailable || why.code == errc::timeout) {
-    fail(why);
-    return false;
-  }
-  spdlog::error("cannot publish to the exchange {}: {}", x.exchange, why.what);
-  return true;
+void writer_state::publish(const publish_message& x) {
+  if (outbound)
+    self->send(outbound, x);
+  else
+    check(publish_or_log(*connection, x));
 }
 
 void writer_state::publish(const publish_events& x, const caf::actor& whom) {
+  if (outbound)
+    return caf::send_as(whom, outbound, x);
   for (auto& message : x.messages)
-    if (!publish(message))
+    if (!check(publish_or_log(*connection, message)))
       return;
   self->send(whom, events_published{});
 }
@@ -323,11 +323,13 @@ void writer_state::count(const caf::actor& whom) {
 }
 
 caf::behavior writer(caf::stateful_actor<writer_state>* self,
-                     std::shared_ptr<incarnation> life, caf::actor consumer) {
+                     std::shared_ptr<incarnation> life, caf::actor consumer,
+                     caf::actor outbound) {
   auto& st = self->state;
   st.self = self;
   st.life = std::move(life);
   st.consumer = std::move(consumer);
+  st.outbound = std::move(outbound);
   self->send(self, connect_atom::value);
   return {
     [self](connect_atom) { self->state.connect(); },
@@ -346,7 +348,12 @@ caf::behavior writer(caf::stateful_actor<writer_state>* self,
                               : std::string{"not connected"});
     },
     [self](flush_atom) { self->state.flush(); },
+    [self](const settled_elsewhere& x) {
+      self->state.on_settled_elsewhere(x);
+    },
     [self](const renew_lease& x) {
+      if (self->state.outbound)
+        self->send(self->state.outbound, look_after{});
       self->state.check(self->state.renew(x.tags));
     },
     [self](queues_changed) {

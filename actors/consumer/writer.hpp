@@ -12,7 +12,8 @@
 //     is logged and left.
 //
 // Where the broker can be polled, and stores results itself, the reader's courier
-// settles.
+// settles. Where it may take nothing in for long (RabbitMQ), the publisher does what
+// publishes, and the writer goes on: it confirms one by one the batches that are done.
 //
 // Where results live on another server than messages, it checks what is still
 // owned, stores the results of that, counts parts of chords, and settles
@@ -30,11 +31,13 @@
 #include "actors/consumer/incarnation.hpp"
 #include "actors/consumer/messages.hpp"
 #include "actors/consumer/pending_settlements.hpp"
+#include "actors/consumer/publisher.hpp"
 #include "actors/supervision/description.hpp"
 
 #include <caf/behavior.hpp>
 #include <caf/stateful_actor.hpp>
 
+#include <deque>
 #include <memory>
 #include <span>
 #include <vector>
@@ -45,6 +48,13 @@ namespace umbel {
 struct last_part {
   size_t settlement; ///< that publishes it: its place in the batch
   chord_part part;
+};
+
+/// What was handed over to the publisher.
+struct handed_over {
+  std::shared_ptr<const std::vector<settlement>> settlements;
+  std::vector<uint64_t> batches; ///< that are not done before it is, each once
+  std::vector<last_part> ended;  ///< of these settlements
 };
 
 struct writer_state {
@@ -66,7 +76,14 @@ struct writer_state {
                      const std::vector<settlement>& batch,
                      const std::vector<bool>& settled);
 
-  bool publish(const publish_message& x);
+
+  // To the publisher, where there is one (handing_over.cpp).
+  void hand_over(std::vector<settlement>& batch, std::vector<last_part>& ended,
+                 std::span<const uint64_t> batches);
+  void on_settled_elsewhere(const settled_elsewhere& x);
+  void confirm(std::span<const uint64_t> batches);
+
+  void publish(const publish_message& x);
   void publish(const publish_events& x, const caf::actor& whom);
   expected<std::vector<std::string>> claim(std::span<const key_claim> claims);
   expected<void> renew(std::span<const delivery_tag> tags);
@@ -83,6 +100,8 @@ struct writer_state {
   caf::event_based_actor* self = nullptr;
   std::shared_ptr<incarnation> life;
   caf::actor consumer;
+  caf::actor outbound; ///< the publisher; null: this one publishes
+  std::deque<handed_over> elsewhere; ///< what it has, in order
   std::unique_ptr<broker> connection;
   std::unique_ptr<result_store> results; ///< null: the broker stores them
   pending_settlements pending;
@@ -92,6 +111,7 @@ struct writer_state {
 };
 
 caf::behavior writer(caf::stateful_actor<writer_state>* self,
-                     std::shared_ptr<incarnation> life, caf::actor consumer);
+                     std::shared_ptr<incarnation> life, caf::actor consumer,
+                     caf::actor outbound);
 
 } // namespace umbel

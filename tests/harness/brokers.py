@@ -382,9 +382,17 @@ class AmqpBroker(Broker):
             channel.exchange_declare(queue, "direct", durable=True, auto_delete=False)
             channel.queue_bind(queue, queue, queue)
             channel.confirm_select()
-            for message in messages[:-1]:
+            # `basic_publish_confirm` waits for the first confirm that comes.
+            open_ = set(range(1, len(messages) + 1))
+            channel.events["basic_ack"].add(
+                lambda tag, multiple: open_.difference_update(
+                    range(1, tag + 1) if multiple else [tag]
+                )
+            )
+            for message in messages:
                 channel.basic_publish(message, "", queue)
-            channel.basic_publish_confirm(messages[-1], "", queue)
+            while open_:
+                connection.drain_events(timeout=20 * PATIENCE)
 
     def take(self, queue: str = "celery") -> dict | None:
         if queue not in self.queues():

@@ -144,7 +144,7 @@ def test_a_part_that_no_child_can_speak_for(celery, umbel_worker, end):
         "expired": lambda: of(celery, add.s(1, 1)).set(expires=-1),
     }[end]()
     if end == "revoked":
-        celery.control.revoke("revoked", reply=True, timeout=5, limit=1)
+        assert celery.control.revoke("revoked", reply=True, timeout=20, limit=1)
     result = chord([of(celery, add.s(1, 1)), part], of(celery, xsum.s()))()
     why = {
         "crash": "WorkerLostError",

@@ -98,7 +98,7 @@ def test_a_task_that_fails(worker, tasks, monitor):
 
 def test_revoked_and_expired(worker, celery, tasks, monitor):
     running = worker("-E", "-c", "1")
-    celery.control.revoke("my-id", reply=True, limit=1, timeout=5)
+    assert celery.control.revoke("my-id", reply=True, limit=1, timeout=20)
     tasks.add.apply_async((1, 1), task_id="my-id")
     revoked = monitor.wait("task-revoked", "my-id")
     assert revoked["terminated"] is False and revoked["expired"] is False
@@ -141,9 +141,10 @@ def test_the_worker_itself(worker, monitor):
 
 def test_offline_is_said_before_the_last_task_ends(umbel_worker, tasks, monitor):
     running = umbel_worker("-E", "-c", "1")
-    result = tasks.sleep.delay(1.5)
+    result = tasks.sleep.delay(2)
     monitor.wait("task-started", result.id)
     running.stop()
+    monitor.wait("task-succeeded", result.id)
     kinds = [x["type"] for x in monitor.events]
     assert kinds.index("worker-offline") < kinds.index("task-succeeded")
     assert monitor.of("worker-offline")[0]["active"] == 1

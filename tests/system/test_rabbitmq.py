@@ -3,7 +3,9 @@ that vanish or are bound in other ways, its limit for long tasks, quorum queues,
 and what becomes of running tasks when a connection is lost."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import time
 
@@ -149,25 +151,54 @@ def test_a_server_that_takes_nothing_in(umbel_worker, tasks, broker):
     """Publishing waits for as long as it lasts, what runs goes on, the log says so
     once, and all is well when there is memory again."""
     worker = umbel_worker("-c", "2", config=HASTY)
-    running = tasks.sleep.delay(5)
-    retried = tasks.flaky.apply_async((1,), countdown=2)
+    children = eventually(lambda: len(worker.children()) == 2 and worker.children())
+    for child in children:
+        os.kill(child, signal.SIGSTOP)  # they begin when there is no memory
+    running = tasks.sleep.delay(3)
+    retried = tasks.flaky.delay(1)
     eventually(lambda: received(worker) == 2)
     broker.server.set_memory_limit(0.00001)
-    eventually(broker.server.takes_nothing_in)
     try:
+        eventually(broker.server.takes_nothing_in)
+        for child in children:
+            os.kill(child, signal.SIGCONT)
         worker.wait_for_log(r"takes no messages in: low on memory; publishing waits")
         # Seconds more than anybody's patience.
-        eventually(lambda: ended(worker, running.id) == 1)
+        assert running.get(timeout=20) == 3
         assert worker.running() and not retried.ready()
         assert "lost" not in worker.log and "watchdog" not in worker.log
     finally:
         broker.server.set_memory_limit(0.4)
     assert retried.get(timeout=20) == 1
-    assert running.get(timeout=20) == 5
     worker.wait_for_log(r"takes messages in again")
     assert worker.log.count("takes no messages in") == 1
     eventually(broker.idle)
     assert ended(worker, running.id) == 1
+
+
+def test_what_only_ends_goes_on_while_nothing_is_taken_in(
+    umbel_worker, celery, tasks, broker
+):
+    """Many more than are sent ahead: they are acknowledged, and results are stored, while
+    a retry and the worker's own events wait to be published."""
+    ids = broker.fill(template(celery, "tasks.sleep", [0.05]), 200)
+    retried = tasks.flaky.delay(1)
+    config = {**HASTY, **LATE, "worker_prefetch_multiplier": 1}
+    worker = umbel_worker("-c", "1", "-E", config=config)
+    eventually(lambda: ended(worker) > 5)
+    broker.server.set_memory_limit(0.00001)
+    try:
+        eventually(broker.server.takes_nothing_in)
+        worker.wait_for_log("takes no messages in: low on memory")
+        eventually(lambda: broker.statuses(ids) == {"SUCCESS": 200}, 60)
+        eventually(lambda: retried.state == "RETRY")
+        eventually(lambda: broker.queued() == 0 and broker.in_flight() == 1)
+        assert broker.server.takes_nothing_in()
+        assert worker.running() and "watchdog" not in worker.log
+    finally:
+        broker.server.set_memory_limit(0.4)
+    assert retried.get(timeout=20) == 1
+    eventually(broker.idle)
 
 
 # -- queues ----------------------------------------------------------------------------
@@ -253,7 +284,7 @@ def test_what_rabbitmq_forgets_is_remembered(umbel_worker, celery, broker):
     )
     doubles = ended(worker) - len(ids)
     assert at_the_cut < len(ids), "the server was killed too late"
-    assert doubles <= 20, "more than what was in hand ran again"
+    assert doubles <= 64, "more than what was in hand ran again"
 
 
 def test_consumer_timeout(umbel_worker, tasks, broker):
@@ -263,6 +294,9 @@ def test_consumer_timeout(umbel_worker, tasks, broker):
     try:
         worker = umbel_worker("-c", "1", config=LATE)
         result = tasks.sleep.delay(4)
+        eventually(lambda: received(worker) == 1)
+        # The next channel stays: a task that ends while there is none runs again.
+        broker.server.set_consumer_timeout(1_800_000, 300)
         worker.wait_for_log(r"consumer_timeout \(30 minutes unless configured\)")
         worker.wait_for_log(r"PRECONDITION_FAILED.*timed out|delivery acknowledgement")
         assert result.get(timeout=30) == 4

@@ -185,6 +185,39 @@ CAF_TEST(a publisher that dies is replaced) {
   CAF_CHECK_EQUAL(log.published[2].routing_key, "worker.heartbeat");
 }
 
+CAF_TEST(a worker ends when everything is said) {
+  connect();
+  emit("worker-heartbeat");
+  emit("task-succeeded");
+  CAF_REQUIRE_EQUAL(log.published.size(), 1u);
+  auto finished = false;
+  auto ends = sys.spawn([&](caf::event_based_actor*) -> caf::behavior {
+    return {[&](events_finished) { finished = true; }};
+  });
+  caf::send_as(ends, uut, finish_events{});
+  consume_messages();
+  tell(events_published{});
+  CAF_CHECK_EQUAL(log.published.size(), 2u);
+  CAF_CHECK(!finished);
+  tell(events_published{});
+  CAF_CHECK(finished);
+  // Nobody waits for a broker that does not answer.
+  finished = false;
+  emit("worker-heartbeat");
+  caf::send_as(ends, uut, finish_events{});
+  consume_messages();
+  CAF_CHECK(!finished);
+  advance_time(1s);
+  consume_messages();
+  CAF_CHECK(finished);
+  finished = false;
+  caf::anon_send_exit(publisher, caf::exit_reason::kill);
+  caf::send_as(ends, uut, finish_events{});
+  consume_messages();
+  CAF_CHECK(finished);
+  caf::anon_send_exit(ends, caf::exit_reason::kill);
+}
+
 CAF_TEST(nothing comes after the last word) {
   connect();
   emit("worker-offline");

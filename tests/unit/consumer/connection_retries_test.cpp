@@ -27,6 +27,7 @@ caf::behavior fake_consumer(caf::event_based_actor*, ups* log) {
     [=](const writer_up&) { ++log->writers; },
     [](const settler_up&) {},
     [=](const reader_up&) { ++log->readers; },
+    [](listener_up) {},
     [](lease_renewed) {},
   };
 }
@@ -71,9 +72,9 @@ struct fixture : test_coordinator_fixture<> {
 
   /// One round: writer, reader and listener, started as their supervisor does.
   void connect(const std::shared_ptr<incarnation>& life) {
-    auto w = start(writer, life, consumer);
+    auto w = start(writer, life, consumer, caf::actor{});
     start(reader, life, consumer, w);
-    start(listener, life, consumer, caf::actor{}, w);
+    start(listener, life, consumer, caf::actor{}, caf::actor{}, w);
     consume_messages();
   }
 
@@ -106,7 +107,7 @@ CAF_TEST(a round of connecting is one attempt) {
 
 CAF_TEST(whoever asks before the writer has connected is told afterwards) {
   auto life = life_at("memory://connection-retries");
-  auto w = start(writer, life, consumer);
+  auto w = start(writer, life, consumer, caf::actor{});
   caf::send_as(consumer, w, await_writer{}); // before its own first message
   consume_messages();
   CAF_CHECK_EQUAL(log.writers, 2u);
@@ -131,7 +132,7 @@ CAF_TEST(a reader that has connected begins the count anew) {
   auto life = life_at("memory://connection-retries", {true, true, 1});
   CAF_CHECK(life->retries.failed());
   // Without a listener, which waits in its thread for what it may hear.
-  auto w = start(writer, life, consumer);
+  auto w = start(writer, life, consumer, caf::actor{});
   start(reader, life, consumer, w);
   consume_messages();
   CAF_CHECK_EQUAL(log.readers, 1u);

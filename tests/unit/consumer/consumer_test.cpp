@@ -570,6 +570,23 @@ CAF_TEST(what no settler confirmed goes to the next settler) {
   caf::anon_send_exit(successor, caf::exit_reason::kill);
 }
 
+CAF_TEST(batches may be confirmed out of their order) {
+  start();
+  deliver("tasks.add", 3);
+  for (size_t i = 0; i < 3; ++i)
+    finish(log.jobs.at(i).id);
+  CAF_REQUIRE_EQUAL(log.batches.size(), 3u);
+  auto second = log.batches[1].number;
+  tell(confirmed{second, second});
+  seen after;
+  auto successor = sys.spawn(recorder, &after);
+  tell(settler_up{successor});
+  CAF_REQUIRE_EQUAL(after.settled.size(), 2u);
+  CAF_CHECK_EQUAL(after.settled[0].result->id.str(), "id-1");
+  CAF_CHECK_EQUAL(after.settled[1].result->id.str(), "id-3");
+  caf::anon_send_exit(successor, caf::exit_reason::kill);
+}
+
 CAF_TEST(settlements wait while there is no settler) {
   start();
   deliver("tasks.add");
@@ -582,6 +599,20 @@ CAF_TEST(settlements wait while there is no settler) {
   CAF_CHECK(log.settled.empty());
   tell(settler_up{other});
   CAF_CHECK_EQUAL(log.settled.size(), 1u);
+}
+
+CAF_TEST(it is ready when it consumes and hears commands) {
+  consumer_options options;
+  options.has_listener = true;
+  auto ready = 0;
+  options.on_running = [&] { ++ready; };
+  start(std::move(options));
+  CAF_CHECK_EQUAL(ready, 0);
+  CAF_CHECK(log.credit > 0u); // it need not wait with that
+  tell(listener_up{});
+  CAF_CHECK_EQUAL(ready, 1);
+  tell(listener_up{}); // after a lost connection
+  CAF_CHECK_EQUAL(ready, 1);
 }
 
 CAF_TEST(a new reader gets the whole credit again) {

@@ -15,6 +15,8 @@ namespace {
 struct seen {
   std::vector<job> jobs;
   std::vector<emit_event> events;
+  bool finishing = false; ///< the dispatcher is asked to say what is to be said
+  bool released = false;
 };
 
 /// Stands for everybody around the consumer.
@@ -28,6 +30,8 @@ caf::behavior everybody(caf::event_based_actor*, seen* log) {
       log->jobs.insert(log->jobs.end(), x.jobs.begin(), x.jobs.end());
     },
     [](const publisher_up&) {},
+    [=](finish_events) { log->finishing = true; },
+    [=](release_lease) { log->released = true; },
     [=](const emit_event& x) { log->events.push_back(x); },
   };
 }
@@ -254,6 +258,16 @@ CAF_TEST(a drain is told before anything ends) {
   caf::send_as(other, uut, drain{});
   consume_messages();
   CAF_CHECK_EQUAL(drains, 1u);
+}
+
+CAF_TEST(a worker ends when everything is told) {
+  caf::send_as(other, uut, drain{});
+  consume_messages();
+  tell(reader_paused{});
+  CAF_CHECK(log.finishing);
+  CAF_CHECK(!log.released);
+  tell(events_finished{});
+  CAF_CHECK(log.released);
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()
