@@ -393,6 +393,7 @@ void consumer_state::renew() {
 // -- the end --------------------------------------------------------------------
 
 void consumer_state::on_drain(caf::actor requester) {
+  acknowledge_started(); // so that they count
   drain_requester = std::move(requester);
   options.on_draining(runs_now());
   if (reader) {

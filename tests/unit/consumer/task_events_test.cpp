@@ -58,6 +58,7 @@ struct fixture : test_coordinator_fixture<> {
     = std::make_shared<std::atomic<bool>>(true);
   timestamp wall_clock = timestamp{} + 500'000h;
   size_t drains = 0;
+  size_t active = 0; ///< when it was told to drain
 
   fixture() {
     other = sys.spawn(everybody, &log);
@@ -65,7 +66,10 @@ struct fixture : test_coordinator_fixture<> {
     options.now = [this] { return wall_clock; };
     options.events = other;
     options.task_events = on;
-    options.on_draining = [this](auto&) { ++drains; };
+    options.on_draining = [this](auto& runs) {
+      ++drains;
+      active = runs.active;
+    };
     uut = sys.spawn(consumer, std::move(options), other, other);
     task_options task;
     task.name = "tasks.add";
@@ -255,9 +259,12 @@ CAF_TEST(what is revoked) {
 }
 
 CAF_TEST(a drain is told before anything ends) {
+  deliver("a");
+  tell(pool_report{{}, {log.jobs.back().id}}); // it has begun a moment ago
   caf::send_as(other, uut, drain{});
   consume_messages();
   CAF_CHECK_EQUAL(drains, 1u);
+  CAF_CHECK_EQUAL(active, 1u);
 }
 
 CAF_TEST(a worker ends when everything is told) {
