@@ -55,7 +55,7 @@ bool is_mapping(const json::value& x) {
   return x.is_object();
 }
 
-void add_setting(CLI::App& command, options& global, const char* names,
+void add_beat_setting(CLI::App& command, options& global, const char* names,
                  const char* type, const char* setting) {
   auto meaning = std::string{find_setting(setting)->meaning} + " [setting "
                  + setting + ']';
@@ -146,7 +146,7 @@ const std::vector<schedule_verb>& schedule_verbs() {
 void add_schedule_options(CLI::App& command, const schedule_verb& verb,
                           options& global, schedule_options& x) {
   command.add_option("name", x.names)->group("");
-  add_setting(command, global, "-s,--schedule", "PATH|URL",
+  add_beat_setting(command, global, "-s,--schedule", "PATH|URL",
               "beat_schedule_filename");
   command.add_flag("-j,--json", x.as_json, "Print JSON")
       ->group(options_group)

@@ -177,15 +177,14 @@ void consumer_state::watch_started() {
                      acknowledge_atom::value);
 }
 
-void consumer_state::acknowledge_started() {
-  started_watched = false;
+void consumer_state::acknowledge_started(prefetch_window::time_point until) {
   auto t = steady_now();
   for (; !started.empty(); started.pop_front()) {
     auto [id, due] = started.front();
     auto i = requests.find(id);
     if (i == requests.end())
       continue; // its result said it
-    if (due > t)
+    if (due > until)
       break;
     auto& r = i->second;
     r.begun = t;
@@ -393,7 +392,7 @@ void consumer_state::renew() {
 // -- the end --------------------------------------------------------------------
 
 void consumer_state::on_drain(caf::actor requester) {
-  acknowledge_started(); // so that they count
+  acknowledge_started(prefetch_window::time_point::max()); // so that they count
   drain_requester = std::move(requester);
   options.on_draining(runs_now());
   if (reader) {
@@ -500,7 +499,11 @@ caf::behavior consumer(caf::stateful_actor<consumer_state>* self,
       self->send(self->state.pool, work_until{x.until});
     },
     [self](lease_lapsed) { self->state.on_lease_lapsed(); },
-    [self](acknowledge_atom) { self->state.acknowledge_started(); },
+    [self](acknowledge_atom) {
+      auto& st = self->state;
+      st.started_watched = false;
+      st.acknowledge_started(st.steady_now());
+    },
     [self](surplus_atom) { self->state.give_back_surplus(); },
     [self](renew_atom) {
       self->state.renew();

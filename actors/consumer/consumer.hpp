@@ -179,7 +179,8 @@ struct consumer_state {
   void on_returned(const jobs_returned& x);
   settlement settle_killed(const request& r, const std::string& how) const;
   void watch_started();
-  void acknowledge_started();
+  /// Those that are due until then, and whose results have not done it.
+  void acknowledge_started(prefetch_window::time_point until);
 
   // -- connections come and go --------------------------------------------------
 

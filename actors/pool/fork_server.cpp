@@ -56,7 +56,7 @@ using look_atom = caf::atom_constant<caf::atom("look")>;
 using reap_atom = caf::atom_constant<caf::atom("reap")>;
 
 /// Between two looks at a process that was killed and is not collected yet.
-constexpr auto reap_interval = std::chrono::milliseconds{1};
+constexpr auto server_reap_interval = std::chrono::milliseconds{1};
 
 /// For the functions that are connected to worker_shutdown. Longer: a worker may take
 /// so much longer to end.
@@ -116,11 +116,11 @@ void on_look(fork_server_actor* self) {
     caf::delayed_anon_send(self, st.look_interval, look_atom::value);
 }
 
-void on_reap(fork_server_actor* self) {
+void on_server_reap(fork_server_actor* self) {
   auto& st = self->state;
   auto how = reap(st.pid);
   if (!how) {
-    caf::delayed_anon_send(self, reap_interval, reap_atom::value);
+    caf::delayed_anon_send(self, server_reap_interval, reap_atom::value);
     return;
   }
   st.pid = -1;
@@ -199,7 +199,7 @@ caf::behavior fork_server_broker(fork_server_actor* self,
       caf::anon_send(self, reap_atom::value);
     },
     [=](look_atom) { on_look(self); },
-    [=](reap_atom) { on_reap(self); },
+    [=](reap_atom) { on_server_reap(self); },
   };
 }
 

@@ -50,7 +50,7 @@ error running(const std::string& path, std::optional<pid_t> pid) {
                              + ')'};
 }
 
-error failed(const std::string& verb, const std::string& path) {
+error path_failed(const std::string& verb, const std::string& path) {
   return {errc::unavailable,
           "cannot " + verb + " pidfile " + path + ": " + std::strerror(errno)};
 }
@@ -81,14 +81,14 @@ expected<pidfile> pidfile::acquire(const std::string& path, bool restarted) {
     auto fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
                    0644);
     if (fd < 0)
-      return failed("open", path);
+      return path_failed("open", path);
     result.fd_ = fd;
     if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
       if (is_same_file(fd, path))
         break;
       // Its owner removed it in the meantime: this is a file without a name.
     } else if (errno != EWOULDBLOCK) {
-      auto x = failed("lock", path);
+      auto x = path_failed("lock", path);
       close(std::exchange(result.fd_, -1));
       return x;
     } else {
@@ -112,7 +112,7 @@ expected<pidfile> pidfile::acquire(const std::string& path, bool restarted) {
   if (ftruncate(result.fd_, 0) != 0
       || pwrite(result.fd_, text.data(), text.size(), 0)
              != static_cast<ssize_t>(text.size()))
-    return failed("write", path);
+    return path_failed("write", path);
   return result;
 }
 

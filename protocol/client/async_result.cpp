@@ -23,9 +23,9 @@ json::value outcome_of(const task_result& x, bool propagate) {
   return x.result;
 }
 
-std::vector<task_result> wait(app_core& core, std::span<const task_id> ids,
-                              std::span<const task_id> before,
-                              const get_options& how) {
+std::vector<task_result>
+wait_for_results(app_core& core, std::span<const task_id> ids,
+                 std::span<const task_id> before, const get_options& how) {
   auto ends = value_of(core.results().wait(ids, before, how.timeout, how.interval));
   if (!ends)
     throw no_result({errc::timeout, "The operation timed out."});
@@ -144,7 +144,7 @@ json::value async_result::get(get_options how) const {
   task_id id{id_};
   std::vector<task_id> before;
   add_ancestors(before);
-  return outcome_of(wait(*core_, {&id, 1}, before, how).front(), how.propagate);
+  return outcome_of(wait_for_results(*core_, {&id, 1}, before, how).front(), how.propagate);
 }
 
 std::optional<task_result> async_result::meta() const {
@@ -253,7 +253,7 @@ std::vector<json::value> group_result::get(get_options how) const {
     x.add_ancestors(before);
   }
   std::vector<json::value> values;
-  auto ends = wait(*core_, ids, before, how);
+  auto ends = wait_for_results(*core_, ids, before, how);
   auto end = ends.begin();
   for (auto& x : results_)
     values.push_back(x.ignored() ? json::value{}

@@ -26,14 +26,14 @@ struct patch {
   double value;
 };
 
-class value_builder {
+class json_builder {
 public:
   static constexpr size_t max_object_size = json::object::max_size();
   static constexpr size_t max_array_size = json::array::max_size();
   static constexpr size_t max_key_size = json::string::max_size();
   static constexpr size_t max_string_size = json::string::max_size();
 
-  value_builder(unsigned char* scratch, size_t size)
+  json_builder(unsigned char* scratch, size_t size)
       : stack({}, scratch, size) {
   }
 
@@ -155,7 +155,7 @@ expected<json::value> parse(std::string_view text, std::vector<patch> patches,
   json::parse_options options;
   options.max_depth = json_depth_max;
   alignas(std::max_align_t) unsigned char scratch[4096];
-  json::basic_parser<value_builder> parser(options, scratch, sizeof(scratch));
+  json::basic_parser<json_builder> parser(options, scratch, sizeof(scratch));
   parser.handler().patches = std::move(patches);
   parser.handler().stack.reset(storage);
   error_code ec;

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Sources that are compiled together may not have functions of the same name.
+"""Sources that are compiled together (deploy/cmake/unity.cmake) may not have
+functions of the same name.
 
     unity_names.py SOURCE_DIR BUILD_DIR
 
@@ -7,6 +8,7 @@ Functions of anonymous namespaces are then overloads of each other, and a call m
 go to the one of another file without a word from the compiler.
 """
 
+import json
 import re
 import sys
 from collections import defaultdict
@@ -34,7 +36,8 @@ def functions(source: Path) -> set[tuple[str, str]]:
 
 def main() -> int:
     source_dir, build_dir = (Path(x).resolve() for x in sys.argv[1:])
-    together = sorted(build_dir.glob("*/**/Unity/unity_*.cxx"))
+    commands = json.loads((build_dir / "compile_commands.json").read_text())
+    together = [Path(x["file"]) for x in commands if "/Unity/" in x["file"]]
     checked = clashes = 0
     for unit in together:
         owners = defaultdict(list)

@@ -35,14 +35,14 @@ std::string to_text(timestamp x) {
   return std::to_string(x.time_since_epoch().count());
 }
 
-int64_t to_number(std::string_view x) {
+int64_t parse_number(std::string_view x) {
   int64_t result = 0;
   std::from_chars(x.data(), x.data() + x.size(), result);
   return result;
 }
 
 timestamp to_time(std::string_view x) {
-  return timestamp{std::chrono::microseconds{to_number(x)}};
+  return timestamp{std::chrono::microseconds{parse_number(x)}};
 }
 
 // Times are texts: Lua's numbers would lose their last digits.
@@ -89,8 +89,8 @@ run_record to_record(std::string_view text) {
   };
   run_record result;
   result.last_run_at = to_time(word());
-  result.total_run_count = to_number(word());
-  result.requests_served = to_number(word());
+  result.total_run_count = parse_number(word());
+  result.requests_served = parse_number(word());
   return result;
 }
 
@@ -243,7 +243,7 @@ expected<stored_schedule> redis_store::load() {
     if (!entry)
       return entry.error();
     entry->runs = to_record(runs[name]);
-    entry->requests = to_number(requests[name]);
+    entry->requests = parse_number(requests[name]);
     result.entries.push_back(std::move(*entry));
   }
   return result;
@@ -271,7 +271,7 @@ redis_store::load(std::span<const std::string> names) {
     if (!entry)
       return entry.error();
     entry->runs = to_record(text_of(*found[1]));
-    entry->requests = to_number(text_of(*found[2]));
+    entry->requests = parse_number(text_of(*found[2]));
     result.push_back(std::move(*entry));
   }
   return result;
