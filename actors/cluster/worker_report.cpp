@@ -177,6 +177,17 @@ std::string worker_report(const worker_config& config) {
   return text;
 }
 
+namespace {
+
+json::value delivery_mode_of(const settings& from, const std::string& queue) {
+  auto known = std::ranges::find(from.task_queues, queue, &queue_setting::name);
+  if (known == from.task_queues.end() || !known->delivery_mode)
+    return nullptr;
+  return static_cast<int>(*known->delivery_mode);
+}
+
+} // namespace
+
 json::array queue_documents(const worker_config& config,
                             std::span<const queue_name> queues) {
   json::array result;
@@ -190,7 +201,8 @@ json::array queue_documents(const worker_config& config,
                                 {"durable", true},
                                 {"passive", false},
                                 {"auto_delete", false},
-                                {"delivery_mode", nullptr},
+                                {"delivery_mode",
+                                 delivery_mode_of(config.settings, name.str())},
                                 {"no_declare", false}}},
       {"routing_key", x.routing_key},
       {"queue_arguments", nullptr},

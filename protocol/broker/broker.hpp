@@ -256,10 +256,11 @@ struct broker_options {
   /// Of queues that are created: a JSON object for each that is known, and for
   /// all others what stands under the empty name. Empty: none.
   std::map<std::string, std::string> queue_arguments;
-  /// What a queue is bound to; all others, to the direct exchange of their name
-  /// with that name.
+  /// What a queue is bound to; all others, to the exchange of their name with that
+  /// name.
   using binding = queue_address;
   std::map<std::string, binding> bindings;
+  std::string missing_exchange_type{"direct"}; ///< of those exchanges: or "topic"
   std::shared_ptr<added_bindings> added = std::make_shared<added_bindings>();
   std::string delay_queue_type{"quorum"}; ///< of the queues that delay
   /// Shared by all connections of one life of a worker, and by them alone.

@@ -22,7 +22,7 @@ broker_options::binding binding_of(const broker_options& x,
   if (i != x.bindings.end())
     return i->second;
   return x.added->find(queue).value_or(
-    broker_options::binding{queue, "direct", queue});
+    broker_options::binding{queue, x.missing_exchange_type, queue});
 }
 
 const broker_options::binding* broadcast_address(const broker_options& x,

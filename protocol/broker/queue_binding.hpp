@@ -12,7 +12,7 @@
 
 namespace umbel {
 
-/// What `queue` is bound to: what the options say, or what was added, else the direct exchange of its
+/// What `queue` is bound to: what the options say, or what was added, else the exchange of its
 /// name, with that name.
 broker_options::binding binding_of(const broker_options& x,
                                    const std::string& queue);

@@ -95,6 +95,13 @@ private:
       return take_word(to_.serializer, key, x, parse_serializer);
     if (key == "compression")
       return take_word(to_.compression, key, x, parse_compression);
+    if (key == "delivery_mode") {
+      auto mode = parse_delivery_mode(x);
+      if (!mode)
+        return wrong_member(key, ": " + mode.error().what);
+      to_.delivery_mode = *mode;
+      return {};
+    }
     if (key == "headers") {
       if (!x.is_object())
         return wrong_member(key, "are no object");
@@ -103,7 +110,7 @@ private:
     }
     return wrong("the route of '" + pattern_ + "' has '" + std::string{key}
                  + "'; there are queue, exchange, exchange_type, routing_key, "
-                   "priority, serializer, compression, headers");
+                   "priority, serializer, compression, delivery_mode, headers");
   }
 
   template <class T>

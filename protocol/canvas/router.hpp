@@ -3,6 +3,7 @@
 
 #include "protocol/error.hpp"
 #include "protocol/message/content.hpp"
+#include "protocol/message/delivery_mode.hpp"
 #include "protocol/message/json.hpp"
 
 #include <functional>
@@ -25,6 +26,7 @@ struct route {
   std::optional<int> priority = {};
   std::optional<umbel::serializer> serializer = {};
   std::optional<umbel::compression> compression = {};
+  std::optional<umbel::delivery_mode> delivery_mode = {};
   json::object headers = {}; ///< if the call has none of its own
 };
 

@@ -25,6 +25,14 @@ std::optional<int> priority_in(const json::object& x, std::string_view key) {
   return static_cast<int>(std::clamp<int64_t>(value->get_int64(), 0, 9));
 }
 
+std::optional<delivery_mode> delivery_mode_in(const json::object& x,
+                                              std::string_view key) {
+  auto* value = x.if_contains(key);
+  auto known = value ? parse_delivery_mode(*value)
+                     : expected<delivery_mode>{error{errc::not_found, ""}};
+  return known ? std::optional{*known} : std::nullopt;
+}
+
 bool flag_in(const json::object& x, std::string_view key, bool otherwise) {
   auto* value = x.if_contains(key);
   return value && value->is_bool() ? value->get_bool() : otherwise;
@@ -43,6 +51,12 @@ expected<void> routing::address(task_call& call, const json::object& options,
   if (!priority && inherit_priority)
     priority = parent_priority;
   call.priority = priority.value_or(default_priority.value_or(0));
+  auto mode = delivery_mode_in(options, "delivery_mode");
+  if (!mode && found)
+    mode = found->delivery_mode;
+  if (auto known = queues.find(call.queue); !mode && known != queues.end())
+    mode = known->second.delivery_mode;
+  call.delivery_mode = mode.value_or(delivery_mode);
   if (auto said = parse_serializer(text_in(options, "serializer")))
     call.form.serializer = *said;
   else if (found && found->serializer)
@@ -77,7 +91,8 @@ expected<void> routing::choose_queue(task_call& call,
                  "Queue '" + call.queue + "' missing from task_queues"};
   auto type = first_of(text_in(options, "exchange_type"), by_name.exchange_type);
   if (type.empty())
-    type = known != queues.end() ? known->second.exchange_type : "direct";
+    type = known != queues.end() ? known->second.exchange_type
+                                 : missing_exchange_type;
   auto both = !call.exchange.empty() && !call.routing_key.empty();
   auto by_queue = call.exchange.empty() ? type == "direct" || type == "fanout"
                                         : type == "direct" && !both;
@@ -87,7 +102,7 @@ expected<void> routing::choose_queue(task_call& call,
   } else if (call.exchange.empty()) {
     auto of_queue = known != queues.end()
                       ? known->second
-                      : known_queue{call.queue, type, call.queue};
+                      : known_queue{call.queue, type, call.queue, {}};
     call.exchange = of_queue.exchange;
     call.routing_key = first_of(call.routing_key, of_queue.routing_key);
   }
@@ -106,7 +121,12 @@ expected<routing> parse_routing(const json::object& settings) {
     flag_in(settings, "task_create_missing_queues", to.create_missing);
   to.inherit_priority =
     flag_in(settings, "task_inherit_parent_priority", to.inherit_priority);
+  to.missing_exchange_type =
+    first_of(text_in(settings, "task_create_missing_queue_exchange_type"),
+             to.missing_exchange_type);
   to.default_priority = priority_in(settings, "task_default_priority");
+  to.delivery_mode = delivery_mode_in(settings, "task_default_delivery_mode")
+                       .value_or(to.delivery_mode);
   if (auto* routes = settings.if_contains("task_routes")) {
     auto parsed = router::parse(*routes);
     if (!parsed)
@@ -122,10 +142,12 @@ expected<routing> parse_routing(const json::object& settings) {
         return wrong("task_queues", "a queue without a name");
       to.queues[name] = {first_of(text_in(*queue, "exchange"), name),
                          first_of(text_in(*queue, "exchange_type"), "direct"),
-                         first_of(text_in(*queue, "routing_key"), name)};
+                         first_of(text_in(*queue, "routing_key"), name),
+                         delivery_mode_in(*queue, "delivery_mode")};
     }
   if (to.queues.empty())
-    to.queues[to.default_queue] = {to.default_queue, "direct", to.default_queue};
+    to.queues[to.default_queue] = {to.default_queue, "direct", to.default_queue,
+                                   {}};
   return to;
 }
 

@@ -24,6 +24,7 @@ struct known_queue {
   std::string exchange;
   std::string exchange_type{"direct"};
   std::string routing_key;
+  std::optional<umbel::delivery_mode> delivery_mode = {};
 };
 
 struct routing {
@@ -31,10 +32,14 @@ struct routing {
   router routes = {};                  ///< task_routes
   std::map<std::string, known_queue> queues = {}; ///< task_queues
   bool create_missing = true;          ///< task_create_missing_queues
+  std::string missing_exchange_type{"direct"}; ///< of those
   std::optional<int> default_priority = {}; ///< task_default_priority
   bool inherit_priority = false;       ///< task_inherit_parent_priority
+  /// task_default_delivery_mode
+  umbel::delivery_mode delivery_mode = umbel::delivery_mode::persistent;
 
-  /// Fills in where it goes, its priority, its form, and headers of its route.
+  /// Fills in where it goes, its priority, its delivery mode, its form, and headers of
+  /// its route.
   /// @param call    has its task, its arguments and the form of its sender
   /// @param options of the call, by Celery's names
   /// @param parent_priority of the task that sends it, if one does

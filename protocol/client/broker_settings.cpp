@@ -59,6 +59,7 @@ broker_options to_broker_options(const settings& from) {
   to.queue_arguments = queue_arguments(from);
   for (auto& queue : from.task_queues)
     to.bindings[queue.name] = binding_in(queue, from.task_default_queue);
+  to.missing_exchange_type = from.task_create_missing_queue_exchange_type;
   to.delay_queue_type = from.broker_native_delayed_delivery_queue_type;
   to.result_url = from.result_backend;
   to.results.result_expires =

@@ -42,6 +42,8 @@ void set_options(canvas::signature& x, const send_options& how) {
     set("expires", json::value(format_time(*how.expires)));
   if (how.priority)
     set("priority", *how.priority);
+  if (how.delivery_mode)
+    set("delivery_mode", static_cast<int>(*how.delivery_mode));
   if (how.ignore_result)
     set("ignore_result", *how.ignore_result);
   if (!how.headers.empty())
@@ -76,6 +78,7 @@ send_options merge(const send_options& defaults, send_options how) {
   sequence(how.shadow, defaults.shadow);
   sequence(how.reply_to, defaults.reply_to);
   other(how.priority, defaults.priority);
+  other(how.delivery_mode, defaults.delivery_mode);
   other(how.time_limit, defaults.time_limit);
   other(how.soft_time_limit, defaults.soft_time_limit);
   other(how.ignore_result, defaults.ignore_result);

@@ -3,6 +3,7 @@
 
 #include "protocol/canvas/signature.hpp"
 #include "protocol/client/retry_policy.hpp"
+#include "protocol/message/delivery_mode.hpp"
 #include "protocol/message/json.hpp"
 #include "protocol/message/time.hpp"
 
@@ -27,6 +28,7 @@ struct send_options {
   std::optional<int> priority = {};
   std::string serializer = {};
   std::string compression = {};
+  std::optional<umbel::delivery_mode> delivery_mode = {};
   std::optional<seconds> time_limit = {};
   std::optional<seconds> soft_time_limit = {};
   /// True: no result is stored, and `get` returns null at once.

@@ -13,6 +13,7 @@ using detail::bounds;
 using detail::setting_value;
 
 constexpr std::string_view queue_types[] = {"classic", "quorum"};
+constexpr std::string_view missing_exchange_types[] = {"direct", "topic"};
 constexpr std::string_view pools[] = {"prefork",  "processes", "threads",
                                       "eventlet", "gevent",    "solo"};
 

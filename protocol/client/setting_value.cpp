@@ -192,6 +192,7 @@ constexpr member_info<queue_setting> queue_members[] = {
     {"exchange", queue_member<&queue_setting::exchange>},
     {"exchange_type", queue_member<&queue_setting::exchange_type>},
     {"routing_key", queue_member<&queue_setting::routing_key>},
+    {"delivery_mode", queue_member<&queue_setting::delivery_mode>},
     {"max_priority", queue_member<&queue_setting::max_priority>},
     {"queue_arguments", set_queue_arguments},
 };
@@ -365,6 +366,9 @@ json::value setting_value<queue_setting>::get(const queue_setting& x) {
                       {"exchange", x.exchange},
                       {"exchange_type", x.exchange_type},
                       {"routing_key", x.routing_key},
+                      {"delivery_mode",
+                       setting_value<std::optional<delivery_mode>>::get(
+                           x.delivery_mode)},
                       {"max_priority",
                        setting_value<std::optional<int>>::get(x.max_priority)},
                       {"queue_arguments", json::parse(x.queue_arguments)}};

@@ -228,6 +228,17 @@ struct setting_value<serializer> {
   static json::value get(serializer x);
 };
 
+/// transient or persistent, or AMQP's number of it.
+template <>
+struct setting_value<delivery_mode> {
+  static constexpr auto kind = setting_kind::text;
+
+  static expected<void> set(delivery_mode& x, const json::value& value,
+                            const setting_origin& origin, bounds);
+
+  static json::value get(delivery_mode x);
+};
+
 /// A compression by its name, alias or mime type.
 template <>
 struct setting_value<compression> {

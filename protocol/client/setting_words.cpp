@@ -40,6 +40,21 @@ json::value setting_value<serializer>::get(serializer x) {
   return json::value(name_of(x));
 }
 
+expected<void> setting_value<delivery_mode>::set(delivery_mode& x,
+                                                 const json::value& value,
+                                                 const setting_origin& origin,
+                                                 bounds) {
+  auto known = parse_delivery_mode(value);
+  if (!known)
+    return wrong_value(origin, value, "transient (1) or persistent (2)");
+  x = *known;
+  return {};
+}
+
+json::value setting_value<delivery_mode>::get(delivery_mode x) {
+  return static_cast<int>(x);
+}
+
 expected<void> setting_value<compression>::set(compression& x,
                                                const json::value& value,
                                                const setting_origin& origin,

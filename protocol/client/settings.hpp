@@ -9,6 +9,7 @@
 #include "protocol/client/retry_policy.hpp"
 #include "protocol/error.hpp"
 #include "protocol/message/content.hpp"
+#include "protocol/message/delivery_mode.hpp"
 #include "protocol/message/json.hpp"
 
 #include <chrono>
@@ -49,6 +50,7 @@ struct queue_setting {
   std::string exchange;
   std::string exchange_type;
   std::string routing_key;
+  std::optional<umbel::delivery_mode> delivery_mode;
   std::optional<int> max_priority;
   std::string queue_arguments{"{}"}; ///< a JSON object
 };
@@ -136,6 +138,8 @@ struct settings {
   std::optional<std::string> task_default_routing_key; ///< none: likewise
   std::string task_default_queue_type{"classic"};
   std::string task_create_missing_queue_type{"classic"};
+  std::string task_create_missing_queue_exchange_type{"direct"};
+  delivery_mode task_default_delivery_mode = delivery_mode::persistent;
   std::optional<int> task_queue_max_priority;
   std::optional<int> task_default_priority;
   bool task_inherit_parent_priority = false;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "protocol/message/content.hpp"
+#include "protocol/message/delivery_mode.hpp"
 #include "protocol/message/envelope.hpp"
 #include "protocol/message/time.hpp"
 #include "protocol/names.hpp"
@@ -85,6 +86,7 @@ struct task_call {
   std::string exchange;
   std::string routing_key; ///< of `exchange`
   int priority = 0;
+  umbel::delivery_mode delivery_mode = umbel::delivery_mode::persistent;
   std::string root_id;   ///< = id when empty
   std::string parent_id; ///< null when empty
   std::string reply_to;

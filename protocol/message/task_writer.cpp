@@ -130,7 +130,7 @@ std::string make_task_message(const task_call& call) {
   json::object properties{
       {"correlation_id", id},
       {"reply_to", call.reply_to},
-      {"delivery_mode", 2},
+      {"delivery_mode", static_cast<int>(call.delivery_mode)},
       {"delivery_info",
        {{"exchange", call.exchange},
         {"routing_key", call.exchange.empty() ? call.queue : call.routing_key}}},

@@ -146,6 +146,12 @@ private:
       return take_limit(0, name, x);
     if (name == "soft_time_limit")
       return take_limit(1, name, x);
+    if (name == "delivery_mode") {
+      if (auto known = parse_delivery_mode(x); !known)
+        return wrong(name, ": " + known.error().what);
+      result_.options[name] = x;
+      return {};
+    }
     if (name == "priority") {
       if (!x.is_int64() || x.get_int64() < 0 || x.get_int64() > 9)
         return wrong(name, "has to be a number from 0 to 9");
@@ -160,8 +166,8 @@ private:
     } else {
       return wrong(fmt::format("option '{}'", name),
                    "is not supported; there are queue, exchange, exchange_type, "
-                   "routing_key, priority, serializer, compression, expires, "
-                   "countdown, time_limit, soft_time_limit, headers, shadow, "
+                   "routing_key, priority, serializer, compression, "
+                   "delivery_mode, expires, countdown, time_limit, soft_time_limit, headers, shadow, "
                    "ignore_result");
     }
     return {};

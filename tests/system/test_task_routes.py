@@ -15,7 +15,7 @@ from harness.workers import umbel_binary
 ROUTES = [
     {"tasks.mul": "fast", "/tasks\\.(echo|noop)/": {"queue": "notes", "headers": {"h": 1}}},
     [["tasks.x*", {"queue": "sums", "priority": 3, "compression": "zlib"}],
-     ["tasks.sl*", {"priority": 6}],
+     ["tasks.sl*", {"priority": 6, "delivery_mode": 1}],
      ["tasks.spin", {"exchange": "anywhere", "routing_key": "to"}],
      ["tasks.noop", "never asked"]],
 ]
@@ -83,12 +83,18 @@ def everything(client) -> dict:
                 "compression": x["headers"].get("compression"),
                 "type": x["content-type"], "priority": x["properties"]["priority"],
                 "info": x["properties"]["delivery_info"],
+                "mode": x["properties"]["delivery_mode"],
             })
     return found
 
 
 @pytest.mark.parametrize("more", [
     {}, {"task_default_queue": "other", "task_serializer": "yaml"},
+    {"task_default_delivery_mode": "transient"},
+    {"task_queues": {
+        "celery": {"exchange": "celery", "routing_key": "celery", "delivery_mode": 1},
+        "fast": {"exchange": "fast", "routing_key": "fast", "delivery_mode": "persistent"}},
+     "task_default_delivery_mode": 1},
 ])
 @pytest.mark.only_redis("messages are compared as they lie there")
 def test_a_message_goes_where_celery_sends_it(redis_server, redis_client, config, more):
@@ -104,6 +110,15 @@ def test_a_message_goes_where_celery_sends_it(redis_server, redis_client, config
         assert ended.returncode == 0, ended.stderr
         assert everything(redis_client) == celerys, (task, options)
         redis_client.flushdb()
+
+
+def test_what_may_be_lost_with_its_broker(config, broker):
+    """RabbitMQ is told so; elsewhere it stands in the message."""
+    settings = config(task_default_delivery_mode="transient")
+    assert call(broker.url, settings, "tasks.noop").returncode == 0
+    assert call(broker.url, config(), "tasks.noop").returncode == 0
+    modes = [x["properties"]["delivery_mode"] for x in broker.messages()]
+    assert modes == [1, 2]
 
 
 def test_tasks_of_tasks(umbel_worker, celery, broker):

@@ -110,7 +110,7 @@ CAF_TEST(mistakes are named) {
   CAF_CHECK_EQUAL(refusal(R"({"a": {"countdown": 1}})"),
                   "the route of 'a' has 'countdown'; there are queue, exchange, "
                   "exchange_type, routing_key, priority, serializer, compression, "
-                  "headers");
+                  "delivery_mode, headers");
   CAF_CHECK_EQUAL(refusal(R"(["shop.router"])"),
                   "'shop.router' is a router in Python; only patterns can be read "
                   "here");

@@ -123,6 +123,38 @@ CAF_TEST(the priority of the task that sends it) {
   CAF_CHECK_EQUAL(call.priority, 2);
 }
 
+CAF_TEST(the delivery mode) {
+  auto mode = [](const routing& x, json::object options = {}) {
+    task_call call;
+    call.task = "t";
+    CAF_REQUIRE(x.address(call, options));
+    auto sent = parse_envelope(make_task_message(call)).value();
+    return sent.properties.at("delivery_mode").as_int64();
+  };
+  CAF_CHECK_EQUAL(mode({}), 2);
+  CAF_CHECK_EQUAL(mode({}, {{"delivery_mode", 1}}), 1);
+  CAF_CHECK_EQUAL(mode({}, {{"delivery_mode", "transient"}}), 1);
+  auto x = parsed(R"({"task_default_delivery_mode": 1, "task_queues": [
+    {"name": "celery"}, {"name": "kept", "delivery_mode": 2},
+    {"name": "lost", "delivery_mode": "transient"}]})");
+  CAF_CHECK_EQUAL(mode(x), 1);
+  CAF_CHECK_EQUAL(mode(x, {{"delivery_mode", "persistent"}}), 2);
+  CAF_CHECK_EQUAL(mode(x, {{"queue", "kept"}}), 2);
+  CAF_CHECK_EQUAL(mode(x, {{"queue", "kept"}, {"delivery_mode", 1}}), 1);
+  x = parsed(R"({"task_queues": [{"name": "q", "delivery_mode": 2}],
+                 "task_routes": {"t": {"queue": "q", "delivery_mode": 1}}})");
+  CAF_CHECK_EQUAL(mode(x), 1);
+  CAF_CHECK_EQUAL(mode(x, {{"delivery_mode", 2}}), 2);
+  CAF_CHECK(!router::parse(parse_json(R"({"t": {"delivery_mode": 3}})").value()));
+}
+
+CAF_TEST(the exchange of a queue that is not known) {
+  auto x = parsed(R"({"task_create_missing_queue_exchange_type": "topic",
+                      "task_queues": [{"name": "celery"}]})");
+  CAF_CHECK_EQUAL(way(x), "celery");
+  CAF_CHECK_EQUAL(way(x, R"({"queue": "q"})"), "q/q (q)");
+}
+
 CAF_TEST(the message knows its exchange) {
   auto x = parsed(zoo);
   canvas::application made;

@@ -109,6 +109,7 @@ CAF_TEST(every_option_of_a_call) {
             .queue = "other",
             .serializer = "yaml",
             .compression = "zlib",
+            .delivery_mode = delivery_mode::transient,
             .soft_time_limit = 1.5s,
             .reply_to = "somebody"},
            4, 4);
@@ -120,6 +121,7 @@ CAF_TEST(every_option_of_a_call) {
   CAF_CHECK(x.form.compression == compression::zlib);
   CAF_CHECK(x.header.soft_time_limit == 1500ms);
   CAF_CHECK_EQUAL(x.header.reply_to, "somebody");
+  CAF_CHECK_EQUAL(x.properties.at("delivery_mode").as_int64(), 1);
   const auto late = now() + 1h;
   add.with({.eta = late, .expires = late + 1h}, 4, 4);
   all = sent();

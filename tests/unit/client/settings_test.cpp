@@ -390,6 +390,22 @@ CAF_TEST(where a queue is bound to if nothing is said) {
   CAF_CHECK(load().task_queues.empty());
 }
 
+CAF_TEST(whether messages outlive a restart of their broker) {
+  CAF_CHECK(settings{}.task_default_delivery_mode == delivery_mode::persistent);
+  file(R"({"task_default_delivery_mode": "transient", "task_queues": ["a",
+           {"name": "b", "delivery_mode": 2}, {"name": "c", "delivery_mode": "transient"}],
+           "task_create_missing_queue_exchange_type": "topic"})");
+  auto x = load();
+  CAF_CHECK(x.task_default_delivery_mode == delivery_mode::transient);
+  CAF_CHECK(!x.task_queues.at(0).delivery_mode);
+  CAF_CHECK(x.task_queues.at(1).delivery_mode == delivery_mode::persistent);
+  CAF_CHECK(x.task_queues.at(2).delivery_mode == delivery_mode::transient);
+  auto known = to_routing(x).queues;
+  CAF_CHECK(known.at("b").delivery_mode == delivery_mode::persistent);
+  CAF_CHECK(to_routing(x).delivery_mode == delivery_mode::transient);
+  CAF_CHECK_EQUAL(to_broker_options(x).missing_exchange_type, "topic");
+}
+
 CAF_TEST(how often a client publishes again) {
   CAF_CHECK_EQUAL(settings{}.task_publish_retry_policy.max_retries.value_or(0), 3u);
   file(R"({"task_publish_retry_policy": {"max_retries": null, "interval_start": 0.5,
