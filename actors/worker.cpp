@@ -259,7 +259,9 @@ child_spec gossip_spec(const worker_config& config,
   gossip_options options;
   options.node = config.broker.node;
   options.pid = getpid();
-  options.default_queue = config.settings.task_default_queue;
+  if (auto parsed = parse_runner_settings(options.node.str(),
+                                          to_child_settings(config.settings)))
+    options.settings = std::make_shared<runner_settings>(std::move(*parsed));
   options.lease = config.broker.lease;
   options.clock = control.clock;
   child_spec result;

@@ -129,13 +129,16 @@ void gossip_state::win(const elections::outcome& x) {
   if (x.topic != "task")
     return spdlog::error("Unknown election topic {}",
                          python_repr(json::value(x.topic), 40));
-  auto message = make_elected_task(x.action, options.default_queue,
-                                   options.node);
-  if (!message)
-    return spdlog::error("{}", message.error().what);
-  self->send(writer, publish_message{"", message->queue.str(),
-                                        std::move(message->payload),
-                                        message->priority});
+  canvas::origin from;
+  from.node = options.node.str();
+  from.routing = options.settings->routing.get();
+  from.chords = options.settings->chords;
+  from.form = options.settings->task_form;
+  canvas::application made;
+  if (auto done = apply_elected(made, x.action, from); !done)
+    return spdlog::error("{}", done.error().what);
+  self->send(writer,
+             publish_tasks{std::move(made.publish), std::move(made.groups)});
 }
 
 std::string gossip_state::describe() const {

@@ -19,6 +19,7 @@
 #include "protocol/control/logical_clock.hpp"
 #include "protocol/control/membership.hpp"
 #include "protocol/names.hpp"
+#include "protocol/task/settings.hpp"
 
 #include <caf/behavior.hpp>
 #include <caf/stateful_actor.hpp>
@@ -35,7 +36,9 @@ namespace umbel {
 struct gossip_options {
   node_name node;
   int64_t pid = 0;
-  std::string default_queue{"celery"}; ///< of elected tasks that name none
+  /// How elected tasks are sent.
+  std::shared_ptr<const runner_settings> settings =
+    std::make_shared<const runner_settings>();
   std::chrono::milliseconds lease{10'000};
   std::shared_ptr<logical_clock> clock = std::make_shared<logical_clock>();
 };

@@ -9,6 +9,7 @@
 namespace umbel {
 
 /// Takes out of the batch what publishes something.
+/// @param batches which of the consumer's each is of; empty: none of its
 void writer_state::hand_over(std::vector<settlement>& batch,
                              std::vector<last_part>& ended,
                              std::span<const uint64_t> batches) {
@@ -18,7 +19,8 @@ void writer_state::hand_over(std::vector<settlement>& batch,
   std::vector<size_t> place(batch.size());
   for (size_t i = 0; i < batch.size(); ++i) {
     auto leaves = publishes(batch[i]);
-    if (leaves && (rest.batches.empty() || rest.batches.back() != batches[i]))
+    if (leaves && i < batches.size()
+        && (rest.batches.empty() || rest.batches.back() != batches[i]))
       rest.batches.push_back(batches[i]);
     auto& to = leaves ? theirs : mine;
     place[i] = to.size();
@@ -44,8 +46,10 @@ void writer_state::on_settled_elsewhere(const settled_elsewhere& x) {
 }
 
 /// Those of which nothing is with the publisher.
-/// @param batches ascending, at least one
+/// @param batches ascending
 void writer_state::confirm(std::span<const uint64_t> batches) {
+  if (batches.empty())
+    return;
   if (elsewhere.empty())
     return self->send(consumer, confirmed{batches.back()});
   auto waits = [this](uint64_t number) {

@@ -80,6 +80,12 @@ struct settle_batch {
   std::shared_ptr<const std::vector<settlement>> settlements;
 };
 
+/// Publish tasks that follow from no message, and keep what is known of their groups.
+struct publish_tasks {
+  std::vector<outgoing_message> messages;
+  std::vector<group_record> groups;
+};
+
 /// Everything up to and including this batch is with the broker.
 struct confirmed {
   uint64_t number = 0;
@@ -247,6 +253,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::writer_up)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::keep_revoked)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::settler_up)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::settle_batch)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::publish_tasks)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::confirmed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::renew_lease)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(umbel::lease_renewed)

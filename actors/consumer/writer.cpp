@@ -284,6 +284,22 @@ void writer_state::publish(const publish_message& x) {
     check(publish_or_log(*connection, x));
 }
 
+/// As what follows from a task: there is only nothing to be acknowledged.
+void writer_state::publish(const publish_tasks& x) {
+  std::vector<settlement> batch(1);
+  batch[0].tag = delivery_tag{make_uuid()};
+  batch[0].how = disposition::none;
+  batch[0].publish = x.messages;
+  batch[0].workflow.groups = x.groups;
+  std::vector<last_part> ended;
+  if (!connection->counts_chords() && !count_chords(batch, ended))
+    return;
+  if (outbound)
+    hand_over(batch, ended, {}); // no batch of the consumer's waits for it
+  if (auto done = connection->settle(batch); !done)
+    fail(done.error());
+}
+
 void writer_state::publish(const publish_events& x, const caf::actor& whom) {
   if (outbound)
     return caf::send_as(whom, outbound, x);
@@ -395,6 +411,7 @@ caf::behavior writer(caf::stateful_actor<writer_state>* self,
       self->state.count(caf::actor_cast<caf::actor>(self->current_sender()));
     },
     [self](const publish_message& x) { self->state.publish(x); },
+    [self](const publish_tasks& x) { self->state.publish(x); },
     [self](const publish_events& x) {
       self->state.publish(x,
                           caf::actor_cast<caf::actor>(self->current_sender()));

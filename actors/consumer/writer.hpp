@@ -76,7 +76,6 @@ struct writer_state {
                      const std::vector<settlement>& batch,
                      const std::vector<bool>& settled);
 
-
   // To the publisher, where there is one (handing_over.cpp).
   void hand_over(std::vector<settlement>& batch, std::vector<last_part>& ended,
                  std::span<const uint64_t> batches);
@@ -84,6 +83,7 @@ struct writer_state {
   void confirm(std::span<const uint64_t> batches);
 
   void publish(const publish_message& x);
+  void publish(const publish_tasks& x);
   void publish(const publish_events& x, const caf::actor& whom);
   expected<std::vector<std::string>> claim(std::span<const key_claim> claims);
   expected<void> renew(std::span<const delivery_tag> tags);

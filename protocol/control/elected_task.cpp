@@ -1,98 +1,56 @@
 #include "protocol/control/elected_task.hpp"
 
 #include "protocol/control/arguments.hpp"
-#include "protocol/message/task_message.hpp"
 #include "protocol/message/time.hpp"
 
-#include <algorithm>
+#include <utility>
 
 namespace umbel {
 
 namespace {
 
-using remote::find;
-
 error refused(errc code, const std::string& why) {
   return {code, "the elected task cannot be sent: " + why};
 }
 
-std::string text(const json::object& from, std::string_view key) {
-  auto x = find(from, key);
-  return x && x->is_string() ? std::string{std::string_view{x->get_string()}}
-                             : std::string{};
-}
-
-/// One signature or several: a message has a list.
-json::value list_of(const json::object& options, std::string_view key) {
-  auto x = find(options, key);
-  if (x == nullptr)
-    return nullptr;
-  return x->is_array() ? *x : json::value(json::array{*x});
-}
-
-/// A time, or seconds from now.
-expected<std::optional<timestamp>> moment(const json::object& options,
-                                          std::string_view key) {
-  auto x = find(options, key);
-  if (x == nullptr)
-    return std::optional<timestamp>{};
-  if (x->is_string()) {
-    auto time = parse_time(std::string_view{x->get_string()});
+/// Whoever applies passes over a time that is none; what strangers sent would run at
+/// once then.
+expected<void> check_times(const canvas::signature& x) {
+  for (auto key : {"eta", "countdown", "expires"}) {
+    auto* time = x.find_option(key);
     if (!time)
-      return refused(errc::malformed, time.error().what);
-    return std::optional{*time};
+      continue;
+    auto known = time->is_string()
+                   ? parse_time(x.option(key)).has_value()
+                   : remote::read_seconds(x.options, key).has_value();
+    if (!known)
+      return refused(errc::malformed,
+                     std::string{key} + " is neither a time nor seconds: "
+                       + python_repr(*time, 40));
   }
-  auto seconds = remote::read_seconds(options, key);
-  if (!seconds)
-    return refused(errc::malformed, seconds.error().what);
-  return std::optional{now() + **seconds};
+  return {};
 }
 
 } // namespace
 
-expected<outgoing_message> make_elected_task(const json::value& signature,
-                                             const std::string& queue,
-                                             const node_name& node) {
-  static const json::object none;
-  auto fields = signature.if_object();
-  if (fields == nullptr || text(*fields, "task").empty())
-    return refused(errc::malformed, "it is no signature");
-  auto kind = text(*fields, "subtask_type");
-  if (kind == "group" || kind == "chain" || kind == "chord")
-    return refused(errc::unsupported, "a " + kind + " is several tasks");
-  auto given = find(*fields, "options");
-  auto& options = given && given->is_object() ? given->get_object() : none;
-  task_call call;
-  call.task = text(*fields, "task");
-  call.id = text(options, "task_id");
-  if (auto args = find(*fields, "args"); args && args->is_array())
-    call.args = args->get_array();
-  if (auto kwargs = find(*fields, "kwargs"); kwargs && kwargs->is_object())
-    call.kwargs = kwargs->get_object();
-  call.embed = {{"callbacks", list_of(options, "link")},
-                {"errbacks", list_of(options, "link_error")},
-                {"chain", nullptr},
-                {"chord", nullptr}};
-  for (auto [key, to] : {std::pair{"eta", &call.eta},
-                         std::pair{"countdown", &call.eta},
-                         std::pair{"expires", &call.expires}}) {
-    auto time = moment(options, key);
-    if (!time)
-      return time.error();
-    if (*time)
-      *to = **time;
-  }
-  call.queue = queue;
-  for (auto key : {"queue", "routing_key"})
-    if (auto name = text(options, key); !name.empty()) {
-      call.queue = name;
-      break;
-    }
-  if (auto x = find(options, "priority"); x && x->is_int64())
-    call.priority = static_cast<int>(std::clamp<int64_t>(x->get_int64(), 0, 9));
-  call.origin = node.str();
-  return outgoing_message{queue_name{call.queue}, call.priority,
-                          make_task_message(call)};
+expected<void> apply_elected(canvas::application& to, const json::value& signature,
+                             const canvas::origin& from) {
+  auto parsed = canvas::parse_signature(signature);
+  if (!parsed)
+    return refused(errc::malformed, parsed.error().what);
+  expected<void> good;
+  canvas::for_each_task(*parsed, [&](canvas::signature& task) {
+    if (good)
+      good = check_times(task);
+  });
+  if (!good)
+    return good;
+  canvas::applier{to, from}.apply(std::move(*parsed));
+  if (to.failure)
+    return refused(to.failure->code, to.failure->what);
+  if (to.impossible)
+    return refused(errc::unsupported, std::string{no_chords});
+  return {};
 }
 
 } // namespace umbel

@@ -1,21 +1,18 @@
-// What the winner of an election does (topic "task"): it sends the task that the
-// election was held for.
+// What the winner of an election does (topic "task"): it sends the task, or the
+// workflow, that the election was held for.
 #pragma once
 
-#include "protocol/broker/broker.hpp"
+#include "protocol/canvas/applier.hpp"
 #include "protocol/error.hpp"
 #include "protocol/message/json.hpp"
-#include "protocol/names.hpp"
-
-#include <string>
 
 namespace umbel {
 
-/// The message of a signature of one task, as `Signature.apply_async` sends it.
-/// @param queue where it goes if the signature does not say
-/// @returns `malformed` if it is none, `unsupported` for a group, chain or chord
-expected<outgoing_message> make_elected_task(const json::value& signature,
-                                             const std::string& queue,
-                                             const node_name& node);
+/// What `Signature.apply_async` does with it.
+/// @param from whoever has won
+/// @returns `malformed` if it is no signature, `not_found` for a queue that may not be
+///          made, `unsupported` for a chord that nobody would count
+expected<void> apply_elected(canvas::application& to, const json::value& signature,
+                             const canvas::origin& from);
 
 } // namespace umbel

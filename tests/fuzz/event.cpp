@@ -29,7 +29,10 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   votes.begin(event->id, {});
   votes.on_elect(*event, {});
   FUZZ_CHECK(votes.on_ack(*event, 0).has_value());
-  auto sent = make_elected_task(event->action, "celery", node_name{"a@h"});
-  FUZZ_CHECK(!sent || read_task_header(sent->payload, rules));
+  canvas::application sent;
+  if (!apply_elected(sent, event->action, {}))
+    return 0;
+  for (auto& message : sent.publish)
+    FUZZ_CHECK(read_task_header(message.payload, rules));
   return 0;
 }

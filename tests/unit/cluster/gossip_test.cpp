@@ -16,14 +16,14 @@ using kind = worker_event::kind;
 
 struct seen {
   std::vector<std::string> emitted;
-  std::vector<publish_message> published;
+  std::vector<outgoing_message> published;
   size_t looks = 0; ///< at what dead nodes left
 };
 
 caf::behavior everybody(caf::event_based_actor*, seen* log) {
   return {
     [=](const emit_event& x) { log->emitted.push_back(x.type); },
-    [=](const publish_message& x) { log->published.push_back(x); },
+    [=](const publish_tasks& x) { log->published = x.messages; },
     [=](recover_lost) { ++log->looks; },
   };
 }
@@ -138,7 +138,7 @@ CAF_TEST(alone it wins and sends the task) {
   hear(kind::elect_ack, "a@h", 6, 7);
   CAF_REQUIRE_EQUAL(log.published.size(), 1u);
   CAF_CHECK_EQUAL(log.published[0].exchange, "");
-  CAF_CHECK_EQUAL(log.published[0].routing_key, "celery");
+  CAF_CHECK_EQUAL(log.published[0].queue.str(), "celery");
   auto header = read_task_header(log.published[0].payload);
   CAF_REQUIRE(header);
   CAF_CHECK_EQUAL(header->task, "tasks.add");
