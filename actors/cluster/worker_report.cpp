@@ -150,6 +150,7 @@ json::object worker_statistics(const worker_config& config,
   for (auto& [queue, n] : runs.dead)
     dead[queue] = n;
   result["dead_letters"] = std::move(dead);
+  result["duplicates"] = runs.duplicates;
   result["rusage"] = usage();
   return result;
 }

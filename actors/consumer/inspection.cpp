@@ -42,6 +42,7 @@ task_list consumer_state::tasks_now() const {
 
 run_counts consumer_state::runs_now() const {
   run_counts result;
+  result.duplicates = duplicates;
   result.begun.insert(ended.begin(), ended.end());
   for (auto& [job, r] : requests) {
     if (!r.begun)

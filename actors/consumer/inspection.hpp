@@ -68,6 +68,7 @@ struct run_counts {
   size_t active = 0;                     ///< have begun and not ended
   size_t prefetch = 0;                   ///< messages that it may hold
   std::map<std::string, uint64_t> dead; ///< letters, by queue
+  uint64_t duplicates = 0; ///< of unique tasks, refused
 
   uint64_t total() const {
     uint64_t result = 0;

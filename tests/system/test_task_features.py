@@ -194,6 +194,8 @@ def test_unique_tasks_of_foreign_producers(umbel_worker, celery, broker):
     second = celery.send_task("features.count", headers=key)
     with pytest.raises(TaskRevokedError, match=f"task {first.id} has the unique key"):
         second.get(timeout=10)
+    stats = celery.control.inspect(timeout=5, limit=1).stats()
+    assert [x["duplicates"] for x in stats.values()] == [1]
     AbortableAsyncResult(first.id, app=celery).abort()
     first.get(timeout=10)
     eventually(lambda: not broker.unique_keys())
