@@ -40,7 +40,8 @@ constexpr const char* migrate_footer =
     "\n"
     "Examples:\n"
     "  umbel migrate amqp://guest@localhost// redis://localhost/1\n"
-    "  umbel migrate -Q mail --limit 1000 redis:// sqlite:///var/lib/umbel/x.db";
+    "  umbel migrate -Q mail --limit 1000 redis:// sqlite:///var/lib/umbel/x.db\n"
+    "  umbel migrate --forever -T mail.send,mail.fetch redis://old redis://new";
 
 constexpr const char* list_footer =
     "Which queue hears what: a table of queues, exchanges and routing keys. RabbitMQ\n"
@@ -155,25 +156,52 @@ void client_commands::add_queues(CLI::App& root, options& given) {
         ->allow_extra_args(false) // what comes behind is another one
         ->group(options_group);
   };
-  for (auto* command : {purge_, migrate_})
+  for (auto [command, to] : {std::pair{purge_, &purged_.queues},
+                             std::pair{migrate_, &moved_.queues}})
     add_names(*command, "-Q,--queues", "QUEUE,...",
-              "Queues [default: those of the settings]", queues_.queues);
+              "Queues [default: those of the settings]", *to);
   add_names(*purge_, "-X,--exclude-queues", "QUEUE,...",
-            "Queues that stay as they are", queues_.excluded);
+            "Queues that stay as they are", purged_.excluded);
   add_names(*migrate_, "-T,--tasks", "TASK,...",
-            "Move tasks of these names alone [default: all]", queues_.tasks);
-  purge_->add_flag("-f,--force", queues_.force, "Do not ask")->group(options_group);
+            "Move tasks of these names alone [default: all]", moved_.tasks);
+  purge_->add_flag("-f,--force", purged_.force, "Do not ask")->group(options_group);
   purge_->footer(purge_footer);
-  migrate_->add_option("source", queues_.source, "")->group("");
-  migrate_->add_option("destination", queues_.destination, "")->group("");
+  add_migrate_options();
+}
+
+void client_commands::add_migrate_options() {
+  migrate_->add_option("source", moved_.source, "")->group("");
+  migrate_->add_option("destination", moved_.destination, "")->group("");
   migrate_
       ->add_option_function<std::string>(
           "-n,--limit",
-          [this](const std::string& text) { queues_.limit = std::stoull(text); },
+          [this](const std::string& text) { moved_.limit = std::stoull(text); },
           "Move so many at most [default: all]")
       ->type_name("COUNT")
       ->check(a_number)
       ->group(options_group);
+  migrate_
+      ->add_option_function<std::string>(
+          "-t,--timeout",
+          [this](const std::string& text) { moved_.timeout = in_ms(text); },
+          "End when nothing has come for so long [default: 1]")
+      ->type_name("SECONDS")
+      ->check(a_duration)
+      ->group(options_group);
+  migrate_
+      ->add_flag("-F,--forever", moved_.forever,
+                 "Go on until SIGINT or SIGTERM: move what comes meanwhile")
+      ->group(options_group);
+  auto* copy = migrate_
+                   ->add_flag("--copy", moved_.copy,
+                              "Leave what is copied in the source, too, as Celery "
+                              "does without -a")
+                   ->group(options_group);
+  const std::string acks = "Take what is moved from the source: so it is in any "
+                           "case, but with --copy";
+  migrate_->add_flag("-a,--ack-messages", acks)
+      ->group(options_group)
+      ->excludes(copy);
   migrate_->footer(migrate_footer);
 }
 
@@ -208,17 +236,15 @@ std::optional<int> client_commands::run(const std::string& program,
     return client::show_result(named(result_), given, asked_.id,
                                asked_.traceback, asked_.wait, asked_.timeout);
   if (purge_ && purge_->parsed())
-    return client::purge(named(purge_), given, queues_.queues,
-                         queues_.excluded, queues_.force);
+    return client::purge(named(purge_), given, purged_.queues,
+                         purged_.excluded, purged_.force);
   if (migrate_ && migrate_->parsed()) {
-    if (queues_.source.empty() || queues_.destination.empty())
+    if (moved_.source.empty() || moved_.destination.empty())
       return refuse(named(migrate_),
                             "from where to where? " + named(migrate_)
                                 + " SOURCE DESTINATION",
                             exit_usage);
-    return client::migrate(named(migrate_), given, queues_.source,
-                           queues_.destination, queues_.queues, queues_.tasks,
-                           queues_.limit);
+    return client::migrate(named(migrate_), given, moved_);
   }
   if (report_ && report_->parsed())
     return client::report(named(report_), given);

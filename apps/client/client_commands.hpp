@@ -9,6 +9,7 @@
 //   amqp     looks after exchanges and queues
 #pragma once
 
+#include "apps/client/migrate_command.hpp"
 #include "apps/options.hpp"
 
 #include <CLI/CLI.hpp>
@@ -40,18 +41,15 @@ private:
     bool wait = false;
     std::optional<std::chrono::milliseconds> timeout;
   };
-  struct queue_options {
+  struct purge_options {
     std::vector<std::string> queues;
-    std::vector<std::string> excluded; ///< of purge
-    std::vector<std::string> tasks;    ///< of migrate
+    std::vector<std::string> excluded;
     bool force = false;
-    std::string source; ///< of migrate
-    std::string destination;
-    size_t limit = 0; ///< 0: all
   };
 
   void add_result(CLI::App& root, options& given);
   void add_queues(CLI::App& root, options& given);
+  void add_migrate_options();
   void add_broker(CLI::App& root, options& given);
 
   CLI::App* add_command(CLI::App& root, options& given, const char* name,
@@ -67,7 +65,8 @@ private:
   std::vector<CLI::App*> all_;
   std::string program_;
   result_options asked_;
-  queue_options queues_;
+  purge_options purged_;
+  client::migrate_options moved_;
   std::vector<std::string> words_; ///< of list, graph and amqp
   std::chrono::milliseconds patience_{1'000}; ///< of graph
 };

@@ -65,6 +65,43 @@ def test_purge_leaves_queues_out(tasks, broker, tmp_path):
     assert (broker.queued("mail"), broker.queued("video")) == (0, 1)
 
 
+def test_migrate_copies(tasks, broker, tmp_path):
+    """As Celery does it without -a."""
+    to = SqliteBroker(tmp_path / "new.db")
+    ids = [tasks.add.apply_async((i, 1)).id for i in range(3)]
+    wrong = umbel("migrate", "--copy", "-a", broker.url, to.url)
+    assert wrong.returncode == 2 and "excludes" in wrong.stderr
+    assert umbel("migrate", "--copy", "-F", broker.url, to.url).returncode == 2
+    done = umbel("migrate", "--copy", "-t", "0.5", broker.url, to.url)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"3 messages copied to {to.url}\n"
+    for at in (broker, to):
+        assert [x["headers"]["id"] for x in at.messages()] == ids
+    assert broker.in_flight() == 0
+    done = umbel("migrate", "-a", broker.url, to.url)
+    assert done.stdout == f"3 messages moved to {to.url}\n"
+    assert (broker.queued(), to.queued()) == (0, 6)
+
+
+def test_migrate_goes_on_until_it_is_stopped(tasks, broker, tmp_path):
+    to = SqliteBroker(tmp_path / "new.db")
+    argv = [umbel_binary(), "migrate", "--forever", "-T", "tasks.noop", broker.url, to.url]
+    running = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    try:
+        for n in range(1, 4):
+            tasks.noop.apply_async()
+            eventually(lambda: to.queued() == n)
+        tasks.add.apply_async((1, 1))
+        eventually(lambda: broker.queued() == 1)  # it is given back again and again
+        running.terminate()
+        assert running.communicate(timeout=20)[0] == f"3 messages moved to {to.url}\n"
+        assert running.returncode == 0
+    finally:
+        running.kill()
+        running.wait()
+    assert (broker.queued(), broker.in_flight()) == (1, 0)
+
+
 def test_migrate_some_tasks(tasks, broker, tmp_path):
     to = SqliteBroker(tmp_path / "new.db")
     for _ in range(3):
