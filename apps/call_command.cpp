@@ -63,6 +63,7 @@ int run_call_command(const std::string& name, const options& given,
   if (!loaded)
     return refuse(name, loaded.error().what, exit_usage);
   auto how = to_app_options(*loaded);
+  how.always_eager = false; // as Celery's send_task: the task is a worker's
   if (!call.how.headers.empty() && !keeps_unique_keys(how.broker_url))
     return refuse(name,
                   "this broker knows neither --unique-key nor --publish-once; "

@@ -15,6 +15,13 @@ result_node group_of(std::string id, const std::vector<signature>& tasks) {
   return to;
 }
 
+/// `x` follows from what `line` has.
+void append(std::vector<result_node>& line, result_node x) {
+  std::ranges::move(x.before, std::back_inserter(line));
+  x.before.clear();
+  line.push_back(std::move(x));
+}
+
 expected<result_node> parse_node(const json::value& x, size_t depth) {
   const error malformed{errc::malformed, "no result tuple"};
   auto* tuple = x.if_array();
@@ -22,6 +29,9 @@ expected<result_node> parse_node(const json::value& x, size_t depth) {
   if (!head || head->empty() || !head->at(0).is_string() || depth > depth_max)
     return malformed;
   result_node to{std::string{head->at(0).get_string()}, false, {}, {}};
+  if (head->size() > 1 && head->at(1).is_array())
+    if (auto parent = parse_node(head->at(1), depth + 1))
+      append(to.before, std::move(*parent));
   auto* members = tuple->at(1).if_array();
   if (!members)
     return tuple->at(1).is_null() ? expected<result_node>{std::move(to)}
@@ -34,13 +44,6 @@ expected<result_node> parse_node(const json::value& x, size_t depth) {
     to.members.push_back(std::move(*node));
   }
   return to;
-}
-
-/// `x` follows from what `line` has.
-void append(std::vector<result_node>& line, result_node x) {
-  std::ranges::move(x.before, std::back_inserter(line));
-  x.before.clear();
-  line.push_back(std::move(x));
 }
 
 } // namespace

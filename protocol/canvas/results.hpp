@@ -26,7 +26,8 @@ result_node results_of(const signature& frozen);
 /// As Celery writes it: `[[id, null], members]`, of a task `[[id, null], null]`.
 json::value to_json_value(const result_node& x);
 
-/// Reads that, from any peer. What it follows from is left out.
+/// Reads that, from any peer, and what it follows from, which stands in place of the
+/// null.
 /// @returns `malformed`
 expected<result_node> parse_result_node(const json::value& x);
 

@@ -19,8 +19,53 @@ namespace umbel {
 
 // -- app_core ---------------------------------------------------------------------
 
+namespace {
+
+/// Eager mode keeps results in memory, and has no broker.
+app_options completed(app_options x) {
+  if (x.always_eager)
+    x.broker_url = x.result_url = "memory://eager-" + make_uuid();
+  return x;
+}
+
+runner_settings eager_settings(const app_options& x) {
+  runner_settings to;
+  to.node = client_name();
+  to.task_always_eager = true;
+  to.task_store_eager_result = true;
+  to.keeps_unique_keys = false;
+  to.chords = chord_counting_of(x.result_url);
+  to.routing = std::make_shared<const umbel::routing>(x.routing);
+  to.task_form = x.task_form;
+  to.result_serializer = x.result_serializer;
+  to.content.accepted = {serializer::json, serializer::yaml, serializer::msgpack};
+  return to;
+}
+
+async_result result_of(std::shared_ptr<app_core> core, canvas::result_node node) {
+  auto before = node.before.size();
+  auto line = std::make_shared<const std::vector<canvas::result_node>>(
+    std::move(node.before));
+  return {std::move(core), std::move(node.id), std::move(line), before,
+          node.ignored};
+}
+
+group_result group_of(std::shared_ptr<app_core> core, canvas::result_node node) {
+  if (!node.is_group) // a group of it alone
+    node = {node.id, true, {node}, {}};
+  auto before = node.before.size();
+  auto line = std::make_shared<const std::vector<canvas::result_node>>(
+    std::exchange(node.before, {}));
+  return {std::move(core), std::move(node), std::move(line), before};
+}
+
+} // namespace
+
 app_core::app_core(app_options options)
-    : options_(std::move(options)),
+    : stored_url_(options.always_eager && options.store_eager_result
+                    ? options.result_url
+                    : std::string{}),
+      options_(completed(std::move(options))),
       mailbox_(is_rpc(options_.result_url) ? make_uuid() : std::string{}),
       sent_events_(event_source{node_name{client_name()}, ::getpid(),
                                 options_.event_serializer,
@@ -70,8 +115,52 @@ app_core::try_to_publish(std::span<const outgoing_message> messages) {
   return broker_->publish(messages);
 }
 
+std::shared_ptr<app_core> app_core::here() {
+  std::lock_guard guard{mutex_};
+  if (!here_) {
+    auto options = options_;
+    options.always_eager = true;
+    here_ = std::make_shared<app_core>(std::move(options));
+  }
+  return here_;
+}
+
+expected<eager_runs*> app_core::eager() {
+  std::lock_guard guard{mutex_};
+  if (eager_)
+    return eager_.get();
+  eager_runs::stores stores;
+  for (auto& url : {options_.result_url, stored_url_}) {
+    if (url.empty())
+      continue;
+    auto opened = connect_result_store(url, options_.broker.results);
+    if (!opened)
+      return opened.error();
+    stores.push_back(std::move(*opened));
+  }
+  eager_ = std::make_unique<eager_runs>(
+    options_.tasks ? options_.tasks : make_registry(), eager_settings(options_),
+    std::move(stores));
+  return eager_.get();
+}
+
+expected<void>
+app_core::run_eagerly(std::span<const outgoing_message> messages) {
+  auto runs = eager();
+  if (!runs)
+    return runs.error();
+  auto failure = (*runs)->run(messages);
+  if (!failure)
+    return failure.error();
+  if (options_.eager_propagates && !failure->is_null())
+    throw remote_exception(&*failure);
+  return {};
+}
+
 expected<void> app_core::publish(std::span<const outgoing_message> messages,
                                  const publish_retry_policy& how) {
+  if (options_.always_eager)
+    return run_eagerly(messages);
   auto is_unique = [](auto& x) { return read_unique_terms(x.payload).has_value(); };
   if (!keeps_unique_keys(options_.broker_url)
       && std::ranges::any_of(messages, is_unique))
@@ -169,11 +258,18 @@ void app_core::revoke(std::span<const std::string> ids,
   json::array all;
   for (auto& id : ids)
     all.push_back(json::value(id));
+  revoke("revoke", {{"task_id", std::move(all)}}, how);
+}
+
+void app_core::revoke(std::string method, json::object what,
+                      const revoke_options& how) {
+  if (options_.always_eager) // all has ended already
+    return;
   control_request x;
-  x.method = "revoke";
-  x.arguments = {{"task_id", std::move(all)},
-                 {"terminate", how.terminate},
-                 {"signal", how.signal}};
+  x.method = std::move(method);
+  x.arguments = std::move(what);
+  x.arguments["terminate"] = how.terminate;
+  x.arguments["signal"] = how.signal;
   value_of(tell(x));
 }
 
@@ -203,29 +299,42 @@ async_result app::send_task(const std::string& task, json::array args,
   canvas::signature x{.task = task, .args = std::move(args),
                       .kwargs = std::move(kwargs)};
   set_options(x, how);
-  return result_of(value_of(core_->apply(std::move(x), {}, how)));
-}
-
-async_result app::result_of(canvas::result_node node) const {
-  auto before = node.before.size();
-  auto line = std::make_shared<const std::vector<canvas::result_node>>(
-    std::move(node.before));
-  return {core_, std::move(node.id), std::move(line), before, node.ignored};
+  return result_of(core_, value_of(core_->apply(std::move(x), {}, how)));
 }
 
 async_result app::apply(canvas::signature x, const json::array& args) const {
-  return result_of(value_of(core_->apply(std::move(x), args)));
+  return result_of(core_, value_of(core_->apply(std::move(x), args)));
 }
 
 group_result app::apply_group(canvas::signature x,
                               const json::array& args) const {
-  auto node = value_of(core_->apply(std::move(x), args));
-  if (!node.is_group) // a group of it alone
-    node = {node.id, true, {node}, {}};
-  auto before = node.before.size();
-  auto line = std::make_shared<const std::vector<canvas::result_node>>(
-    std::exchange(node.before, {}));
-  return {core_, std::move(node), std::move(line), before};
+  return group_of(core_, value_of(core_->apply(std::move(x), args)));
+}
+
+async_result app::run(canvas::signature x, const json::array& args) const {
+  auto here = core_->here();
+  return result_of(here, value_of(here->apply(std::move(x), args)));
+}
+
+group_result app::run_group(canvas::signature x, const json::array& args) const {
+  auto here = core_->here();
+  return group_of(here, value_of(here->apply(std::move(x), args)));
+}
+
+void app::revoke_by_stamped_headers(const json::object& headers,
+                                    const revoke_options& how) const {
+  core_->revoke("revoke_by_stamped_headers", {{"headers", headers}}, how);
+}
+
+size_t app::run_callbacks(std::optional<std::chrono::milliseconds> timeout) const {
+  return value_of(core_->callbacks().run(core_->results(), timeout));
+}
+
+any_result app::result_from_tuple(const json::value& tuple) const {
+  auto node = value_of(canvas::parse_result_node(tuple));
+  if (node.is_group)
+    return group_of(core_, std::move(node));
+  return result_of(core_, std::move(node));
 }
 
 void app::open_results() const {
@@ -240,7 +349,10 @@ std::optional<group_result> app::restore_group(const std::string& id) const {
   auto text = value_of(core_->results().fetch_group(id));
   if (!text)
     return std::nullopt;
-  auto document = parse_json(*text);
+  auto document = parse_json(*text); // as headers of chords are kept, always
+  if (!document)
+    document = deserialize(core_->options().result_serializer, *text,
+                           content_rules{}.body_max);
   auto* tuple = document && document->is_object()
                     ? document->get_object().if_contains("result")
                     : nullptr;

@@ -31,6 +31,8 @@
 
 namespace umbel {
 
+class registry;
+
 struct app_options {
   std::string broker_url = {};
   std::string result_url = {}; ///< empty: there are no results to be had
@@ -42,6 +44,15 @@ struct app_options {
   bool sent_events = false; ///< tell monitors of each task: task_send_sent_event
   serializer event_serializer = serializer::json; ///< of what they are told
   std::string control_exchange{"celery.pidbox"}; ///< of what workers are told
+
+  // -- eager mode (eager_runs.hpp) ----------------------------------------------
+
+  /// The tasks that this program can run itself. Null: Celery's own ones alone.
+  std::shared_ptr<const registry> tasks = {};
+  /// All that is sent runs here and now: task_always_eager.
+  bool always_eager = false;
+  bool eager_propagates = false; ///< and throws what its first failed task has thrown
+  bool store_eager_result = false; ///< results go to `result_url`, too
 };
 
 template <class F>
@@ -76,6 +87,13 @@ public:
   group_result apply_group(canvas::signature x,
                            const json::array& args = {}) const;
 
+  /// Runs a task or a workflow here and now, whatever `always_eager` says: Celery's
+  /// `Signature.apply`. @returns as `apply`, of what has ended
+  async_result run(canvas::signature x, const json::array& args = {}) const;
+
+  /// The same for a group, or a workflow that ends in one.
+  group_result run_group(canvas::signature x, const json::array& args = {}) const;
+
   /// Connects to where results are to be had, which is done in any case when it is
   /// needed: for those who want to know before they send.
   void open_results() const;
@@ -83,13 +101,25 @@ public:
   /// The result of a task that anybody has sent.
   async_result result(std::string id) const;
 
+  /// What `as_tuple` has written, here or in Python.
+  /// @throws umbel::exception ValueError for anything else
+  any_result result_from_tuple(const json::value& tuple) const;
+
+  /// Waits for results that something is to be done with (`async_result::then`), and
+  /// does it, until there are none, or for `timeout`. @returns how many there were
+  size_t run_callbacks(
+    std::optional<std::chrono::milliseconds> timeout = {}) const;
+
+  /// Tells all workers not to run tasks that carry these stamps: names, and a value or
+  /// a list of them. Waits for no answer.
+  void revoke_by_stamped_headers(const json::object& headers,
+                                 const revoke_options& how = {}) const;
+
   /// A group that was saved, by whatever client (`group_result::save`); nothing
   /// if there is none of that id.
   std::optional<group_result> restore_group(const std::string& id) const;
 
 private:
-  async_result result_of(canvas::result_node node) const;
-
   std::shared_ptr<app_core> core_;
 };
 
@@ -128,6 +158,11 @@ public:
     if (unique_)
       unique_->say(all.headers, list);
     return result_type{app_.send_task(name_, std::move(list), {}, all)};
+  }
+
+  /// Runs it here and now: Celery's `Task.apply`. @pre the app has it (`tasks`)
+  result_type apply(const Ps&... args) const {
+    return result_type{app_.run(s(args...))};
   }
 
   /// For many calls: `call_pipeline`.

@@ -4,6 +4,8 @@
 
 #include "protocol/canvas/applier.hpp"
 #include "protocol/client/app.hpp"
+#include "protocol/client/eager_runs.hpp"
+#include "protocol/client/result_callbacks.hpp"
 #include "protocol/client/result_hub.hpp"
 #include "protocol/client/sent_events.hpp"
 #include "protocol/control/control_request.hpp"
@@ -27,6 +29,10 @@ public:
     return results_;
   }
 
+  result_callbacks& callbacks() noexcept {
+    return callbacks_;
+  }
+
   /// Publishes, all in one round trip. If the connection is lost, again on new ones,
   /// as Celery's clients do: what was sent may then come twice.
   /// @returns `duplicate` for unique tasks; all others are sent then
@@ -46,22 +52,35 @@ public:
                                       const json::array& first,
                                       const send_options& how = {});
 
+  /// That of an app with the same options which is always eager.
+  std::shared_ptr<app_core> here();
+
   /// Tells all workers. @throws as an app
+  /// @param what `task_id`, or `headers` of revoke_by_stamped_headers
+  void revoke(std::string method, json::object what, const revoke_options& how);
   void revoke(std::span<const std::string> ids, const revoke_options& how);
 
 private:
   result_hub::opener opener() const;
   expected<void> connect();
   expected<void> tell(const control_request& x);
+  /// What runs tasks in place, opened when it is first needed.
+  expected<eager_runs*> eager();
+  /// @throws what a task has thrown, with eager_propagates
+  expected<void> run_eagerly(std::span<const outgoing_message> messages);
   expected<void> try_to_publish(std::span<const outgoing_message> messages);
 
+  const std::string stored_url_; ///< where eager results go, too; empty: nowhere
   const app_options options_;
   const std::string mailbox_; ///< of results by rpc://; empty: none
   sent_events sent_events_;
   result_hub results_;
+  result_callbacks callbacks_;
   std::mutex mutex_;
   std::unique_ptr<broker> broker_; // null: not connected
   std::unordered_set<queue_name> declared_; ///< over that connection
+  std::unique_ptr<eager_runs> eager_; ///< null: not opened
+  std::shared_ptr<app_core> here_; ///< null: not made
 };
 
 /// Throws what functions of an app throw.

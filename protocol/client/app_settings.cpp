@@ -21,6 +21,9 @@ app_options to_app_options(const settings& from) {
     to.publish_retry.max_retries = 0;
   to.sent_events = from.task_send_sent_event;
   to.event_serializer = from.event_serializer;
+  to.always_eager = from.task_always_eager;
+  to.eager_propagates = from.task_eager_propagates;
+  to.store_eager_result = from.task_store_eager_result;
   to.control_exchange = to_broadcast_options(from).control_exchange;
   return to;
 }

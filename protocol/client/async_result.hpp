@@ -1,4 +1,4 @@
-// The result of a task that may still be running: Celery's AsyncResult and
+// The result of a task that may still be running: Celery's AsyncResult, ResultSet and
 // GroupResult.
 //
 // Handles: copies are cheap and mean the same task; they outlive the app that
@@ -98,9 +98,20 @@ public:
   /// follows from; TaskRevokedError; TimeoutError (celery.exceptions)
   json::value get(get_options how = {}) const;
 
-  /// All that is stored of it now: state, result, traceback, and what else its
-  /// worker was to store (`result_extended`). Nothing for an id that is not known.
+  /// All that is stored of it now: state, result, traceback, when it ended, and what
+  /// else its worker was to store (`result_extended`): its name, arguments, worker,
+  /// retries and queue. Nothing for an id that is not known.
   std::optional<task_result> meta() const;
+
+  /// Whether anything is stored of it.
+  bool exists() const {
+    return meta().has_value();
+  }
+
+  /// Calls `f` with this result when it has ended: at once if it has; else by whoever
+  /// waits for it, with `get`, or for all such results, with `app::run_callbacks`. What
+  /// `f` throws is thrown there.
+  void then(std::function<void(const async_result&)> f) const;
 
   /// Deletes what is stored of the task.
   void forget() const;
@@ -125,10 +136,25 @@ public:
   std::vector<std::pair<async_result, json::value>>
   collect(get_options how = {}) const;
 
+  /// Waits for all of those; the value of the last one. @throws as `get`
+  json::value get_leaf(get_options how = {}) const;
+
+  /// As Celery hands a result on: `[[id, parent], null]`. `app::result_from_tuple`
+  /// reads it.
+  json::value as_tuple() const;
+
+  /// Its id, and those of all that it follows from, nearest first.
+  std::vector<std::string> as_list() const;
+
+  friend bool operator==(const async_result& x, const async_result& y) {
+    return x.id_ == y.id_;
+  }
+
 protected:
   std::shared_ptr<app_core> core_;
 
 private:
+  friend class result_set;
   friend class group_result;
 
   void add_ancestors(std::vector<task_id>& to) const;
@@ -160,21 +186,30 @@ public:
   }
 };
 
-/// The results of several tasks, in their order.
-class group_result {
+/// The results of several tasks, of whatever calls, in their order; each is there once.
+class result_set {
 public:
-  group_result(std::shared_ptr<app_core> core, canvas::result_node node,
-               lineage line = {}, size_t before = 0);
+  explicit result_set(std::vector<async_result> results = {});
 
-  const std::string& id() const noexcept {
-    return node_.id;
-  }
-
-  /// Of all its tasks. Those of groups within it are among them.
   const std::vector<async_result>& results() const noexcept {
     return results_;
   }
 
+  /// Does nothing if it is there.
+  void add(const async_result& x);
+  void update(const std::vector<async_result>& all);
+
+  /// @throws umbel::exception KeyError if it is not there
+  void remove(const async_result& x);
+
+  /// Does nothing if it is not there.
+  void discard(const async_result& x);
+
+  void clear() {
+    results_.clear();
+  }
+
+  /// Of those that have ended well.
   size_t completed_count() const;
   bool ready() const;
   bool successful() const;
@@ -188,8 +223,7 @@ public:
   /// As those of its results. @throws what the first that has failed has thrown
   void maybe_throw() const;
 
-  /// Waits for all at once. Of a group within it there is one value, a list.
-  /// @throws what the first of them in order has thrown
+  /// Waits for all at once. @throws what the first of them in order has thrown
   std::vector<json::value> get(get_options how = {}) const;
 
   /// Waits, and calls `f` with each as it ends: its place in `results`, and its
@@ -198,7 +232,35 @@ public:
     const std::function<void(size_t, const json::value&)>& f,
     get_options how = {}) const;
 
+  void forget() const;
+
+  /// @pre all are of one app
+  void revoke(const revoke_options& how = {}) const;
+
+protected:
+  std::vector<json::value> wait_for_all(std::vector<task_id> before,
+                                        const get_options& how) const;
+
+  std::vector<async_result> results_;
+};
+
+/// The results of a group. Those of groups within it are among them.
+class group_result : public result_set {
+public:
+  group_result(std::shared_ptr<app_core> core, canvas::result_node node,
+               lineage line = {}, size_t before = 0);
+
+  const std::string& id() const noexcept {
+    return node_.id;
+  }
+
+  /// Of a group within it there is one value, a list. @throws as result_set::get
+  std::vector<json::value> get(get_options how = {}) const;
+
   std::optional<any_result> parent() const;
+
+  /// `[[id, parent], results]`.
+  json::value as_tuple() const;
 
   /// Keeps it in the result store as Celery does, to be found again by its id
   /// (`app::restore_group`), in Python, too.
@@ -207,15 +269,18 @@ public:
   /// Deletes what was saved.
   void erase() const;
 
-  void forget() const;
-  void revoke(const revoke_options& how = {}) const;
-
 private:
+  // A group is what it was started as.
+  using result_set::add;
+  using result_set::clear;
+  using result_set::discard;
+  using result_set::remove;
+  using result_set::update;
+
   std::shared_ptr<app_core> core_;
   canvas::result_node node_;
   lineage line_;
   size_t before_ = 0;
-  std::vector<async_result> results_;
 };
 
 } // namespace umbel
