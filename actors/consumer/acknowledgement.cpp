@@ -3,6 +3,8 @@
 #include "protocol/message/waiting_client.hpp"
 #include "protocol/task/follow_ups.hpp"
 
+#include <spdlog/spdlog.h>
+
 namespace umbel {
 
 namespace {
@@ -41,6 +43,8 @@ follow_ups follow_ups_of(const request& r, const std::string& status,
 settlement with_state(settlement x, const request& r, const std::string& status,
                       const exception_info& why) {
   auto next = follow_ups_of(r, status, why);
+  for (auto& problem : next.problems)
+    spdlog::error("Task {}[{}]: {}", r.header.task, r.header.id.str(), problem);
   x.publish = std::move(next.publish);
   x.workflow = std::move(next.workflow);
   if (!stores_errors(r)) {

@@ -1,5 +1,6 @@
 #include "protocol/backend/workflow.hpp"
 
+#include "protocol/message/envelope.hpp"
 #include "protocol/message/json.hpp"
 
 #include <algorithm>
@@ -61,8 +62,11 @@ json::array to_array(const std::vector<chord_part>& all) {
         {"index", x.index ? json::value(*x.index) : json::value()},
         {"task", x.task.str()},
         {"member", to_array(x.member)},
+        {"reason", x.reason},
+        {"format", json::value(name_of(x.format))},
         {"groups", to_array(x.groups)},
         {"body", to_array(x.body)},
+        {"unlock", to_array(x.unlock)},
         {"failures", to_array(x.failures)},
         {"errbacks", to_array(x.errbacks)},
         {"outer", to_array(x.outer)}});
@@ -120,8 +124,14 @@ std::vector<chord_part> parts(const json::value& x, size_t depth) {
       part.index = index.to_number<int64_t>();
     part.task = task_id{text(y.at("task"))};
     part.member = gapped(y.at("member"));
+    part.reason = text(y.at("reason"));
+    auto format = parse_serializer(text(y.at("format")));
+    if (!format)
+      throw std::invalid_argument("format");
+    part.format = *format;
     part.groups = groups(y.at("groups"));
     part.body = messages(y.at("body"));
+    part.unlock = messages(y.at("unlock"));
     part.failures = records(y.at("failures"));
     part.errbacks = messages(y.at("errbacks"));
     part.outer = parts(y.at("outer"), depth + 1);
@@ -135,10 +145,10 @@ std::vector<chord_part> parts(const json::value& x, size_t depth) {
 std::string to_json_text(const workflow_steps& x) {
   if (x.empty())
     return {};
-  json::array results;
+  json::array results; // may be in MessagePack, so they are no text
   for (auto& y : x.results)
     results.push_back(json::array{json::value(y.id.str()),
-                                  json::value(y.document),
+                                  json::value(encode_base64(y.document)),
                                   json::value(y.reply_to)});
   std::string to;
   append_json(to, json::object{{"results", std::move(results)},
@@ -156,8 +166,9 @@ expected<workflow_steps> parse_workflow_steps(std::string_view from) {
     return parsed.error();
   try {
     for (auto& x : parsed->at("results").as_array())
-      to.results.push_back(
-          {task_id{text(x.at(0))}, text(x.at(1)), text(x.at(2))});
+      to.results.push_back({task_id{text(x.at(0))},
+                            decode_base64(text(x.at(1))).value(),
+                            text(x.at(2))});
     to.groups = groups(parsed->at("groups"));
     to.parts = parts(parsed->at("parts"), 0);
   } catch (const std::exception&) {

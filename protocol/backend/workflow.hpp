@@ -10,6 +10,7 @@
 
 #include "protocol/backend/result_record.hpp"
 #include "protocol/error.hpp"
+#include "protocol/message/content.hpp"
 #include "protocol/names.hpp"
 
 #include <cstdint>
@@ -60,11 +61,20 @@ struct chord_part {
   /// `[1, task, state, result]` as JSON, what Celery's Redis backend keeps.
   /// Gaps, if any, take the reason why the task will not run.
   gapped_text member;
+  /// Why the chord fails however its parts have ended: its body cannot be sent. Empty:
+  /// it does not.
+  std::string reason = {};
+  /// What peers write their parts in: `result_serializer`. All texts here are JSON, but
+  /// for results of groups.
+  serializer format = serializer::json;
 
   // -- if it is the last one, and all have ended well ---------------------------
 
   std::vector<group_record> groups;
   std::vector<gapped_message> body;
+  /// In place of the body, where a peer's part cannot be read by whoever counts: it
+  /// looks for the results. Gaps take the list of their tuples, as results in a body.
+  std::vector<gapped_message> unlock = {};
 
   // -- if it is the last one, and one has not: gaps take the ChordError's text --
 

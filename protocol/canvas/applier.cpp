@@ -235,7 +235,7 @@ void applier::apply_chord(signature x, const json::array& first,
 
 /// As Celery sends it (fallback_chord_unlock): where the body goes, and as urgent.
 void applier::apply_unlock(const std::string& group, const signature& body,
-                           json::array results) {
+                           json::value results) {
   signature unlock{.task = "celery.chord_unlock"};
   unlock.args = {json::value(group), to_json_value(body)};
   unlock.kwargs = {{"interval", nullptr},

@@ -77,6 +77,11 @@ public:
     carry_out(std::move(x), first, chain);
   }
 
+  /// celery.chord_unlock for a chord that nobody counts, or not all of.
+  /// @param results the tuples of its header: a list
+  void apply_unlock(const std::string& group, const signature& body,
+                    json::value results);
+
 private:
   void carry_out(signature x, const json::array& first,
                  const json::array* chain);
@@ -88,8 +93,6 @@ private:
                    const json::array* chain);
   void apply_chord(signature x, const json::array& first,
                    const json::array* chain);
-  void apply_unlock(const std::string& group, const signature& body,
-                    json::array results);
 
   application& to_;
   const origin& from_;

@@ -85,7 +85,7 @@ std::vector<casualty> casualties_of(canvas::signature x) {
 }
 
 std::string document_of(const canvas::signature& x, const exception_info& why,
-                        const runner_settings& settings) {
+                        serializer how) {
   meta to;
   to.status = "FAILURE";
   to.result = to_json_object(why);
@@ -94,7 +94,7 @@ std::string document_of(const canvas::signature& x, const exception_info& why,
   to.date_done = now();
   to.group_id = x.option("group_id");
   to.task_id = x.option("task_id");
-  return to_document(to, settings.result_serializer);
+  return to_document(to, how);
 }
 
 /// `[1, task, state, result]`
@@ -118,18 +118,36 @@ std::optional<chord_part> make_part(const json::value& chord, std::string group,
                                     std::optional<int64_t> index,
                                     const task_id& task, gapped_text member,
                                     const canvas::origin& from,
-                                    const runner_settings& settings);
+                                    const runner_settings& settings,
+                                    std::vector<std::string>& problems);
+
+/// celery.chord_unlock, with a gap for the header's result tuples.
+std::vector<gapped_message> unlock_of(const std::string& group,
+                                      const canvas::signature& body,
+                                      const canvas::origin& plain) {
+  mark results;
+  canvas::application made;
+  canvas::applier{made, plain}.apply_unlock(group, body,
+                                            json::value(results.text));
+  std::vector<gapped_message> to;
+  for (auto& x : made.publish)
+    to.push_back({std::move(x.queue), x.priority,
+                  results.cut_body(std::move(x.payload)), std::move(x.exchange),
+                  std::move(x.routing_key)});
+  return to;
+}
 
 /// What becomes of a body when a part of its header has failed.
 void add_failure(chord_part& to, const canvas::signature& body,
-                 const canvas::origin& from, const runner_settings& settings) {
+                 const canvas::origin& from, const runner_settings& settings,
+                 std::vector<std::string>& problems) {
   mark reason;
   exception_info why{
       "ChordError", {json::value(reason.text)}, "celery.exceptions", {}};
   for (auto& [task, first, counted] : casualties_of(body)) {
     auto id = task.option("task_id");
     to.failures.push_back({task_id{id},
-                           reason.cut(document_of(task, why, settings)),
+                           reason.cut(document_of(task, why, serializer::json)),
                            task.option("reply_to")});
     if (auto errbacks = task.option_list("link_error");
         first && !errbacks.empty()) {
@@ -141,6 +159,10 @@ void add_failure(chord_part& to, const canvas::signature& body,
       for (auto& x : errbacks)
         if (auto errback = canvas::parse_signature(x))
           out.apply(std::move(*errback), {json::value(id)});
+      if (made.failure)
+        problems.push_back("an errback of the chord's body " + id
+                           + " cannot be sent, should it fail: "
+                           + made.failure->what);
       for (auto& x : made.publish)
         to.errbacks.push_back({std::move(x.queue), x.priority,
                                {std::move(x.payload)}, std::move(x.exchange),
@@ -152,7 +174,8 @@ void add_failure(chord_part& to, const canvas::signature& body,
     auto member = reason.cut(member_of(id, "FAILURE", to_json_object(why)));
     if (auto part = make_part(*outer, task.option("group_id"),
                               index_in(task.options, "group_index"),
-                              task_id{id}, std::move(member), from, settings))
+                              task_id{id}, std::move(member), from, settings,
+                              problems))
       to.outer.push_back(std::move(*part));
   }
 }
@@ -161,29 +184,39 @@ std::optional<chord_part> make_part(const json::value& chord, std::string group,
                                     std::optional<int64_t> index,
                                     const task_id& task, gapped_text member,
                                     const canvas::origin& from,
-                                    const runner_settings& settings) {
+                                    const runner_settings& settings,
+                                    std::vector<std::string>& problems) {
   auto body = canvas::parse_signature(chord);
   if (!body || group.empty() || task.empty()
-      || settings.chords != chord_counting::counted
-      || settings.result_serializer != serializer::json)
+      || settings.chords != chord_counting::counted)
     return std::nullopt;
   chord_part to;
   to.group = std::move(group);
   to.index = index;
   to.task = task;
   to.member = std::move(member);
+  to.format = settings.result_serializer;
   canvas::freeze(*body); // success and failure speak of the same tasks
   mark results;
   auto plain = from;
   plain.plain = true;
   canvas::application made;
   canvas::applier{made, plain}.apply(*body, {json::value(results.text)});
-  for (auto& x : made.publish)
-    to.body.push_back({std::move(x.queue), x.priority,
-                       results.cut_body(std::move(x.payload)),
-                       std::move(x.exchange), std::move(x.routing_key)});
-  to.groups = std::move(made.groups);
-  add_failure(to, *body, from, settings);
+  if (made.failure) {
+    // All of it or nothing: of a group that is half sent nobody has the result.
+    to.reason = "The chord's body cannot be sent: " + made.failure->what;
+    problems.push_back("the chord's body " + body->option("task_id")
+                       + " cannot be sent: " + made.failure->what);
+  } else {
+    for (auto& x : made.publish)
+      to.body.push_back({std::move(x.queue), x.priority,
+                         results.cut_body(std::move(x.payload)),
+                         std::move(x.exchange), std::move(x.routing_key)});
+    to.groups = std::move(made.groups);
+    if (to.format != serializer::json)
+      to.unlock = unlock_of(to.group, *body, plain);
+  }
+  add_failure(to, *body, from, settings, problems);
   return to;
 }
 
@@ -221,7 +254,8 @@ void refuse_impossible(const canvas::application& x) {
 std::optional<chord_part> part_of(const task_message& done,
                                   std::string_view state,
                                   const json::value& result,
-                                  const runner_settings& settings) {
+                                  const runner_settings& settings,
+                                  std::vector<std::string>& problems) {
   auto* chord = chord_of(done);
   if (!chord)
     return std::nullopt;
@@ -229,16 +263,18 @@ std::optional<chord_part> part_of(const task_message& done,
   return make_part(*chord, done.header.group,
                    index_in(done.headers, "group_index"), id,
                    {member_of(id.str(), state, result)},
-                   origin_of(done, settings), settings);
+                   origin_of(done, settings), settings, problems);
 }
 
 void give_up(workflow_steps& to, const canvas::signature& step,
              const task_message& done, const exception_info& why,
-             const runner_settings& settings) {
+             const runner_settings& settings,
+             std::vector<std::string>& problems) {
   auto from = origin_of(done, settings);
   for (auto& [task, first, counted] : casualties_of(step)) {
     auto id = task.option("task_id");
-    to.results.push_back({task_id{id}, document_of(task, why, settings),
+    to.results.push_back({task_id{id},
+                          document_of(task, why, settings.result_serializer),
                           task.option("reply_to")});
     auto* chord = counted ? task.find_option("chord") : nullptr;
     if (!chord)
@@ -246,23 +282,18 @@ void give_up(workflow_steps& to, const canvas::signature& step,
     auto member = member_of(id, "FAILURE", to_json_object(why));
     if (auto part = make_part(*chord, task.option("group_id"),
                               index_in(task.options, "group_index"),
-                              task_id{id}, {std::move(member)}, from, settings))
+                              task_id{id}, {std::move(member)}, from, settings,
+                              problems))
       to.parts.push_back(std::move(*part));
   }
 }
 
 std::string uncounted_chord(const task_message& done,
                             const runner_settings& settings) {
-  if (!chord_of(done) || settings.chords == chord_counting::polled)
+  if (!chord_of(done) || settings.chords != chord_counting::impossible)
     return "";
-  if (settings.chords == chord_counting::impossible)
-    return "it is a part of a chord, and results are kept nowhere: the chord's "
-           "body will not run";
-  if (settings.result_serializer == serializer::json)
-    return "";
-  return "it is a part of a chord, which needs results in json, not in "
-         + std::string{name_of(settings.result_serializer)}
-         + ": the chord's body will not run";
+  return "it is a part of a chord, and results are kept nowhere: the chord's body "
+         "will not run";
 }
 
 } // namespace umbel

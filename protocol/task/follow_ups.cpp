@@ -97,6 +97,8 @@ void add_errbacks(follow_ups& to, const task_message& done,
   }
   if (!others.empty())
     apply_all(out, others, json::value(done.header.id.str()));
+  if (made.failure)
+    to.problems.push_back("an errback cannot be sent: " + made.failure->what);
   to.publish = std::move(made.publish);
   to.workflow.groups = std::move(made.groups);
 }
@@ -125,7 +127,7 @@ follow_ups after_success(const task_message& done, const json::value& result,
   to.publish = std::move(made.publish);
   to.workflow.groups = std::move(made.groups);
   to.children = std::move(made.children);
-  if (auto part = part_of(done, "SUCCESS", result, settings))
+  if (auto part = part_of(done, "SUCCESS", result, settings, to.problems))
     to.workflow.parts.push_back(std::move(*part));
   return to;
 }
@@ -136,11 +138,11 @@ follow_ups after_failure(const task_message& done, const exception_info& why,
   follow_ups to;
   add_errbacks(to, done, why, settings, rules);
   json::value result = to_json_object(why);
-  if (auto part = part_of(done, "FAILURE", result, settings))
+  if (auto part = part_of(done, "FAILURE", result, settings, to.problems))
     to.workflow.parts.push_back(std::move(*part));
   for (auto& x : signatures(done.embed, "chain"))
     if (auto step = canvas::parse_signature(x))
-      give_up(to.workflow, *step, done, why, settings);
+      give_up(to.workflow, *step, done, why, settings, to.problems);
   return to;
 }
 
@@ -154,7 +156,7 @@ follow_ups after_failed_header(const task_message& polled,
                                const exception_info& why,
                                const runner_settings& settings) {
   follow_ups to;
-  give_up(to.workflow, body, polled, why, settings);
+  give_up(to.workflow, body, polled, why, settings, to.problems);
   task_message failed;
   failed.header.id = task_id{body.option("task_id")};
   failed.header.task = body.task;
@@ -172,7 +174,8 @@ follow_ups after_revocation(const task_message& done, const exception_info& why,
                             const runner_settings& settings) {
   follow_ups to;
   if (auto part =
-          part_of(done, "REVOKED", json::value(to_json_object(why)), settings))
+          part_of(done, "REVOKED", json::value(to_json_object(why)), settings,
+                  to.problems))
     to.workflow.parts.push_back(std::move(*part));
   return to;
 }

@@ -24,6 +24,7 @@ struct follow_ups {
   std::vector<outgoing_message> publish;
   workflow_steps workflow;
   json::array children; ///< what was started: result tuples, for the document
+  std::vector<std::string> problems; ///< for the log: what cannot be sent, and why
 };
 
 /// What the task has started itself, its callbacks, then the next step of its

@@ -242,7 +242,9 @@ outcome task_runner::revoked(const call& x, const std::string& why) {
   outcome to;
   to.kind = outcome_kind::revoked;
   to.summary = why;
-  to.workflow = after_revocation(x.message, task_revoked(why), settings_).workflow;
+  auto next = after_revocation(x.message, task_revoked(why), settings_);
+  tell_problems(x, next.problems);
+  to.workflow = std::move(next.workflow);
   if (stores_errors(x)) {
     auto document = make_meta(x.message, settings_, "REVOKED");
     document.result = to_json_object(task_revoked(why));
@@ -266,15 +268,23 @@ outcome task_runner::succeeded(call& x, json::value result) {
   outcome to;
   to.kind = outcome_kind::success;
   to.summary = python_repr(result);
-  auto next = after_success(x.message, result, settings_,
-                            std::exchange(x.self.started(), {}));
+  follow_ups next;
+  try {
+    next = after_success(x.message, result, settings_,
+                         std::exchange(x.self.started(), {}));
+  } catch (...) {
+    // It has done its work: it is not retried because of what cannot follow.
+    x.self.steps() = {};
+    return failed(x, std::current_exception());
+  }
   to.publish = std::move(next.publish);
   to.workflow = std::move(next.workflow);
   auto& steps = x.self.steps();
   std::ranges::move(steps.results, std::back_inserter(to.workflow.results));
   std::ranges::move(steps.parts, std::back_inserter(to.workflow.parts));
+  tell_problems(x, next.problems);
   if (auto gap = uncounted_chord(x.message, settings_); !gap.empty())
-    x.sink.log(x.job, error_level, fmt::format("Task {}: {}", x.name(), gap));
+    tell_problems(x, {gap});
   if (!ignores_result(x)) {
     auto document = make_meta(x.message, settings_, "SUCCESS");
     document.result = std::move(result);
@@ -312,6 +322,7 @@ outcome task_runner::failed_with(call& x, const exception_info& info) {
         return call_errback(x.self, errback, failure);
       }};
   auto next = after_failure(x.message, info, settings_, rules);
+  tell_problems(x, next.problems);
   to.publish = std::move(next.publish);
   to.workflow = std::move(next.workflow);
   if (!stores_errors(x)) {
@@ -324,6 +335,13 @@ outcome task_runner::failed_with(call& x, const exception_info& info) {
     to.document = to_document(document, settings_.result_serializer);
   }
   return to;
+}
+
+void task_runner::tell_problems(const call& x,
+                                const std::vector<std::string>& problems) {
+  for (auto& problem : problems)
+    x.sink.log(x.job, error_level,
+               fmt::format("Task {}: {}", x.name(), problem));
 }
 
 outcome task_runner::again(call& x, const umbel::retry& how) {

@@ -84,6 +84,7 @@ private:
   outcome succeeded(call& x, json::value result);
   outcome failed(call& x, const std::exception_ptr& cause);
   outcome failed_with(call& x, const exception_info& info);
+  void tell_problems(const call& x, const std::vector<std::string>& problems);
   outcome again(call& x, const umbel::retry& how);
   outcome threw(call& x, const std::exception_ptr& cause);
   bool ignores_result(const call& x) const;

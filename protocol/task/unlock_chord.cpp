@@ -1,6 +1,7 @@
 #include "protocol/task/unlock_chord.hpp"
 
 #include "protocol/task/follow_ups.hpp"
+#include "protocol/task/log.hpp"
 
 #include <fmt/format.h>
 
@@ -119,6 +120,19 @@ std::optional<documents> look_up(context& self,
   return to;
 }
 
+/// The body will not run.
+void fail(context& self, const canvas::signature& body, std::string reason) {
+  const exception_info why{"ChordError", {json::value(reason)},
+                           "celery.exceptions", {}};
+  auto next = after_failed_header(self.message(), body, why, self.settings());
+  next.problems.insert(next.problems.begin(), std::move(reason));
+  for (auto& problem : next.problems)
+    log_error("{}", problem);
+  self.started().publish = std::move(next.publish);
+  self.steps() = std::move(next.workflow);
+  self.started().groups = std::move(self.steps().groups);
+}
+
 } // namespace
 
 void unlock_chord(context& self, const std::string&,
@@ -142,18 +156,17 @@ void unlock_chord(context& self, const std::string&,
     self.retry(again);
   for (auto& task : tasks) {
     auto& document = found->at(task.str());
-    if (status_of(document) == "SUCCESS")
-      continue;
-    exception_info why{"ChordError", {}, "celery.exceptions", {}};
-    why.args.emplace_back(fmt::format("Dependency {} raised {}", task.str(),
-                                      repr_of(result_of(document))));
-    auto next = after_failed_header(self.message(), *body, why, self.settings());
-    self.started().publish = std::move(next.publish);
-    self.steps() = std::move(next.workflow);
-    self.started().groups = std::move(self.steps().groups);
-    return;
+    if (status_of(document) != "SUCCESS")
+      return fail(self, *body, fmt::format("Dependency {} raised {}", task.str(),
+                                           repr_of(result_of(document))));
   }
-  self.start(std::move(*body), {join(header, *found)});
+  try {
+    self.start(*body, {join(header, *found)});
+  } catch (const exception& x) {
+    if (x.type() != "QueueNotFound")
+      throw;
+    fail(self, *body, "The chord's body cannot be sent: " + std::string{x.what()});
+  }
 }
 
 } // namespace umbel

@@ -6,6 +6,8 @@ import json
 import kombu.compression
 import kombu.serialization
 import pytest
+from celery import chain, chord, group
+from celery.exceptions import ChordError
 
 from harness.waiting import eventually
 
@@ -108,6 +110,66 @@ def test_results_in_every_serializer(
         unknown.get(timeout=10)
     call = celery.send_task("tasks.forward", ["tasks.echo", VALUE])
     assert call.get(timeout=10) == VALUE
+
+
+@pytest.mark.needs("serializers")
+@pytest.mark.parametrize("serializer", SERIALIZERS)
+def test_chords_in_every_serializer(worker, make_celery, serializer):
+    """The body gets what the tasks have returned, also of a nested header; `--worker
+    python` holds it against Celery."""
+    settings = {"result_serializer": serializer, **ALL}
+    worker("-c", "4", config=settings)
+    celery = make_celery(**settings)
+    echo, add, xsum = (celery.tasks[f"tasks.{x}"] for x in ("echo", "add", "xsum"))
+    values = [VALUE, 1.0, [], {}, None, "ü", 2**40]
+    assert chord([echo.s(x) for x in values])(echo.s()).get(timeout=20) == values
+    nested = chord([chain(add.s(1, 1), group(add.s(1), add.s(2))), add.s(3, 3)])(echo.s())
+    assert nested.get(timeout=20) == [[3, 4], 6]
+    inner = chord([add.s(1, 1), add.s(2, 2)], xsum.s())
+    assert chord([inner, add.s(1, 0)])(xsum.s()).get(timeout=20) == 7
+    fail = celery.tasks["tasks.fail"]
+    failed = chord([add.s(1, 1), fail.s("it's")])(xsum.s())
+    with pytest.raises(ChordError, match="raised ValueError.*it's"):
+        celery.AsyncResult(failed.id).get(timeout=20)
+
+
+@pytest.mark.needs("serializers")
+@pytest.mark.parametrize("serializer", SERIALIZERS)
+def test_what_never_runs_has_failed_in_every_serializer(
+    umbel_worker, make_celery, serializer
+):
+    settings = {"result_serializer": serializer, **ALL}
+    umbel_worker(config=settings)
+    celery = make_celery(**settings)
+    fail, echo = celery.tasks["tasks.fail"], celery.tasks["tasks.echo"]
+    last = chain(fail.si("ü"), echo.s(), echo.s())()
+    with pytest.raises(ValueError, match="ü"):
+        celery.AsyncResult(last.id).get(timeout=20)
+
+
+@pytest.mark.needs("serializers", "Celery")
+@pytest.mark.parametrize("serializer", SERIALIZERS)
+def test_parts_of_a_chord_run_by_both(
+    umbel_worker, python_worker, make_celery, serializer
+):
+    """Whichever of them counts the last one."""
+    settings = {"result_serializer": serializer, **ALL}
+    umbel_worker(config=settings)
+    python_worker("-Q", "python", config=settings)
+    celery = make_celery(**settings)
+    echo = celery.tasks["tasks.echo"]
+    sleep = celery.tasks["tasks.sleep"]
+    for slow in ("celery", "python"):
+        quick = "python" if slow == "celery" else "celery"
+        result = chord([
+            echo.s(VALUE).set(queue=quick), sleep.s(0.5).set(queue=slow),
+            echo.s([1.5]).set(queue=quick),
+        ])(echo.s())
+        assert result.get(timeout=20) == [VALUE, 0.5, [1.5]], slow
+    failed = chord([celery.tasks["tasks.fail"].s("no").set(queue="python"),
+                    sleep.s(0.5)])(echo.s())
+    with pytest.raises(ChordError, match="ValueError.*no"):
+        celery.AsyncResult(failed.id).get(timeout=20)
 
 
 @pytest.mark.needs("serializers")

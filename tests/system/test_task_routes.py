@@ -5,7 +5,8 @@ import re
 import subprocess
 
 import pytest
-from celery import chord
+from celery import chain, chord
+from celery.exceptions import ChordError
 
 from harness.beats import Beat, beat_command
 from harness.celery_tasks import close_app, make_app
@@ -119,6 +120,26 @@ def test_what_may_be_lost_with_its_broker(config, broker):
     assert call(broker.url, config(), "tasks.noop").returncode == 0
     modes = [x["properties"]["delivery_mode"] for x in broker.messages()]
     assert modes == [1, 2]
+
+
+def test_what_may_not_be_sent_has_failed(umbel_worker, celery):
+    """Nobody waits for it for ever; and the worker says why."""
+    running = umbel_worker(config={"task_create_missing_queues": False})
+    add, xsum = celery.tasks["tasks.add"], celery.tasks["tasks.xsum"]
+    body = xsum.s().set(queue="nowhere")
+    result = chord([add.s(1, 1), add.s(2, 2)])(body)
+    with pytest.raises(ChordError, match="cannot be sent: Queue 'nowhere' missing"):
+        result.get(timeout=20)
+    running.wait_for_log("the chord's body .* cannot be sent: Queue 'nowhere' missing")
+    # The next step of a chain, and what stands behind it.
+    last = chain(add.s(1, 1), add.s(2).set(queue="nowhere"), add.s(3))()
+    for step in (last, last.parent, last.parent.parent):
+        with pytest.raises(Exception, match="Queue 'nowhere' missing"):
+            celery.AsyncResult(step.id).get(timeout=20)
+    # A chord within a chord: the outer one fails, too.
+    outer = chord([chord([add.s(1, 1), add.s(1, 1)], body.clone())])(xsum.s())
+    with pytest.raises(ChordError):
+        outer.get(timeout=20)
 
 
 def test_tasks_of_tasks(umbel_worker, celery, broker):

@@ -9,7 +9,7 @@ for i = 1, #ARGV, 2 do
   local base = ARGV[i]
   if redis.pcall('GET', base .. '.d') == ARGV[i + 1] then
     redis.call('DEL', base .. '.j', base .. '.t', base .. '.s', base .. '.a',
-               base .. '.d')
+               base .. '.r', base .. '.d')
   end
 end
 return ''

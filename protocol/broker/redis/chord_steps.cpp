@@ -2,6 +2,10 @@
 
 #include "protocol/message/json.hpp"
 
+#include <fmt/format.h>
+
+#include <iterator>
+
 namespace umbel::redis {
 
 std::string begin_of_member(const chord_part& x) {
@@ -14,6 +18,15 @@ namespace {
 
 json::array to_array(const gapped_text& x) {
   return json::array(x.begin(), x.end());
+}
+
+/// Binary text within JSON.
+std::string to_hex(std::string_view bytes) {
+  std::string to;
+  to.reserve(2 * bytes.size());
+  for (auto c : bytes)
+    fmt::format_to(std::back_inserter(to), "{:02x}", static_cast<uint8_t>(c));
+  return to;
 }
 
 json::object to_document(const chord_keys& names, const chord_part& x) {
@@ -37,16 +50,28 @@ json::object to_document(const chord_keys& names, const chord_part& x) {
     outer.push_back(json::array{json::value(names.base_of(y)),
                                 to_document(names, y)});
   std::string ends;
-  append_json(ends, json::object{{"v", std::move(values)},
-                                 {"p", messages(x.body)},
-                                 {"f", std::move(failures)},
-                                 {"e", messages(x.errbacks)},
-                                 {"o", std::move(outer)}});
+  json::object all{{"v", std::move(values)},
+                   {"p", messages(x.body)},
+                   {"f", std::move(failures)},
+                   {"e", messages(x.errbacks)},
+                   {"o", std::move(outer)}};
+  if (!x.reason.empty())
+    all["r"] = x.reason;
+  if (!x.unlock.empty())
+    all["u"] = messages(x.unlock);
+  append_json(ends, all);
   json::object to{{"m", to_array(x.member)},
                   {"b", begin_of_member(x)},
                   {"x", std::move(ends)}};
   if (x.index)
     to["i"] = *x.index;
+  if (x.format == serializer::json)
+    return to;
+  to["s"] = name_of(x.format);
+  to["k"] = x.task.str();
+  if (x.member.size() == 1)
+    if (auto member = parse_json(x.member.front()))
+      to["h"] = to_hex(serialize(x.format, *member));
   return to;
 }
 

@@ -74,6 +74,7 @@ void add_ways(ways& to, const Messages& messages) {
 
 void add_ways(ways& to, const chord_part& x) {
   add_ways(to, x.body);
+  add_ways(to, x.unlock);
   add_ways(to, x.errbacks);
   for (auto& outer : x.outer)
     add_ways(to, outer);

@@ -35,6 +35,12 @@ std::string filled(const gapped_text& x, std::string_view gap) {
   return result;
 }
 
+/// A document as results are written.
+std::string in_format(std::string text, serializer how) {
+  auto document = parse_json(text);
+  return how == serializer::json || !document ? text : serialize(how, *document);
+}
+
 /// `[1, "<task>", "<state>", <result>]` of a known task in its parts.
 struct member {
   std::string state;
@@ -174,6 +180,8 @@ void chords::end(const chord_part& last, bool claimed,
       results[task] = std::move(result);
     }
   }
+  if (reason.empty())
+    reason = last.reason;
   if (!claimed)
     forget(last.group);
   if (reason.empty()) {
@@ -202,7 +210,8 @@ void chords::end(const chord_part& last, bool claimed,
   }
   auto gap = escaped(reason);
   for (auto& x : last.failures)
-    results_->store({x.id, filled(x.document, gap), x.reply_to});
+    results_->store({x.id, in_format(filled(x.document, gap), last.format),
+                     x.reply_to});
   for (auto x : last.errbacks) {
     x.payload = {filled(x.payload, {})};
     publish(std::move(x));

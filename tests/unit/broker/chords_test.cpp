@@ -194,6 +194,57 @@ UMBEL_SCENARIO(a_failed_part_fails_the_body_and_the_chord_that_it_is_a_part_of) 
                       std::string::npos);
 }
 
+UMBEL_SCENARIO(a_body_that_cannot_be_sent_fails_when_all_have_ended) {
+  settler x{w};
+  if (!x.counts())
+    return;
+  x.keep(size_of("g", 2));
+  auto one = part(0), two = part(1);
+  for (auto* it : {&one, &two}) {
+    it->reason = "no queue";
+    it->body.clear();
+  }
+  x.settle(one);
+  CAF_CHECK(x.published().empty());
+  x.settle(two);
+  CAF_CHECK(x.published() == strings{"errback"});
+  auto stored = w.results()->fetch(task_id{"body"}).value().value_or("");
+  CAF_CHECK(same({stored}, {R"({"status": "FAILURE", "why": "no queue"})"}));
+}
+
+UMBEL_SCENARIO(results_may_be_written_otherwise) {
+  for (auto how : {serializer::yaml, serializer::msgpack}) {
+    settler x{w};
+    if (!x.counts())
+      return;
+    auto in = [&](chord_part to) {
+      to.format = how;
+      to.group = name_of(how);
+      return to;
+    };
+    x.keep(size_of(std::string{name_of(how)}, 3));
+    x.settle(in(part(2, R"([1.0, [], {}, null, "\u00fc"])")));
+    x.settle(in(failed(0)));
+    x.settle(in(part(0, "7")));
+    x.settle(in(part(0, "8")));
+    CAF_CHECK(x.published().empty());
+    x.settle(in(part(1, R"({"x": 9007199254740993})")));
+    CAF_CHECK(same(x.published(),
+                   {R"({"body": "[[7, {\"x\": 9007199254740993}, )"
+                    R"([1.0, [], {}, null, \"\\u00fc\"]]]"})"}));
+    auto last = in(failed(0));
+    last.group += "/2";
+    x.keep(size_of(last.group, 1));
+    x.settle(last);
+    x.published();
+    auto stored = w.results()->fetch(task_id{"body"}).value().value_or("");
+    auto document = deserialize(how, stored, 1 << 20);
+    CAF_REQUIRE(document.has_value());
+    CAF_CHECK_EQUAL(document->at("why").as_string(),
+                    R"(Dependency t0 raised ValueError("it's"))");
+  }
+}
+
 UMBEL_SCENARIO(a_nested_header_gives_a_nested_list) {
   settler x{w};
   if (!x.counts())

@@ -96,6 +96,55 @@ CAF_TEST(a_task_that_joins_is_waited_for_and_counts_once) {
   CAF_CHECK_EQUAL(queue(), R"([{"body": "[[1, 1]]"}])");
 }
 
+CAF_TEST(what_peers_write_in_other_serializers) {
+  for (auto how : {serializer::yaml, serializer::msgpack}) {
+    auto written = [&](const char* member) {
+      auto x = parse_json(member).value();
+      // As PyYAML writes it.
+      return how == serializer::yaml ? std::string{"- 1\n- t0\n- SUCCESS\n- - 1\n  - 2\n"}
+                                     : serialize(how, x);
+    };
+    size(2);
+    ask({"ZADD", base + ".j", "0", written(R"([1, "t0", "SUCCESS", [1, 2]])")});
+    auto last = part(1);
+    last.format = how;
+    last.unlock = {{queue_name{"q"}, 0, {R"({"unlock": ")", "\"}"}}};
+    settle(last);
+    CAF_CHECK_EQUAL(queue(), R"([{"unlock": "[[[\"t0\", null], null], )"
+                             R"([[\"t1\", null], null]]"}])");
+    // As it would be said by a peer: in the bytes that it writes itself.
+    ask({"FLUSHALL"});
+    size(2);
+    settle(last);
+    if (how == serializer::msgpack)
+      CAF_CHECK_EQUAL(ask({"ZRANGE", base + ".j", "0", "0"}),
+                      '[' + serialize(how, parse_json(last.member[0]).value()) + ']');
+    ask({"FLUSHALL"});
+  }
+}
+
+CAF_TEST(the_structure_that_peers_write_in_other_serializers) {
+  auto nested = json::object{
+    {"result", parse_json(R"([["g", null], [[["t0", null], null],
+      [["h", null], [[["t1", null], null]]]]])").value()}};
+  for (auto how : {serializer::yaml, serializer::msgpack}) {
+    auto text = how == serializer::yaml
+                  ? "result:\n- - g\n  - null\n- - - - t0\n      - null\n    - null\n"
+                    "  - - - h\n      - null\n    - - - - t1\n          - null\n"
+                    "        - null\n"
+                  : serialize(how, nested);
+    ask({"SET", base, text});
+    size(2);
+    for (int i : {1, 0}) {
+      auto x = part(i);
+      x.format = how;
+      settle(x);
+    }
+    CAF_CHECK_EQUAL(queue(), R"([{"body": "[[1, [1]]]"}])");
+    ask({"FLUSHALL"});
+  }
+}
+
 CAF_TEST(keys_of_another_type_hold_up_nothing) {
   ask({"SET", base + ".j", "text"});
   CAF_CHECK(settle(part(0)));

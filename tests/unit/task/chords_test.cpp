@@ -5,6 +5,7 @@
 #include "tests/unit/task/call_of.hpp"
 #include "tests/unit/task/recording_sink.hpp"
 
+#include "protocol/canvas/routing.hpp"
 #include "protocol/task/chord_parts.hpp"
 #include "protocol/task/runner.hpp"
 #include "protocol/task/task.hpp"
@@ -145,6 +146,22 @@ CAF_TEST(where the store does not count somebody looks for the results) {
                              json::value(sent[2].header.id.str())};
   CAF_CHECK_EQUAL(json::serialize(ids), json::serialize(expected));
   CAF_CHECK(end.workflow.empty()); // neither sizes nor parts
+}
+
+CAF_TEST(who cannot send what follows has failed and is not retried) {
+  settings.routing =
+    std::make_shared<const routing>(routing{.create_missing = false});
+  app.task("t", [] { return 1; }).autoretry_for<umbel::exception>();
+  auto call = call_of("t", "id-1");
+  auto next = sig("next");
+  next.options = {{"task_id", "n"}, {"queue", "nowhere"}};
+  call.embed["chain"] = json::array{to_json_value(next)};
+  auto end = task_runner{app, settings}.run(7, make_task_message(call), sink);
+  CAF_CHECK(end.kind == outcome_kind::failure);
+  CAF_CHECK_EQUAL(end.summary,
+                  "QueueNotFound(\"Queue 'nowhere' missing from task_queues\")");
+  CAF_REQUIRE_EQUAL(end.workflow.results.size(), 1u);
+  CAF_CHECK_EQUAL(end.workflow.results[0].id.str(), "n");
 }
 
 CAF_TEST(where results are kept nowhere a chord is refused) {

@@ -248,6 +248,38 @@ CAF_TEST(a part of a chord carries the body with a gap for the results) {
   CAF_CHECK_EQUAL(body.header.root_id, "root-1");
 }
 
+CAF_TEST(a body whose queue may not be made is a reason to fail) {
+  runner_settings settings;
+  settings.routing =
+    std::make_shared<const routing>(routing{.create_missing = false});
+  auto message = ended({{"chord", signature("sum", {}, {{"task_id", "s"},
+                                                        {"queue", "nowhere"}})}});
+  message.header.group = "g";
+  auto ends = after_success(message, 1, settings);
+  CAF_REQUIRE_EQUAL(ends.workflow.parts.size(), 1u);
+  auto& part = ends.workflow.parts[0];
+  CAF_CHECK(part.body.empty());
+  CAF_CHECK_EQUAL(part.reason, "The chord's body cannot be sent: Queue 'nowhere' "
+                               "missing from task_queues");
+  CAF_REQUIRE_EQUAL(ends.problems.size(), 1u);
+  CAF_CHECK(ends.problems[0].starts_with("the chord's body s cannot be sent: "));
+  auto copy = parse_workflow_steps(to_json_text(ends.workflow)).value();
+  CAF_CHECK_EQUAL(copy.parts.at(0).reason, part.reason);
+}
+
+CAF_TEST(an errback whose queue may not be made is said) {
+  runner_settings settings;
+  settings.routing =
+    std::make_shared<const routing>(routing{.create_missing = false});
+  auto ends = after_failure(
+    ended({{"errbacks", json::array{signature("oops", {}, {{"queue", "nowhere"}})}}}),
+    exception_info{"ValueError", {"no"}, "builtins", {}}, settings);
+  CAF_CHECK(ends.publish.empty());
+  CAF_REQUIRE_EQUAL(ends.problems.size(), 1u);
+  CAF_CHECK_EQUAL(ends.problems[0], "an errback cannot be sent: Queue 'nowhere' "
+                                    "missing from task_queues");
+}
+
 CAF_TEST(when a part fails so does the body and the chord that it is a part of) {
   auto outer = signature("outer", {}, {{"task_id", "o"}});
   auto body = signature("sum", {},
