@@ -84,9 +84,7 @@ json::value async_result::get(get_options how) const {
   task_id id{id_};
   std::vector<task_id> before;
   add_ancestors(before);
-  auto end = wait(*core_, {&id, 1}, before, how).front();
-  core_->callbacks().tell(id_);
-  return outcome_of(end, how.propagate);
+  return outcome_of(wait(*core_, {&id, 1}, before, how).front(), how.propagate);
 }
 
 void async_result::then(std::function<void(const async_result&)> f) const {

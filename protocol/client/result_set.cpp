@@ -127,8 +127,10 @@ void result_set::for_each_as_completed(
   }
   if (ids.empty())
     return;
-  auto all = value_of(results_.front().core_->results().each(
+  auto& core = *results_.front().core_;
+  auto all = value_of(core.results().each(
       ids, how.timeout, [&](size_t i, const task_result& x) {
+        core.callbacks().tell(ids[i].str());
         f(places[i], outcome_of(x, how.propagate));
       }, how.interval));
   if (!all)

@@ -22,7 +22,10 @@ std::vector<task_result> wait(app_core& core, std::span<const task_id> ids,
     if (how.propagate)
       outcome_of(*ends->failed_before, true);
     ends->results.assign(ids.size(), *ends->failed_before);
+    return std::move(ends->results);
   }
+  for (auto& id : ids)
+    core.callbacks().tell(id.str());
   return std::move(ends->results);
 }
 

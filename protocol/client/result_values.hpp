@@ -15,7 +15,8 @@ namespace umbel {
 /// @throws what it has thrown, if that is to be propagated
 json::value outcome_of(const task_result& x, bool propagate);
 
-/// Waits for the ends of tasks. @throws as async_result::get
+/// Waits for the ends of tasks, and calls what waits for them (result_callbacks).
+/// @throws as async_result::get
 std::vector<task_result> wait(app_core& core, std::span<const task_id> ids,
                               std::span<const task_id> before,
                               const get_options& how);

@@ -70,6 +70,18 @@ CAF_TEST(what is to be done when a task has ended) {
   CAF_CHECK_EQUAL(called, "b FAILURE");
 }
 
+CAF_TEST(or by whoever waits for several) {
+  int called = 0;
+  for (auto id : {"a", "b", "c"})
+    app.result(id).then([&](const async_result&) { ++called; });
+  for (auto id : {"a", "b", "c"})
+    end(id, 1);
+  result_set{{app.result("a"), app.result("b")}}.get({.timeout = 10s});
+  CAF_CHECK_EQUAL(called, 2);
+  result_set{{app.result("c")}}.for_each_as_completed([](size_t, auto&) {});
+  CAF_CHECK_EQUAL(called, 3);
+}
+
 CAF_TEST(somebody does it for all) {
   std::atomic<int> called = 0;
   CAF_CHECK_EQUAL(app.run_callbacks(), 0u);
