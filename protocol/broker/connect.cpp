@@ -108,7 +108,10 @@ open_mailbox(const std::string& url, const broker_options& options,
   if (amqp::is_amqp(scheme))
     return open_amqp_mailbox(url, options, exchange, key, how);
   if (sqlite::is_sqlite(scheme))
-    return subscribe_sqlite(url, options, mailbox_name(exchange, key), {});
+    return subscribe_sqlite(
+      url, options, mailbox_name(exchange, key), {},
+      std::max(subscriber_lease,
+               how.control.expires.value_or(subscriber_lease)));
   if (scheme == "filesystem")
     return open_filesystem_mailbox(url, options, exchange, key);
   if (scheme == "memory")

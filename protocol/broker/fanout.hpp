@@ -53,4 +53,13 @@ inline std::string mailbox_name(std::string_view exchange,
   return std::string{exchange}.append("/").append(routing_key);
 }
 
+/// The same for the mailbox's name as a queue, "<key>.reply.celery.pidbox", which is
+/// what a message's `reply_to` says. Empty: it is another queue.
+inline std::string mailbox_of_queue(std::string_view queue) {
+  auto dot = queue.find(".reply.");
+  if (dot == queue.npos || !leads_to_mailboxes(queue.substr(dot + 1)))
+    return {};
+  return mailbox_name(queue.substr(dot + 1), queue.substr(0, dot));
+}
+
 } // namespace umbel

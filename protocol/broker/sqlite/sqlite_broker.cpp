@@ -259,6 +259,23 @@ sqlite_broker::publish(std::span<const outgoing_message> batch) {
   return {};
 }
 
+/// Results by rpc:// go to mailboxes, which are no queues here.
+expected<void>
+sqlite_broker::send_replies(std::span<const outgoing_message> batch) {
+  std::vector<outgoing_message> others;
+  for (auto& x : batch) {
+    auto mailbox = mailbox_of_queue(x.queue.str());
+    if (mailbox.empty()) {
+      others.push_back(x);
+      continue;
+    }
+    auto heard = publish_broadcast(*db_, mailbox, x.payload);
+    if (!heard)
+      return heard.error();
+  }
+  return publish(others);
+}
+
 void sqlite_broker::put(const outgoing_message& x) {
   auto step = step_of(options_.priority_steps, x.priority);
   if (x.exchange.empty())

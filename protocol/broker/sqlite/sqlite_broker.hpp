@@ -60,6 +60,7 @@ public:
   expected<std::vector<revoked_task>> revoked() override;
   expected<void> declare(std::span<const queue_name> queues) override;
   expected<void> publish(std::span<const outgoing_message> batch) override;
+  expected<void> send_replies(std::span<const outgoing_message> batch) override;
   expected<size_t> publish(const std::string& exchange,
                            const std::string& routing_key,
                            const std::string& payload, int priority) override;

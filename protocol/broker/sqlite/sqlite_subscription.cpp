@@ -18,17 +18,15 @@ using clock = std::chrono::steady_clock;
 // Messages that an exchange keeps. Who falls further behind misses some.
 constexpr int64_t broadcasts_max = 10'000;
 
-// How long somebody who listens is counted without a word, and how often he says
-// one.
-constexpr auto subscriber_lease = std::chrono::seconds{20};
+// How often somebody who listens says a word.
 constexpr auto renew_interval = std::chrono::seconds{5};
 
 class sqlite_subscription final : public subscription {
 public:
   sqlite_subscription(std::unique_ptr<database> db, bell x, wake_event wake,
-                      const broker_options& options)
+                      const broker_options& options, std::chrono::milliseconds lease)
       : db_(std::move(db)), bell_(std::move(x)), wake_(std::move(wake)),
-        options_(options) {
+        options_(options), lease_(lease) {
   }
 
   ~sqlite_subscription() override {
@@ -48,7 +46,7 @@ public:
     db_->run(sql::remove_closed_mailboxes);
     for (auto& name : fanout_names(options_, exchange, pattern)) {
       auto id = db_->number(sql::add_subscriber, name,
-                            to_number(time + subscriber_lease));
+                            to_number(time + lease_));
       auto last = db_->number(sql::last_broadcast, name);
       sources_.push_back({exchange, name, id.value_or(0), last.value_or(0)});
     }
@@ -115,7 +113,7 @@ private:
       return {};
     renew_at_ = clock::now() + renew_interval;
     transaction change{*db_};
-    auto until = to_number(now() + subscriber_lease);
+    auto until = to_number(now() + lease_);
     for (auto& x : sources_)
       if (db_->run(sql::renew_subscriber, x.id, until) == 0)
         db_->run(sql::restore_subscriber, x.id, x.name, until);
@@ -126,6 +124,7 @@ private:
   bell bell_;
   wake_event wake_;
   broker_options options_;
+  std::chrono::milliseconds lease_;
   std::atomic<bool> closed_ = false;
   std::vector<source> sources_;
   clock::time_point renew_at_ = clock::now() + renew_interval;
@@ -135,7 +134,8 @@ private:
 
 expected<std::unique_ptr<subscription>>
 subscribe_sqlite(const std::string& url, const broker_options& options,
-                 const std::string& exchange, const std::string& pattern) {
+                 const std::string& exchange, const std::string& pattern,
+                 std::chrono::milliseconds lease) {
   auto db = open_database(url, options.global_keyprefix);
   if (!db)
     return db.error();
@@ -146,7 +146,7 @@ subscribe_sqlite(const std::string& url, const broker_options& options,
   if (!wake)
     return wake.error();
   auto result = std::make_unique<sqlite_subscription>(
-    std::move(*db), std::move(*opened), std::move(*wake), options);
+    std::move(*db), std::move(*opened), std::move(*wake), options, lease);
   if (auto done = result->add(exchange, pattern); !done)
     return done.error();
   return std::unique_ptr<subscription>{std::move(result)};

@@ -7,9 +7,14 @@
 
 namespace umbel {
 
+/// How long somebody who listens is counted without a word.
+inline constexpr std::chrono::milliseconds subscriber_lease{20'000};
+
+/// @param lease longer for one who does something else before he reads
 expected<std::unique_ptr<subscription>>
 subscribe_sqlite(const std::string& url, const broker_options& options,
-                 const std::string& exchange, const std::string& pattern);
+                 const std::string& exchange, const std::string& pattern,
+                 std::chrono::milliseconds lease = subscriber_lease);
 
 namespace sqlite {
 
