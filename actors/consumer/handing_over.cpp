@@ -13,6 +13,8 @@ namespace umbel {
 void writer_state::hand_over(std::vector<settlement>& batch,
                              std::vector<last_part>& ended,
                              std::span<const uint64_t> batches) {
+  if (std::ranges::none_of(batch, publishes))
+    return;
   handed_over rest;
   std::vector<settlement> theirs;
   std::vector<settlement> mine;
@@ -27,8 +29,6 @@ void writer_state::hand_over(std::vector<settlement>& batch,
     to.push_back(std::move(batch[i]));
   }
   batch = std::move(mine);
-  if (theirs.empty())
-    return;
   rest.settlements
     = std::make_shared<const std::vector<settlement>>(std::move(theirs));
   for (auto& x : ended) // from each of them something follows

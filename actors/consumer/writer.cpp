@@ -188,6 +188,9 @@ bool writer_state::count_chords(std::vector<settlement>& batch,
     return false;
   }
   std::set<std::pair<std::string, std::string>> last; // of chords that have ended
+  for (auto& handed : elsewhere) // and whose bodies are on their way
+    for (auto& x : handed.ended)
+      last.emplace(x.part.group, x.part.task.str());
   for (size_t i = 0; i < parts.size(); ++i) {
     if ((*follows)[i].empty())
       continue;
