@@ -23,7 +23,7 @@ def child_of(result) -> int:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_a_task_lost_with_its_child(umbel_worker, tasks, broker, number):
     running = umbel_worker("-c", "2", config=TRACK)
-    before = set(running.children())
+    before = set(eventually(lambda: len(x := running.children()) == 2 and x))
     other = tasks.sleep.delay(3)
     other_child = child_of(other)
     lost = tasks.sleep.delay(60)
@@ -85,7 +85,7 @@ def test_jobs_given_ahead_to_a_lost_child_are_not_lost(umbel_worker, tasks):
 
 def test_idle_children_are_replaced(umbel_worker, tasks):
     running = umbel_worker("-c", "2")
-    before = running.children()
+    before = eventually(lambda: len(x := running.children()) == 2 and x)
     for pid in before:
         os.kill(pid, signal.SIGKILL)
     eventually(

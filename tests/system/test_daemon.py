@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.waiting import eventually
-from harness.workers import has_ended, umbel_binary
+from harness.workers import direct_children, has_ended, umbel_binary
 
 ROOT = os.geteuid() == 0
 NOBODY = pwd.getpwnam("nobody")
@@ -209,6 +209,8 @@ def test_one_of_many_wins(tmp_path, broker):
         winner = next(r for r in runs if r.poll() is None)
         assert {r.returncode for r in runs if r is not winner} == {73}
         assert pid_in(tmp_path / "one.pid") == winner.pid
+        # From then on signals are its own to handle.
+        eventually(lambda: direct_children(winner.pid))
         winner.terminate()
         assert winner.wait(20) == 0
         assert not (tmp_path / "one.pid").exists()

@@ -29,7 +29,7 @@ def test_threads_run_at_the_same_time(umbel_worker, tasks):
 
 def test_prefork_has_that_many_children(umbel_worker, tasks):
     running = umbel_worker("-c", "3")
-    assert len(running.children()) == 3
+    eventually(lambda: len(running.children()) == 3)
     begin = time.monotonic()
     for result in [tasks.sleep.delay(1) for _ in range(3)]:
         result.get(timeout=20)
@@ -38,7 +38,7 @@ def test_prefork_has_that_many_children(umbel_worker, tasks):
 
 def test_autoscale_begins_within_its_limits(umbel_worker, tasks):
     running = umbel_worker("--autoscale=4,2")
-    assert 2 <= len(running.children()) <= 4
+    eventually(lambda: 2 <= len(running.children()) <= 4)
     assert tasks.add.delay(4, 4).get(timeout=10) == 8
 
 
