@@ -7,9 +7,9 @@ import subprocess
 import pytest
 
 from harness.waiting import eventually
-from harness.workers import PYTHON, build_dir, umbel_binary
+from harness.workers import PYTHON, build_dir, has_ended, umbel_binary
 from test_command_line import run
-from test_daemon import alive, clean_up, pid_in
+from test_daemon import clean_up, pid_in
 
 HOST = socket.gethostname()
 
@@ -160,7 +160,7 @@ def test_start_restart_stop(multi, tmp_path, tasks):
     for n, pid in pids.items():
         assert f"\t> {node(n)}: QUIT -> {pid}\n" in said
         assert f"> Restarting node {node(n)}: OK\n" in said
-        assert not alive(pid) and alive(pid_in(tmp_path / f"{n}.pid"))
+        assert has_ended(pid) and not has_ended(pid_in(tmp_path / f"{n}.pid"))
 
     said = multi("stopwait", "w1", "w2", "w3", "-A", "tasks", "--nosplash")
     assert f"> {node('w3')}: DOWN\n" in said
@@ -177,7 +177,7 @@ def test_stop_does_not_wait(multi, tmp_path, tasks, broker):
     said = multi("stop", "1", "-A", "proj1", "--nosplash")
     assert said == f"> Stopping nodes...\n\t> {node('celery1')}: TERM -> {pid}\n"
     assert result.get(timeout=20) == 2
-    eventually(lambda: not alive(pid))
+    eventually(lambda: has_ended(pid))
     said = multi("stop", "1", "--nosplash")
     assert said == f"> {node('celery1')}: DOWN\n"
 
@@ -187,7 +187,7 @@ def test_kill(multi, tmp_path):
     pid = pid_in(tmp_path / "w1.pid")
     said = multi("kill", "w1", "--nosplash")
     assert said == f"Sending KILL to node {node('w1')} ({pid})\n"
-    eventually(lambda: not alive(pid))
+    eventually(lambda: has_ended(pid))
     assert "No such process" in multi("kill", "w1")
     assert "Could not signal" in multi("stop", "w1"), "its pidfile is still there"
 

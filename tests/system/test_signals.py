@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.waiting import eventually
-from harness.workers import direct_children, name_of, umbel_binary
-from test_daemon import alive
+from harness.workers import direct_children, has_ended, name_of, umbel_binary
 
 LATE = {"task_acks_late": True, "task_track_started": True}
 
@@ -344,7 +343,7 @@ def test_as_process_1(broker, tasks, tmp_path, number, status):
         eventually(lambda: "signal 9 (SIGKILL)" in log.read_text())
         os.kill(first, number)
         assert outside.wait(20) == status, log.read_text()
-        assert not alive(worker)
+        assert has_ended(worker)
     finally:
         outside.kill()
         outside.wait()
