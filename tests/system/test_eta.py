@@ -55,7 +55,7 @@ def lateness(pairs) -> list[float]:
 
 def test_they_run_on_time_and_once(umbel_worker, tasks, broker):
     workers = [umbel_worker("-n", f"w{i}@%h", config=QUICK) for i in range(2)]
-    pairs = send(tasks, 200, LATER)
+    pairs = send(tasks, 200, LATER + 5)
     eventually(lambda: waiting(broker) == 200)
     late = lateness(pairs)
     assert min(late) >= 0
@@ -69,7 +69,7 @@ def test_they_run_on_time_and_once(umbel_worker, tasks, broker):
 def test_they_outlive_every_worker(umbel_worker, tasks, broker):
     config = {"task_acks_late": True, **QUICK}
     first = umbel_worker("-n", "first@%h", config=config)
-    pairs = send(tasks, 100, LATER)
+    pairs = send(tasks, 100, LATER + 3)
     eventually(lambda: waiting(broker) == 100)
     first.kill()
     second = umbel_worker("-n", "second@%h", config=config)
