@@ -144,7 +144,7 @@ def test_unique_tasks_from_the_command_line(umbel_worker, broker):
 
 
 @pytest.mark.needs("unique keys")
-def test_tasks_that_say_themselves_that_they_are_unique(umbel_worker, celery):
+def test_tasks_that_say_themselves_that_they_are_unique(umbel_worker, celery, broker):
     running = umbel_worker("-c", "8", app=LIBRARY)
     twice = celery.send_task("features.report_twice", ("acme",)).get(timeout=10)
     assert sorted(twice.split()) == ["TaskRevokedError", "acme"]
@@ -152,27 +152,27 @@ def test_tasks_that_say_themselves_that_they_are_unique(umbel_worker, celery):
     celery.send_task("features.start_reports", (3,)).get(timeout=10)
     eventually(lambda: running.log.count("Discarding duplicate task: features.report") == 2)
     eventually(lambda: len(re.findall(r"features.report\[.*succeeded", running.log)) == 2)
-    eventually(lambda: not celery.backend.client.keys("umbel.unique.*"))
+    eventually(lambda: not broker.unique_keys())
 
 
 @pytest.mark.needs("unique keys")
-def test_a_unique_task_whose_process_dies_gives_its_key_back(umbel_worker, celery):
+def test_a_unique_task_whose_process_dies_gives_its_key_back(umbel_worker, celery, broker):
     umbel_worker("-c", "1", app=LIBRARY)
     key = {"unique_key": "k"}
     for _ in range(2):
         crashed = celery.send_task("features.crash", headers=key)
         assert type(crashed.get(timeout=10, propagate=False)).__name__ == "WorkerLostError"
-        eventually(lambda: not celery.backend.client.keys("umbel.unique.*"))
+        eventually(lambda: not broker.unique_keys())
 
 
 @pytest.mark.needs("unique keys")
-def test_a_unique_task_whose_worker_dies_goes_on_with_its_key(umbel_worker, celery):
+def test_a_unique_task_whose_worker_dies_goes_on_with_its_key(umbel_worker, celery, broker):
     key = {"unique_key": "k", "unique_for": 60}
     options = {"task_acks_late": True}
     first = umbel_worker("-c", "1", "-n", "one@h", app=LIBRARY, config=options)
     running = celery.send_task("features.count", headers=key)
     first.wait_for_log(rf"features.count\[{running.id}\] received")
-    eventually(lambda: celery.backend.client.keys("umbel.unique.features.count/k"))
+    eventually(lambda: broker.unique_keys())
     first.kill()
     second = umbel_worker("-c", "1", "-n", "two@h", app=LIBRARY, config=options)
     duplicate = celery.send_task("features.count", headers=key)
@@ -181,7 +181,7 @@ def test_a_unique_task_whose_worker_dies_goes_on_with_its_key(umbel_worker, cele
         duplicate.get(timeout=10)
     AbortableAsyncResult(running.id, app=celery).abort()
     assert running.get(timeout=10) >= 0
-    eventually(lambda: not celery.backend.client.keys("umbel.unique.*"))
+    eventually(lambda: not broker.unique_keys())
 
 
 @pytest.mark.needs("unique keys")
