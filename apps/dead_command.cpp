@@ -194,7 +194,7 @@ expected<int> take(broker& from, const dead_options& x, const letters& found) {
   return exit_ok;
 }
 
-std::string complaint(const dead_options& x) {
+std::string complaint_about(const dead_options& x) {
   constexpr std::string_view actions[] = {"list", "show", "replay", "discard"};
   if (std::ranges::find(actions, x.action) == std::end(actions))
     return '\'' + x.action + "' is not one of list, show, replay, discard";
@@ -236,7 +236,7 @@ void add_dead_options(CLI::App& command, dead_options& x) {
 
 int run_dead_command(const std::string& name, const options& given,
                      const dead_options& x) {
-  if (auto text = complaint(x); !text.empty())
+  if (auto text = complaint_about(x); !text.empty())
     return refuse(name, text, exit_usage);
   auto loaded = read_settings(name, given);
   if (!loaded)

@@ -328,27 +328,26 @@ void election(control_state& self, const json::object& arguments,
   answer(nullptr);
 }
 
-constexpr control_method methods[] = {
-  {"autoscale", autoscale},
-  {"disable_events", disable_events},
-  {"election", election},
-  {"enable_events", enable_events},
-  {"heartbeat", heartbeat_now},
-  {"kill", kill},
-  {"pool_grow", pool_grow},
-  {"pool_restart", pool_restart},
-  {"pool_shrink", pool_shrink},
-  {"rate_limit", rate_limit},
-  {"revoke", revoke},
-  {"revoke_by_stamped_headers", revoke_by_stamped_headers},
-  {"shutdown", shutdown},
-  {"terminate", terminate},
-  {"time_limit", time_limit},
-};
-
 } // namespace
 
 std::span<const control_method> change_methods() {
+  static constexpr control_method methods[] = {
+    {"autoscale", autoscale},
+    {"disable_events", disable_events},
+    {"election", election},
+    {"enable_events", enable_events},
+    {"heartbeat", heartbeat_now},
+    {"kill", kill},
+    {"pool_grow", pool_grow},
+    {"pool_restart", pool_restart},
+    {"pool_shrink", pool_shrink},
+    {"rate_limit", rate_limit},
+    {"revoke", revoke},
+    {"revoke_by_stamped_headers", revoke_by_stamped_headers},
+    {"shutdown", shutdown},
+    {"terminate", terminate},
+    {"time_limit", time_limit},
+  };
   return methods;
 }
 

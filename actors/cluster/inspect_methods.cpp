@@ -244,33 +244,32 @@ void hello(control_state& self, const json::object& arguments,
     });
 }
 
-constexpr control_method methods[] = {
-  {"active", active},
-  {"active_queues", active_queues},
-  {"clock", clock},
-  {"conf", conf},
-  {"dump_active", active},
-  {"dump_conf", conf},
-  {"dump_reserved", reserved},
-  {"dump_revoked", revoked},
-  {"dump_schedule", scheduled},
-  {"dump_tasks", registered},
-  {"hello", hello},
-  {"memsample", memsample},
-  {"ping", ping},
-  {"query_task", query_task},
-  {"registered", registered},
-  {"report", report},
-  {"reserved", reserved},
-  {"revoked", revoked},
-  {"scheduled", scheduled},
-  {"stats", stats},
-  {"tree", tree},
-};
-
 } // namespace
 
 std::span<const control_method> inspect_methods() {
+  static constexpr control_method methods[] = {
+    {"active", active},
+    {"active_queues", active_queues},
+    {"clock", clock},
+    {"conf", conf},
+    {"dump_active", active},
+    {"dump_conf", conf},
+    {"dump_reserved", reserved},
+    {"dump_revoked", revoked},
+    {"dump_schedule", scheduled},
+    {"dump_tasks", registered},
+    {"hello", hello},
+    {"memsample", memsample},
+    {"ping", ping},
+    {"query_task", query_task},
+    {"registered", registered},
+    {"report", report},
+    {"reserved", reserved},
+    {"revoked", revoked},
+    {"scheduled", scheduled},
+    {"stats", stats},
+    {"tree", tree},
+  };
   return methods;
 }
 
