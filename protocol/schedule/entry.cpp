@@ -147,8 +147,8 @@ private:
     if (name == "soft_time_limit")
       return take_limit(1, name, x);
     if (name == "delivery_mode") {
-      if (auto known = parse_delivery_mode(x); !known)
-        return wrong(name, ": " + known.error().what);
+      if (!parse_delivery_mode(x))
+        return wrong(name, "has to be transient (1) or persistent (2)");
       result_.options[name] = x;
       return {};
     }

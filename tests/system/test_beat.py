@@ -62,7 +62,8 @@ def test_a_worker_sends_them_itself(umbel_worker, tmp_path):
 
 
 def test_the_message_is_celerys(beat, broker):
-    options = {"expires": 60, "queue": "other", "headers": {"mine": 1}}
+    options = {"expires": 60, "queue": "other", "headers": {"mine": 1},
+               "delivery_mode": "transient"}
     entry = TICK | {"kwargs": {"x": 1}, "options": options}
     beat({"tick": entry})
     eventually(lambda: broker.queued("other"), 10, "a message")
@@ -73,6 +74,7 @@ def test_the_message_is_celerys(beat, broker):
     assert headers["expires"] and headers["eta"] is None and headers["mine"] == 1
     assert headers["origin"].startswith("gen")
     assert headers["root_id"] == headers["id"]
+    assert message["properties"]["delivery_mode"] == 1
 
 
 def test_kill_9_loses_no_due_time(beat, broker):

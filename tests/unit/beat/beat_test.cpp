@@ -385,6 +385,10 @@ CAF_TEST(mistakes in entries are explained) {
                                   "options": {"priority": 11}}})"),
                   "beat_schedule, entry 'a': priority has to be a number from 0 "
                   "to 9");
+  CAF_CHECK_EQUAL(fault(R"({"a": {"task": "t", "schedule": 1,
+                                  "options": {"delivery_mode": 3}}})"),
+                  "beat_schedule, entry 'a': delivery_mode has to be transient (1) or "
+                  "persistent (2)");
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()
