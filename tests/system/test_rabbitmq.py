@@ -273,8 +273,8 @@ def test_a_running_task_goes_on_when_its_connection_is_lost(
 
 def test_what_rabbitmq_forgets_is_remembered(umbel_worker, celery, broker):
     """kill -9 of a server that has not written down what was acknowledged."""
+    ids = broker.fill(template(celery, "tasks.sleep", (0.001,)), 6000)
     worker = umbel_worker("-c", "2", config=LATE)
-    ids = broker.fill(template(celery, "tasks.sleep", (0.001,)), 8000)
     eventually(lambda: ended(worker) >= 400, interval=0.01)
     broker.server.kill()
     at_the_cut = ended(worker)
