@@ -21,6 +21,12 @@ public:
         due_ = std::min(due_.value_or(y.due), y.due);
   }
 
+  /// Takes back what cannot be carried out yet, in order, before others are added.
+  void put_back(settlement x, uint64_t batch) {
+    all_.push_back(std::move(x));
+    batches_.push_back(batch);
+  }
+
   /// Of the newest batch.
   uint64_t last_number() const noexcept {
     return last_number_;

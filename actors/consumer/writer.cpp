@@ -122,6 +122,10 @@ void writer_state::on_await(caf::actor x) {
 
 void writer_state::add(const settle_batch& x) {
   pending.add(x);
+  flush_soon();
+}
+
+void writer_state::flush_soon() {
   // The message to itself queues up behind all batches that already wait in
   // the mailbox: they share one round trip.
   if (!flush_under_way) {
@@ -188,9 +192,6 @@ bool writer_state::count_chords(std::vector<settlement>& batch,
     return false;
   }
   std::set<std::pair<std::string, std::string>> last; // of chords that have ended
-  for (auto& handed : elsewhere) // and whose bodies are on their way
-    for (auto& x : handed.ended)
-      last.emplace(x.part.group, x.part.task.str());
   for (size_t i = 0; i < parts.size(); ++i) {
     if ((*follows)[i].empty())
       continue;
@@ -228,6 +229,9 @@ void writer_state::flush() {
   auto due = pending.due();
   auto batches = pending.batches();
   auto batch = pending.take();
+  hold_back(batch, batches);
+  if (batch.empty())
+    return;
   std::vector<last_part> ended;
   if (results && (!drop_lost(batch) || !store_results(batch)))
     return;

@@ -14,6 +14,8 @@
 // Where the broker can be polled, and stores results itself, the reader's courier
 // settles. Where it may take nothing in for long (RabbitMQ), the publisher does what
 // publishes, and the writer goes on: it confirms one by one the batches that are done.
+// What counts a part of a chord whose body the publisher has waits until it is known
+// whether that took effect.
 //
 // Where results live on another server than messages, it checks what is still
 // owned, stores the results of that, counts parts of chords, and settles
@@ -64,6 +66,7 @@ struct writer_state {
   void connect();
   void on_delayed(timestamp due);
   void add(const settle_batch& x);
+  void flush_soon();
   void flush();
 
   // Where the broker does not do it in the step that settles. False: it has failed.
@@ -77,6 +80,7 @@ struct writer_state {
                      const std::vector<bool>& settled);
 
   // To the publisher, where there is one (handing_over.cpp).
+  void hold_back(std::vector<settlement>& batch, std::vector<uint64_t>& batches);
   void hand_over(std::vector<settlement>& batch, std::vector<last_part>& ended,
                  std::span<const uint64_t> batches);
   void on_settled_elsewhere(const settled_elsewhere& x);

@@ -5,6 +5,9 @@
 #include "tests/unit/dsl.hpp"
 
 #include "actors/consumer/writer.hpp"
+#include "protocol/backend/workflow_store.hpp"
+
+#include <set>
 
 using namespace umbel;
 
@@ -37,6 +40,59 @@ settlement end(const std::string& tag) {
   return result;
 }
 
+/// Of a chord's last part: the body follows until it is known to be published.
+class chord_store : public result_store, public workflow_store {
+public:
+  std::string location() const override {
+    return "chords";
+  }
+
+  expected<void> store(std::span<const result_record>) override {
+    return {};
+  }
+
+  expected<std::optional<std::string>> fetch(const task_id&) override {
+    return std::optional<std::string>{};
+  }
+
+  expected<void> forget(const task_id&) override {
+    return {};
+  }
+
+  expected<std::vector<std::optional<std::string>>>
+  fetch_all(std::span<const task_id> ids) override {
+    return std::vector<std::optional<std::string>>(ids.size());
+  }
+
+  expected<std::optional<std::string>>
+  fetch_group(const std::string&) override {
+    return std::optional<std::string>{};
+  }
+
+  expected<void> forget_group(const std::string&) override {
+    return {};
+  }
+
+  expected<std::vector<std::vector<gapped_message>>>
+  count(std::span<const group_record>,
+        std::span<const chord_part> parts) override {
+    std::vector<std::vector<gapped_message>> result(parts.size());
+    for (size_t i = 0; i < parts.size(); ++i)
+      if (!finished_.contains(parts[i].group))
+        result[i] = {{queue_name{"q"}, 0, {"body"}}};
+    return result;
+  }
+
+  expected<void> finish(std::span<const chord_part> parts) override {
+    for (auto& x : parts)
+      finished_.insert(x.group);
+    return {};
+  }
+
+private:
+  std::set<std::string> finished_;
+};
+
 settlement retry(const std::string& tag) {
   auto result = end(tag);
   result.publish.push_back({queue_name{"q"}, 0, "again"});
@@ -48,8 +104,9 @@ struct fixture : test_coordinator_fixture<> {
   caf::actor other;
   caf::actor uut;
 
+  std::shared_ptr<incarnation> life = std::make_shared<incarnation>();
+
   fixture() {
-    auto life = std::make_shared<incarnation>();
     life->broker_url = life->result_url = "memory://handing-over";
     life->options.node = node_name{"celery@test"};
     life->options.incarnation = "1";
@@ -68,6 +125,38 @@ struct fixture : test_coordinator_fixture<> {
     caf::anon_send(uut, settle_batch{number,
                                      std::make_shared<std::vector<settlement>>(
                                        std::move(batch))});
+  }
+
+  /// The last part of a chord ends, its connection is lost while the publisher has its
+  /// body, and it ends again.
+  void end_twice() {
+    life->options.queues = {queue_name{"parts"}};
+    auto connection = connect_broker(life->broker_url, life->options).value();
+    outgoing_message part{queue_name{"parts"}, 0, "{}"};
+    CAF_REQUIRE(connection->publish({&part, 1}).has_value());
+    dynamic_cast<caf::stateful_actor<writer_state>&>(
+      *caf::actor_cast<caf::abstract_actor*>(uut))
+      .state.results
+      = std::make_unique<chord_store>();
+    for (uint64_t number : {1, 2}) {
+      auto tag = connection->reserve(1).value().at(0).tag;
+      auto last = end(tag.str());
+      last.workflow.parts.resize(1);
+      last.workflow.parts[0].group = "g";
+      last.workflow.parts[0].task = task_id{"last"};
+      settle(number, {last});
+      consume_messages();
+      auto lost = end(tag.str());
+      lost.how = disposition::restore;
+      lost.queue = queue_name{"parts"};
+      if (number == 1)
+        CAF_REQUIRE(connection->settle({&lost, 1}).value().at(0));
+    }
+    settle(3, {end("other")});
+    consume_messages();
+    CAF_REQUIRE_EQUAL(log.handed_over.size(), 1u);
+    CAF_CHECK_EQUAL(log.handed_over[0].at(0).publish.at(0).payload, "body");
+    CAF_CHECK_EQUAL(log.confirmed, std::vector<uint64_t>{3});
   }
 };
 
@@ -103,6 +192,26 @@ CAF_TEST(what it is to publish itself it leaves to the publisher) {
   consume_messages();
   CAF_CHECK_EQUAL(log.answers, 1u);
   CAF_CHECK_EQUAL(log.events, 1u);
+}
+
+CAF_TEST(a body goes with a part that ends again if the first time is lost) {
+  end_twice();
+  caf::anon_send(uut, settled_elsewhere{{false}});
+  consume_messages();
+  CAF_REQUIRE_EQUAL(log.handed_over.size(), 2u);
+  CAF_CHECK_EQUAL(log.handed_over[1].at(0).publish.at(0).payload, "body");
+  CAF_CHECK_EQUAL(log.confirmed, (std::vector<uint64_t>{3, 1}));
+  caf::anon_send(uut, settled_elsewhere{{true}});
+  consume_messages();
+  CAF_CHECK_EQUAL(log.confirmed, (std::vector<uint64_t>{3, 1, 2}));
+}
+
+CAF_TEST(a part that ends again adds nothing to a body that is published) {
+  end_twice();
+  caf::anon_send(uut, settled_elsewhere{{true}});
+  consume_messages();
+  CAF_CHECK_EQUAL(log.handed_over.size(), 1u);
+  CAF_CHECK_EQUAL(log.confirmed, (std::vector<uint64_t>{3, 1, 2}));
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()
