@@ -10,6 +10,12 @@
 
 namespace umbel {
 
+namespace {
+
+using settle_atom = caf::atom_constant<caf::atom("settle")>;
+
+} // namespace
+
 bool may_block(const std::string& broker_url) {
   return amqp::is_amqp(broker_url.substr(0, broker_url.find("://")));
 }
@@ -44,14 +50,30 @@ bool publisher_state::connect() {
   return true;
 }
 
-void publisher_state::settle(const settle_elsewhere& x,
-                             const caf::actor& whom) {
+void publisher_state::add(const settle_elsewhere& x, caf::actor whom) {
+  orders.push_back({x, std::move(whom)});
+  // The message to itself queues up behind all that already wait in the mailbox:
+  // they share one wait for the broker's confirms.
+  if (orders.size() == 1)
+    self->send(self, settle_atom::value);
+}
+
+void publisher_state::settle() {
   if (!connect())
     return;
-  auto effects = connection->settle(*x.batch);
+  std::vector<settlement> all;
+  for (auto& x : orders)
+    all.insert(all.end(), x.what.batch->begin(), x.what.batch->end());
+  auto effects = connection->settle(all);
   if (!effects)
     return fail(effects.error());
-  self->send(whom, settled_elsewhere{std::move(*effects)});
+  auto first = effects->begin();
+  for (auto& x : orders) {
+    auto last = first + static_cast<ptrdiff_t>(x.what.batch->size());
+    self->send(x.whom, settled_elsewhere{{first, last}});
+    first = last;
+  }
+  orders.clear();
 }
 
 bool publisher_state::publish(const publish_message& x) {
@@ -96,8 +118,9 @@ caf::behavior publisher(caf::stateful_actor<publisher_state>* self,
   };
   return {
     [self, sender](const settle_elsewhere& x) {
-      self->state.settle(x, sender());
+      self->state.add(x, sender());
     },
+    [self](settle_atom) { self->state.settle(); },
     [self](const publish_message& x) { self->state.publish(x); },
     [self, sender](const publish_events& x) {
       self->state.publish(x, sender());

@@ -7,7 +7,8 @@
 //
 //  1. connects when there is something to publish;
 //  2. carries out the settlements that publish something, in the order in which the
-//     writer hands them over, and tells it what came of them;
+//     writer hands them over, and tells it what came of them: everything that waits in
+//     its mailbox goes to the broker in one pipeline;
 //  3. publishes answers to commands, and events. What the broker refuses of these
 //     is logged and left.
 //
@@ -25,6 +26,7 @@
 #include <caf/behavior.hpp>
 #include <caf/stateful_actor.hpp>
 
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -47,8 +49,14 @@ struct look_after {};
 struct publisher_state {
   static inline const char* name = "publisher";
 
+  struct order {
+    settle_elsewhere what;
+    caf::actor whom; ///< gets the answer
+  };
+
   bool connect();
-  void settle(const settle_elsewhere& x, const caf::actor& whom);
+  void add(const settle_elsewhere& x, caf::actor whom);
+  void settle();
   bool publish(const publish_message& x);
   void publish(const publish_events& x, const caf::actor& whom);
   void look_after();
@@ -58,6 +66,7 @@ struct publisher_state {
   caf::event_based_actor* self = nullptr;
   std::shared_ptr<incarnation> life;
   std::unique_ptr<broker> connection; ///< null: nothing was published yet
+  std::deque<order> orders; ///< to be settled together
 };
 
 /// Whether publishing to this broker may have to wait for as long as it likes.

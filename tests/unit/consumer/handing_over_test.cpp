@@ -6,6 +6,7 @@
 
 #include "actors/consumer/writer.hpp"
 #include "protocol/backend/workflow_store.hpp"
+#include "tests/unit/broker/wrapped_broker.hpp"
 
 #include <set>
 
@@ -16,6 +17,7 @@ namespace {
 struct seen {
   std::vector<uint64_t> confirmed; ///< batches, one by one or the last of several
   std::vector<std::vector<settlement>> handed_over;
+  std::vector<std::vector<bool>> effects; ///< of what the publisher has settled
   size_t events = 0;
   size_t answers = 0;
 };
@@ -28,6 +30,7 @@ caf::behavior recorder(caf::event_based_actor*, seen* log) {
     [](lease_renewed) {},
     [=](const confirmed& x) { log->confirmed.push_back(x.number); },
     [=](const settle_elsewhere& x) { log->handed_over.push_back(*x.batch); },
+    [=](const settled_elsewhere& x) { log->effects.push_back(x.effects); },
     [=](const publish_message&) { ++log->answers; },
     [=](const publish_events&) { ++log->events; },
     [](look_after) {},
@@ -91,6 +94,24 @@ public:
 
 private:
   std::set<std::string> finished_;
+};
+
+/// Counts how often it is told to settle.
+class counting_broker : public test::wrapped_broker {
+public:
+  counting_broker(std::unique_ptr<broker> inner, size_t* settles)
+      : wrapped_broker(std::move(inner)), settles_(settles) {
+    // nop
+  }
+
+  expected<std::vector<bool>>
+  settle(std::span<const settlement> batch) override {
+    ++*settles_;
+    return wrapped_broker::settle(batch);
+  }
+
+private:
+  size_t* settles_;
 };
 
 settlement retry(const std::string& tag) {
@@ -212,6 +233,35 @@ CAF_TEST(a part that ends again adds nothing to a body that is published) {
   consume_messages();
   CAF_CHECK_EQUAL(log.handed_over.size(), 1u);
   CAF_CHECK_EQUAL(log.confirmed, (std::vector<uint64_t>{3, 1, 2}));
+}
+
+CAF_TEST(a publisher settles together what has come meanwhile) {
+  size_t settles = 0;
+  auto hdl = sys.spawn(publisher, life);
+  dynamic_cast<caf::stateful_actor<publisher_state>&>(
+    *caf::actor_cast<caf::abstract_actor*>(hdl))
+    .state.connection
+    = std::make_unique<counting_broker>(
+      connect_broker(life->broker_url, life->options).value(), &settles);
+  auto hand_over = [&](std::vector<settlement> batch) {
+    caf::send_as(other, hdl,
+                 settle_elsewhere{std::make_shared<std::vector<settlement>>(
+                   std::move(batch))});
+  };
+  auto ended = retry("early"); // was acknowledged before
+  ended.how = disposition::none;
+  hand_over({retry("lost")});
+  hand_over({ended, retry("lost, too")});
+  consume_messages();
+  CAF_CHECK_EQUAL(settles, 1u);
+  hand_over({ended});
+  consume_messages();
+  CAF_CHECK_EQUAL(settles, 2u);
+  CAF_REQUIRE_EQUAL(log.effects.size(), 3u);
+  CAF_CHECK_EQUAL(log.effects[0], std::vector<bool>{false});
+  CAF_CHECK_EQUAL(log.effects[1], (std::vector<bool>{true, false}));
+  CAF_CHECK_EQUAL(log.effects[2], std::vector<bool>{false});
+  caf::anon_send_exit(hdl, caf::exit_reason::kill);
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()
