@@ -71,10 +71,12 @@ void event_dispatcher_state::publish() {
   under_way = std::min(waiting.size(), ahead_max);
   auto first = waiting.begin();
   auto last = first + static_cast<ptrdiff_t>(under_way);
-  self->send(publisher, publish_events{{first, last}});
+  self->send(publisher, publish_events{{first, last}, ++number});
 }
 
-void event_dispatcher_state::on_published() {
+void event_dispatcher_state::on_published(uint64_t what) {
+  if (under_way == 0 || what != number)
+    return; // it was sent again since, to the next publisher
   auto first = waiting.begin();
   waiting.erase(first, first + static_cast<ptrdiff_t>(under_way));
   sent += std::exchange(under_way, 0);
@@ -135,7 +137,7 @@ caf::behavior event_dispatcher(
     [self](const emit_event& x) { self->state.on_event(x); },
     [self](flush_atom) { self->state.close_batch(); },
     [self](const publisher_up& x) { self->state.on_publisher(x.publisher); },
-    [self](events_published) { self->state.on_published(); },
+    [self](events_published x) { self->state.on_published(x.number); },
     [self](finish_events) {
       self->state.on_finish(
         caf::actor_cast<caf::actor>(self->current_sender()));

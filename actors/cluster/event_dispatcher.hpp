@@ -11,7 +11,7 @@
 // asks the switch first, and then does nothing more.
 //
 // A message whose connection is lost on the way is sent again by the next one:
-// a monitor may then hear it twice.
+// a monitor may then hear it twice. Both may be answered: what is sent is numbered.
 //
 // Bounds: `waiting_max` messages while the broker is away or slow; then the
 // oldest go, and the log says how many. The root supervisor starts it before the
@@ -65,7 +65,7 @@ struct event_dispatcher_state {
   void close_batch();
   void add(std::string routing_key, std::string body);
   void publish();
-  void on_published();
+  void on_published(uint64_t number);
   void on_finish(caf::actor whom);
   void finish();
   std::string describe() const;
@@ -77,6 +77,7 @@ struct event_dispatcher_state {
   size_t batch_size = 0;
   std::deque<publish_message> waiting;
   size_t under_way = 0;   ///< the first of these, which the publisher has
+  uint64_t number = 0;    ///< of what it has, or had last
   caf::actor waits_for_end; ///< null: nobody does
   bool offline = false;   ///< has said so: it will not come back
   uint64_t sent = 0;

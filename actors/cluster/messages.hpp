@@ -10,6 +10,7 @@
 #include <caf/actor.hpp>
 #include <caf/allowed_unsafe_message_type.hpp>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,9 +43,12 @@ struct emit_event {
 /// Publish these in this order. Answered by `events_published`.
 struct publish_events {
   std::vector<publish_message> messages;
+  uint64_t number = 0; ///< comes back with the answer
 };
 
-struct events_published {};
+struct events_published {
+  uint64_t number = 0;
+};
 
 /// The worker ends: see to it that what was told is published. Answered by
 /// `events_finished`, in a second at the latest.

@@ -89,7 +89,7 @@ void publisher_state::publish(const publish_events& x, const caf::actor& whom) {
   for (auto& message : x.messages)
     if (!publish(message))
       return;
-  self->send(whom, events_published{});
+  self->send(whom, events_published{x.number});
 }
 
 void publisher_state::look_after() {

@@ -313,7 +313,7 @@ void writer_state::publish(const publish_events& x, const caf::actor& whom) {
   for (auto& message : x.messages)
     if (!check(publish_or_log(*connection, message)))
       return;
-  self->send(whom, events_published{});
+  self->send(whom, events_published{x.number});
 }
 
 bool writer_state::check(const expected<void>& x) {

@@ -16,11 +16,13 @@ namespace {
 struct seen {
   std::vector<publish_message> published;
   size_t calls = 0;
+  uint64_t number = 0; ///< of the last call
 };
 
 caf::behavior recorder(caf::event_based_actor*, seen* log) {
   return {[=](const publish_events& x) {
     ++log->calls;
+    log->number = x.number;
     log->published.insert(log->published.end(), x.messages.begin(),
                           x.messages.end());
   }};
@@ -54,6 +56,11 @@ struct fixture : test_coordinator_fixture<> {
   void tell(T x) {
     caf::anon_send(uut, std::move(x));
     consume_messages();
+  }
+
+  /// The publisher has published what it has.
+  void answer() {
+    tell(events_published{log.number});
   }
 
   /// Sends many before the dispatcher looks.
@@ -107,7 +114,7 @@ CAF_TEST(task events go together) {
   connect();
   emit("task-received", 2 * event_dispatcher_state::batch_max + 1);
   CAF_REQUIRE_EQUAL(log.published.size(), 1u); // the publisher has not answered
-  tell(events_published{});
+  answer();
   CAF_REQUIRE_EQUAL(log.published.size(), 3u);
   CAF_CHECK_EQUAL(log.calls, 2u);
   for (auto& x : log.published)
@@ -131,9 +138,9 @@ CAF_TEST(what tasks say themselves is said in any case) {
   own.type = "worker-offline";
   caf::anon_send(uut, own);
   consume_messages();
-  tell(events_published{});
+  answer();
   emit("worker-heartbeat");
-  tell(events_published{});
+  answer();
   CAF_CHECK_EQUAL(log.published.size(), 3u);
 }
 
@@ -142,7 +149,7 @@ CAF_TEST(the order of worker and task events is kept) {
   caf::anon_send(uut, emit_event{"task-received", {}, {}});
   caf::anon_send(uut, emit_event{"worker-heartbeat", {}, {}});
   consume_messages();
-  tell(events_published{});
+  answer();
   CAF_REQUIRE_EQUAL(log.published.size(), 2u);
   CAF_CHECK_EQUAL(log.published[0].routing_key, "task.multi");
 }
@@ -165,7 +172,7 @@ CAF_TEST(without a connection the newest are kept) {
   connect();
   while (log.calls * event_dispatcher_state::ahead_max
          < event_dispatcher_state::waiting_max)
-    tell(events_published{});
+    answer();
   CAF_CHECK_EQUAL(log.published.size(), event_dispatcher_state::waiting_max);
   CAF_CHECK_EQUAL(body(0).at("uuid").as_int64(), 5);
 }
@@ -185,6 +192,28 @@ CAF_TEST(a publisher that dies is replaced) {
   CAF_CHECK_EQUAL(log.published[2].routing_key, "worker.heartbeat");
 }
 
+CAF_TEST(what was sent to a publisher and its successor may be answered twice) {
+  connect();
+  emit("worker-online");
+  auto before = log.number;
+  caf::anon_send_exit(publisher, caf::exit_reason::kill);
+  consume_messages();
+  publisher = sys.spawn(recorder, &log);
+  connect();
+  emit("worker-heartbeat");
+  tell(events_published{before}); // the other one has handed it on
+  CAF_CHECK_EQUAL(log.calls, 2u);
+  answer();
+  CAF_CHECK_EQUAL(log.calls, 3u);
+  tell(events_published{before});
+  emit("worker-offline");
+  CAF_CHECK_EQUAL(log.calls, 3u);
+  answer();
+  CAF_REQUIRE_EQUAL(log.published.size(), 4u);
+  CAF_CHECK_EQUAL(log.published[2].routing_key, "worker.heartbeat");
+  CAF_CHECK_EQUAL(log.published[3].routing_key, "worker.offline");
+}
+
 CAF_TEST(a worker ends when everything is said) {
   connect();
   emit("worker-heartbeat");
@@ -196,10 +225,10 @@ CAF_TEST(a worker ends when everything is said) {
   });
   caf::send_as(ends, uut, finish_events{});
   consume_messages();
-  tell(events_published{});
+  answer();
   CAF_CHECK_EQUAL(log.published.size(), 2u);
   CAF_CHECK(!finished);
-  tell(events_published{});
+  answer();
   CAF_CHECK(finished);
   // Nobody waits for a broker that does not answer.
   finished = false;
@@ -222,7 +251,7 @@ CAF_TEST(nothing comes after the last word) {
   connect();
   emit("worker-offline");
   emit("worker-heartbeat");
-  tell(events_published{});
+  answer();
   CAF_CHECK_EQUAL(log.published.size(), 1u);
 }
 
