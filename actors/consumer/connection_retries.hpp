@@ -15,7 +15,8 @@ struct connection_retry_limits {
 };
 
 /// A round of connecting is one attempt, and one count: the others wait for the
-/// writer, and the reader says that the round has succeeded. From any thread.
+/// writer, and the reader says that the round has succeeded. A publisher connects when
+/// there is something to publish: if it cannot, that counts, too. From any thread.
 class connection_retries {
 public:
   explicit connection_retries(connection_retry_limits x = {}) noexcept

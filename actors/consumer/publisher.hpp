@@ -14,8 +14,8 @@
 //
 // Detached: it blocks in the broker's socket. The supervisor `connections` starts it
 // before the writer, and the writer anew with it. A writer that ends leaves it at work;
-// what the next one hands over once more comes after that, and has no effect, because
-// the deliveries are settled by then.
+// what the next one hands over once more comes after that, and has no effect if it was
+// settled by then. Events may be heard twice.
 #pragma once
 
 #include "actors/cluster/messages.hpp"

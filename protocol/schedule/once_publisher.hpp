@@ -34,8 +34,8 @@ public:
 
   /// One step, on queues that have been declared.
   /// @param schedule the identity of its store
-  /// @returns `duplicate` for a unique task that is there already; the others are
-  ///          published
+  /// @returns on SQLite `duplicate` for a unique task that is there already; the
+  ///          others are published
   virtual expected<void> publish(const std::string& schedule,
                                  std::span<const item> items)
     = 0;

@@ -350,7 +350,7 @@ expected<void> connection::judge(const amqp_frame_t& x,
   }
 }
 
-/// All connections of a worker are blocked, but the operator is told once.
+/// All connections that publish are blocked, but the operator is told once.
 void connection::set_blocked(bool x, const std::string& line) {
   if (std::exchange(blocked_, x) == x)
     return;

@@ -1,11 +1,12 @@
 // The feed: the connection over which messages come to one life of a worker.
 //
 // AMQP takes an acknowledgement only on the channel that delivered. The reader
-// reserves and the writer settles, each with a broker object and in a thread of
-// its own: they share this one. It is found through `broker_options::shared` and
-// closed when the life ends.
+// reserves, the writer settles, and the publisher settles what publishes something,
+// each with a broker object and in a thread of its own: they share this one. It is
+// found through `broker_options::shared` and closed when the life ends.
 //
-//   reader: take, wait, pause, change     writer: owns, settle, serve, close
+//   reader: take, wait, pause, change     writer: owns, finish, settle, serve, close
+//   publisher: owns, payload, settle, remember, remembers, serve
 //
 // A mutex is held for each call, but not while the reader waits for messages. Where it
 // waits for an answer, that is not for long, and `serve` leaves it alone. What was
@@ -73,7 +74,7 @@ public:
   /// sent ahead from those goes back.
   expected<void> change(std::span<const queue_name> queues);
 
-  // -- the writer's side ------------------------------------------------------
+  // -- the writer's and the publisher's side ----------------------------------
 
   /// Whether this tag was handed out and is unsettled. If it is not, it will
   /// never be again.
