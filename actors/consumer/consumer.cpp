@@ -337,7 +337,8 @@ void consumer_state::on_down(const caf::actor_addr& source) {
     settler = nullptr;
   if (writer == source) { // it may be the settler, too
     writer = nullptr;
-    releasing = false;
+    if (last_steps == farewell::releasing)
+      last_steps = farewell::none;
   }
   check_drained();
 }
@@ -423,10 +424,10 @@ void consumer_state::on_abandon(caf::actor requester) {
 }
 
 void consumer_state::check_drained() {
-  if (!drain_requester || releasing || !requests.empty() || fetching
-      || !settlements.empty())
+  if (!drain_requester || last_steps != farewell::none || !requests.empty()
+      || fetching || !settlements.empty())
     return;
-  releasing = true;
+  last_steps = farewell::telling;
   if (options.events)
     self->send(options.events, finish_events{});
   else
@@ -434,6 +435,9 @@ void consumer_state::check_drained() {
 }
 
 void consumer_state::release() {
+  if (last_steps != farewell::telling)
+    return;
+  last_steps = farewell::releasing;
   if (writer)
     self->send(writer, release_lease{});
   else
@@ -441,6 +445,9 @@ void consumer_state::release() {
 }
 
 void consumer_state::on_released() {
+  if (last_steps != farewell::releasing)
+    return;
+  last_steps = farewell::released;
   options.on_drained();
   self->send(drain_requester, drained{});
 }

@@ -86,7 +86,7 @@ struct consumer_options {
   bool has_listener = false;
   /// Called when messages begin to come in.
   std::function<void()> on_running = [] {};
-  /// Whether the broker says that it takes nothing in: the writer waits for it.
+  /// Whether the broker says that it takes nothing in: the publisher waits for it.
   std::function<bool()> is_blocked = [] { return false; };
   /// Ends the reader's wait for messages.
   std::function<void()> interrupt_reader = [] {};
@@ -279,7 +279,8 @@ struct consumer_state {
   caf::actor drain_requester; ///< set while it drains
   bool abandoning = false;
   bool fetching = false; ///< the reader has not answered `pause_reader` yet
-  bool releasing = false;
+  enum class farewell { none, telling, releasing, released };
+  farewell last_steps = farewell::none; ///< when nothing is left to do
   /// Not before that are others taken for dead: the broker may have been away for
   /// all, and they have to come back first.
   prefetch_window::time_point recover_from{};
