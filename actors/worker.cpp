@@ -526,8 +526,8 @@ std::vector<child_spec> worker_specs(const worker_config& config,
                          connection_specs(config, *life, std::move(colleagues),
                                           control, calls));
   };
-  // Reader and writer one after another, each with its own time.
-  connect.shutdown = 13s;
+  // Reader, writer and publisher one after another, each with its own time.
+  connect.shutdown = may_block(config.settings.broker_url) ? 19s : 13s;
   std::vector<child_spec> result{std::move(time)};
   if (lines)
     result.push_back(fork_server_spec(config, std::move(lines)));
