@@ -37,6 +37,9 @@ constexpr const char* migrate_footer =
     "is killed, some may be in both places, and none is lost. Tasks that wait for\n"
     "their time are not in a queue, and stay. So do those with a unique key, or\n"
     "that are to be published once: the destination would not know them again.\n"
+    "What stays is held until the end. RabbitMQ sends no more than about 65535 before\n"
+    "that: if others are behind them, it says so, and its exit status is 1. With\n"
+    "--forever what stays is given back now and then, on RabbitMQ to the queue's end.\n"
     "\n"
     "Examples:\n"
     "  umbel migrate amqp://guest@localhost// redis://localhost/1\n"
@@ -180,18 +183,21 @@ void client_commands::add_migrate_options() {
       ->type_name("COUNT")
       ->check(a_number)
       ->group(options_group);
-  migrate_
-      ->add_option_function<std::string>(
-          "-t,--timeout",
-          [this](const std::string& text) { moved_.timeout = in_ms(text); },
-          "End when nothing has come for so long [default: 1]")
-      ->type_name("SECONDS")
-      ->check(a_duration)
-      ->group(options_group);
+  auto* timeout = migrate_
+                      ->add_option_function<std::string>(
+                          "-t,--timeout",
+                          [this](const std::string& text) {
+                            moved_.timeout = in_ms(text);
+                          },
+                          "End when nothing has come for so long [default: 1]")
+                      ->type_name("SECONDS")
+                      ->check(a_duration)
+                      ->group(options_group);
   migrate_
       ->add_flag("-F,--forever", moved_.forever,
                  "Go on until SIGINT or SIGTERM: move what comes meanwhile")
-      ->group(options_group);
+      ->group(options_group)
+      ->excludes(timeout);
   auto* copy = migrate_
                    ->add_flag("--copy", moved_.copy,
                               "Leave what is copied in the source, too, as Celery "

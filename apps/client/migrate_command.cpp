@@ -11,6 +11,9 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <span>
+#include <string>
+#include <thread>
 #include <utility>
 
 namespace umbel::client {
@@ -25,6 +28,16 @@ constexpr size_t batch_max = 100;
 
 // Between two looks at whether it is over.
 constexpr std::chrono::milliseconds look_interval{500};
+
+// Between two rounds that both found only what stays: from, and to.
+constexpr std::chrono::milliseconds pause_min{500};
+constexpr std::chrono::milliseconds pause_max{5'000};
+
+// What RabbitMQ sends before anything is settled: more it cannot count.
+constexpr size_t ahead_max = 65'535;
+
+// It takes back what is held for longer than its consumer_timeout, half an hour.
+constexpr std::chrono::minutes hold_max{10};
 
 volatile std::sig_atomic_t stopped = 0;
 
@@ -45,6 +58,7 @@ expected<std::unique_ptr<broker>> open(const std::string& url,
   options.node = node_name{"migrate@" + options.incarnation};
   options.queues = std::move(queues);
   options.prefetch = batch_max;
+  options.prefetch_max = ahead_max;
   return connect_broker(url, options);
 }
 
@@ -56,14 +70,23 @@ const char* plural(size_t n) {
 /// from a second one with its key. So do tasks that are not meant.
 class migration {
 public:
+  /// Of one batch.
+  struct batch {
+    size_t size = 0;
+    bool full = false; ///< there may be more at once
+  };
+
   migration(broker& from, broker& to, const migrate_options& how)
       : from_(from), to_(to), how_(how) {
   }
 
-  /// Moves one batch. @returns how many messages it had
-  expected<size_t> move() {
+  expected<batch> move() {
     if (auto done = keep_lease(); !done)
       return done.error();
+    if (held_.empty()) { // what stays is seen again
+      kept_ = 0;
+      held_since_ = clock::now();
+    }
     auto max = how_.limit == 0 ? batch_max
                                : std::min(batch_max, how_.limit - moved_);
     auto taken = from_.reserve(max);
@@ -86,35 +109,62 @@ public:
         settlements.push_back(std::move(done));
       }
     }
-    if (auto done = to_.publish(messages); !done) {
-      put_back(settlements);
-      return done.error();
-    }
-    moved_ += settlements.size();
-    if (how_.copy) {
+    const batch result{taken->size(), taken->size() == max};
+    auto published = to_.publish(messages);
+    if (!published || how_.copy)
       std::ranges::move(settlements, std::back_inserter(held_));
-      return taken->size();
-    }
+    if (!published)
+      return published.error();
+    moved_ += messages.size();
+    if (how_.copy)
+      return result;
     auto settled = from_.settle(settlements);
     if (!settled)
       return settled.error();
     lost_ += static_cast<size_t>(std::ranges::count(*settled, false));
-    return taken->size();
+    return result;
   }
 
   bool is_complete() const noexcept {
     return how_.limit != 0 && moved_ >= how_.limit;
   }
 
-  /// Puts back what stays.
+  /// Puts back what stays, to where it was.
   expected<void> end() {
-    return put_back(std::exchange(held_, {}));
+    // The one that was taken last is to be the last one again.
+    std::ranges::reverse(held_);
+    return put_back(disposition::restore);
   }
 
-  /// Lets workers of the source have what stays, before it is looked at again.
+  /// Whether workers of the source are to have what stays before the end.
+  bool has_to_rest() const {
+    if (held_.empty())
+      return false;
+    return !from_.reserved_until().ends_with_connection
+           || held_.size() >= ahead_max || clock::now() - held_since_ >= hold_max;
+  }
+
+  /// Lets them have it, before it is looked at again.
   expected<void> rest() {
-    kept_ = 0;
-    return end();
+    // RabbitMQ counts how often a message comes back, and drops it in the end from a
+    // quorum queue. So it is published anew, which it does not count.
+    return from_.reserved_until().ends_with_connection
+             ? put_back(disposition::requeue)
+             : end();
+  }
+
+  /// What is in the queues of the source still, and was not looked at, for what is
+  /// held is too much.
+  expected<size_t> count_unseen(std::span<const queue_name> queues) {
+    size_t to = 0;
+    if (!held_.empty())
+      for (auto& queue : queues) {
+        auto n = from_.size(queue);
+        if (!n)
+          return n.error();
+        to += *n;
+      }
+    return to;
   }
 
   size_t moved() const noexcept {
@@ -148,51 +198,90 @@ private:
     return from_.renew(tags);
   }
 
-  expected<void> put_back(std::vector<settlement> what) {
-    for (auto& x : what)
-      x.how = disposition::restore;
-    // The one that was taken last is to be the last one again.
-    std::ranges::reverse(what);
-    if (auto done = from_.settle(what); !done)
-      return done.error();
-    return {};
+  expected<void> put_back(disposition how) {
+    for (auto& x : held_)
+      x.how = how;
+    auto done = from_.settle(std::exchange(held_, {}));
+    return done ? expected<void>{} : done.error();
   }
 
   broker& from_;
   broker& to_;
   const migrate_options& how_;
   std::vector<settlement> held_; ///< goes back in the end
+  clock::time_point held_since_{}; ///< the first of them
   clock::time_point renewal_{};
   size_t moved_ = 0;
   size_t kept_ = 0;
   size_t lost_ = 0;
 };
 
-/// Until nothing is left, or for ever.
+/// @returns early when it is stopped
+void sleep(std::chrono::milliseconds pause) {
+  for (auto end = clock::now() + pause; !stopped && clock::now() < end;)
+    std::this_thread::sleep_for(std::min(pause, look_interval));
+}
+
+/// Until nothing has come for a while.
 expected<void> move_all(migration& moving, broker& from,
                         const migrate_options& how) {
   auto last = clock::now(); // when something came
   while (!moving.is_complete() && !stopped) {
-    auto n = moving.move();
-    if (!n)
-      return n.error();
-    if (*n > 0) {
+    auto batch = moving.move();
+    if (!batch)
+      return batch.error();
+    if (batch->size > 0) {
       last = clock::now();
       continue;
     }
     // Some brokers send messages unasked: they may be on their way.
     auto left = std::chrono::ceil<std::chrono::milliseconds>(last + how.timeout
                                                              - clock::now());
-    if (!how.forever && left.count() <= 0)
+    if (left.count() <= 0)
       break;
-    if (auto done = how.forever ? moving.rest() : expected<void>{}; !done)
-      return done;
-    if (auto done = from.wait(how.forever ? look_interval
-                                          : std::min(left, look_interval));
-        !done)
+    if (auto done = from.wait(std::min(left, look_interval)); !done)
       return done;
   }
   return {};
+}
+
+/// Until it is stopped, or complete.
+expected<void> move_for_ever(migration& moving, broker& from) {
+  auto pause = pause_min;
+  size_t moved = 0; // before this round
+  while (!moving.is_complete() && !stopped) {
+    auto batch = moving.move();
+    if (!batch)
+      return batch.error();
+    if (batch->full)
+      continue;
+    if (!moving.has_to_rest()) {
+      if (auto done = from.wait(look_interval); !done)
+        return done;
+      continue;
+    }
+    if (auto done = moving.rest(); !done)
+      return done;
+    // It is in the queue again, so that there is nothing to wait for.
+    pause = moving.moved() > std::exchange(moved, moving.moved())
+              ? pause_min
+              : std::min(2 * pause, pause_max);
+    sleep(pause);
+  }
+  return {};
+}
+
+void show(const migration& moving, const broker& to, bool copied) {
+  std::printf("%zu message%s %s to %s\n", moving.moved(), plural(moving.moved()),
+              copied ? "copied" : "moved", to.location().c_str());
+  if (moving.kept() > 0)
+    std::printf("%zu with a unique key or to be published once stay: their "
+                "workers have to finish them\n",
+                moving.kept());
+  if (moving.lost() > 0)
+    std::printf("%zu of them may run twice: it took so long that workers of the "
+                "source had them again\n",
+                moving.lost());
 }
 
 } // namespace
@@ -220,25 +309,31 @@ int migrate(const std::string& name, const options& given,
     return refuse(name, done.error());
   stop_on_signals();
   migration moving{**from, **to, how};
-  auto moved = move_all(moving, **from, how);
+  auto moved = how.forever ? move_for_ever(moving, **from)
+                           : move_all(moving, **from, how);
+  auto unseen = expected<size_t>{0};
+  if (moved && !how.forever && !stopped && !moving.is_complete())
+    unseen = moving.count_unseen(queues);
   auto done = moving.end();
-  if (!moved)
-    return refuse(name, moved.error());
-  if (!done)
-    return refuse(name, done.error());
-  if (done = (*from)->release(); !done)
-    return refuse(name, done.error());
-  std::printf("%zu message%s %s to %s\n", moving.moved(),
-              plural(moving.moved()), how.copy ? "copied" : "moved",
-              (*to)->location().c_str());
-  if (moving.kept() > 0)
-    std::printf("%zu with a unique key or to be published once stay: their "
-                "workers have to finish them\n",
-                moving.kept());
-  if (moving.lost() > 0)
-    std::printf("%zu of them may run twice: it took so long that workers of the "
-                "source had them again\n",
-                moving.lost());
+  if (done)
+    done = (*from)->release();
+  show(moving, **to, how.copy);
+  auto status = int{exit_ok};
+  auto check = [&](const auto& x) {
+    if (!x)
+      status = refuse(name, x.error());
+  };
+  check(done);
+  check(unseen);
+  check(moved);
+  if (status != exit_ok)
+    return status;
+  if (*unseen > 0)
+    return refuse(name,
+                  std::to_string(*unseen) + " remain in the source that were not "
+                      "looked at: " + (*from)->location() + " sends no more before "
+                      "what stays is back",
+                  exit_failure);
   return exit_ok;
 }
 

@@ -1,7 +1,10 @@
 """`umbel result`, `purge`, `migrate`, `report`, `list`, `graph` and `amqp`."""
 
 import json
+import os
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
@@ -72,6 +75,7 @@ def test_migrate_copies(tasks, broker, tmp_path):
     wrong = umbel("migrate", "--copy", "-a", broker.url, to.url)
     assert wrong.returncode == 2 and "excludes" in wrong.stderr
     assert umbel("migrate", "--copy", "-F", broker.url, to.url).returncode == 2
+    assert umbel("migrate", "-t", "5", "-F", broker.url, to.url).returncode == 2
     done = umbel("migrate", "--copy", "-t", "0.5", broker.url, to.url)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"3 messages copied to {to.url}\n"
@@ -86,21 +90,29 @@ def test_migrate_copies(tasks, broker, tmp_path):
 def test_migrate_goes_on_until_it_is_stopped(tasks, broker, tmp_path):
     to = SqliteBroker(tmp_path / "new.db")
     argv = [umbel_binary(), "migrate", "--forever", "-T", "tasks.noop", broker.url, to.url]
+    started = time.monotonic()
     running = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
     try:
         for n in range(1, 4):
             tasks.noop.apply_async()
             eventually(lambda: to.queued() == n)
-        tasks.add.apply_async((1, 1))  # is given back again and again
-        tasks.noop.apply_async()
-        eventually(lambda: to.queued() == 4)
+        tasks.add.apply_async((1, 1))  # stays, and is looked at again and again
+        for n in range(4, 7):
+            tasks.noop.apply_async()
+            eventually(lambda: to.queued() == n)
+        assert cpu_seconds(running.pid) < (time.monotonic() - started) / 5
         running.terminate()
-        assert running.communicate(timeout=20)[0] == f"4 messages moved to {to.url}\n"
+        assert running.communicate(timeout=20)[0] == f"6 messages moved to {to.url}\n"
         assert running.returncode == 0
     finally:
         running.kill()
         running.wait()
     eventually(lambda: (broker.queued(), broker.in_flight()) == (1, 0))
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_migrate_some_tasks(tasks, broker, tmp_path):

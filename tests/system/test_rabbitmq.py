@@ -13,7 +13,7 @@ import pytest
 from amqp.exceptions import ResourceLocked
 from kombu import Exchange, Queue
 
-from harness.brokers import AmqpBroker
+from harness.brokers import AmqpBroker, SqliteBroker
 from harness.messages import template
 from harness.rabbitmq_server import Authority
 from harness.waiting import eventually
@@ -338,6 +338,50 @@ def test_python_and_umbel_together(
     umbel.kill()
     for result in results:
         assert result.get(timeout=30) == 1
+
+
+# -- umbel migrate -------------------------------------------------------------------------
+
+
+def test_an_endless_migration_never_drops_what_stays(make_celery, broker, tmp_path):
+    """A quorum queue drops what has come back too often."""
+    to = SqliteBroker(tmp_path / "new.db")
+    celery_queue = {
+        "exchange": "celery",
+        "exchange_type": "direct",
+        "routing_key": "celery",
+        "queue_arguments": {"x-queue-type": "quorum", "x-delivery-limit": 3},
+    }
+    tasks = make_celery(task_queues={"celery": celery_queue}).tasks
+    staying = [tasks["tasks.add"].delay(1, 1).id for _ in range(10)]
+    argv = [umbel_binary(), "migrate", "-F", "-T", "tasks.noop"]
+    running = subprocess.Popen(
+        [*argv, broker.url, to.url], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        for n in range(1, 6):
+            tasks["tasks.noop"].delay()
+            eventually(lambda: to.queued() == n)
+        running.terminate()
+        assert running.communicate(timeout=20)[0] == f"5 messages moved to {to.url}\n"
+    finally:
+        running.kill()
+        running.wait()
+    eventually(lambda: broker.queues()["celery"] == (10, 0))
+    assert [x["headers"]["id"] for x in broker.messages()] == staying
+
+
+def test_a_migration_gets_past_many_others(celery, broker, tmp_path):
+    to = SqliteBroker(tmp_path / "new.db")
+    broker.fill(template(celery, "tasks.add", [1, 1]), 5000)
+    broker.fill(template(celery, "tasks.noop", []), 1)
+    ran = subprocess.run(
+        [umbel_binary(), "migrate", "-T", "tasks.noop", broker.url, to.url],
+        capture_output=True, text=True, timeout=60,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout == f"1 message moved to {to.url}\n"
+    eventually(lambda: (broker.queued(), broker.in_flight()) == (5000, 0))
 
 
 # -- the settings event_* and control_* ---------------------------------------------------
