@@ -21,8 +21,14 @@ namespace umbel {
 
 namespace {
 
+/// A program without tasks has nothing to run: it may share its settings with workers.
+bool runs_all_here(const app_options& x) {
+  return x.always_eager && x.tasks;
+}
+
 /// Eager mode keeps results in memory, and has no broker.
 app_options completed(app_options x) {
+  x.always_eager = runs_all_here(x);
   if (x.always_eager)
     x.broker_url = x.result_url = "memory://eager-" + make_uuid();
   return x;
@@ -62,7 +68,7 @@ group_result group_of(std::shared_ptr<app_core> core, canvas::result_node node) 
 } // namespace
 
 app_core::app_core(app_options options)
-    : stored_url_(options.always_eager && options.store_eager_result
+    : stored_url_(runs_all_here(options) && options.store_eager_result
                     ? options.result_url
                     : std::string{}),
       options_(completed(std::move(options))),
@@ -120,6 +126,8 @@ std::shared_ptr<app_core> app_core::here() {
   if (!here_) {
     auto options = options_;
     options.always_eager = true;
+    if (!options.tasks) // Celery's own ones
+      options.tasks = make_registry();
     here_ = std::make_shared<app_core>(std::move(options));
   }
   return here_;
@@ -138,9 +146,8 @@ expected<eager_runs*> app_core::eager() {
       return opened.error();
     stores.push_back(std::move(*opened));
   }
-  eager_ = std::make_unique<eager_runs>(
-    options_.tasks ? options_.tasks : make_registry(), eager_settings(options_),
-    std::move(stores));
+  eager_ = std::make_unique<eager_runs>(options_.tasks, eager_settings(options_),
+                                        std::move(stores));
   return eager_.get();
 }
 
@@ -312,12 +319,12 @@ group_result app::apply_group(canvas::signature x,
 }
 
 async_result app::run(canvas::signature x, const json::array& args) const {
-  auto here = core_->here();
+  auto here = core_->options().always_eager ? core_ : core_->here();
   return result_of(here, value_of(here->apply(std::move(x), args)));
 }
 
 group_result app::run_group(canvas::signature x, const json::array& args) const {
-  auto here = core_->here();
+  auto here = core_->options().always_eager ? core_ : core_->here();
   return group_of(here, value_of(here->apply(std::move(x), args)));
 }
 

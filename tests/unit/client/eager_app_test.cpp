@@ -169,4 +169,24 @@ CAF_TEST(one may run here whatever is said of the others) {
   CAF_CHECK_EQUAL(other.run_group(make_group({plus.s(1, 1)})).get().size(), 1u);
 }
 
+CAF_TEST(what runs here is stored where all else is) {
+  options.store_eager_result = true;
+  umbel::app storing{options};
+  auto id = storing.run(add.s(1, 1)).id();
+  auto store = connect_result_store(stored, {}).value();
+  CAF_CHECK(store->fetch(task_id{id}).value().has_value());
+  CAF_CHECK_EQUAL(storing.result(id).state(), "SUCCESS");
+}
+
+CAF_TEST(a program without tasks sends whatever its settings say) {
+  options.tasks = nullptr;
+  options.broker_url = stored;
+  umbel::app sender{options};
+  auto sent = sender.send_task("add", {1, 1});
+  CAF_CHECK_EQUAL(sent.state(), "PENDING");
+  auto workers = connect_broker(stored, {}).value();
+  CAF_CHECK_EQUAL(workers->size(queue_name{"celery"}).value(), 1u);
+  sender.run({.task = "celery.backend_cleanup"}).get({.timeout = 0s});
+}
+
 CAF_TEST_FIXTURE_SCOPE_END()
