@@ -1,6 +1,7 @@
 #include "protocol/client/result_callbacks.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 namespace umbel {
@@ -10,7 +11,8 @@ namespace {
 using clock = std::chrono::steady_clock;
 
 // Results that are added meanwhile, perhaps by what is called, wait no longer than that.
-constexpr std::chrono::milliseconds slice{100};
+// Each slice looks at all results in the store.
+constexpr auto slice = result_hub::look_interval;
 
 } // namespace
 
@@ -28,8 +30,16 @@ size_t result_callbacks::tell(const std::string& id) {
       due.push_back(std::move(i->second));
     all_.erase(begin, end);
   }
+  std::exception_ptr thrown;
   for (auto& x : due)
-    x.f(x.result);
+    try {
+      x.f(x.result);
+    } catch (...) { // the others know nothing of it
+      if (!thrown)
+        thrown = std::current_exception();
+    }
+  if (thrown)
+    std::rethrow_exception(thrown);
   return due.size();
 }
 
@@ -38,7 +48,7 @@ result_callbacks::run(result_hub& from,
                       std::optional<std::chrono::milliseconds> timeout) {
   auto end = timeout ? clock::now() + *timeout : clock::time_point::max();
   size_t called = 0;
-  for (;;) {
+  for (auto first = true;; first = false) { // without time, it looks once
     std::vector<task_id> ids;
     {
       std::lock_guard guard{mutex_};
@@ -46,9 +56,9 @@ result_callbacks::run(result_hub& from,
         ids.emplace_back(i->first);
     }
     auto left = std::chrono::ceil<std::chrono::milliseconds>(end - clock::now());
-    if (ids.empty() || left.count() <= 0)
+    if (ids.empty() || (left.count() <= 0 && !first))
       return called;
-    auto all = from.each(ids, std::min(left, slice),
+    auto all = from.each(ids, std::clamp(left, result_hub::duration{0}, slice),
                          [&](size_t i, const task_result&) {
                            called += tell(ids[i].str());
                          });

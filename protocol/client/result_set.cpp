@@ -3,6 +3,7 @@
 #include "protocol/task/remote_exception.hpp"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 namespace umbel {
@@ -26,14 +27,19 @@ void add_results(std::vector<async_result>& to,
 }
 
 /// The values of a node's members, of groups as lists.
+/// @throws umbel::exception ValueError if they are others
 json::array nested(const canvas::result_node& node,
-                   std::vector<json::value>::iterator& next) {
+                   std::span<json::value>& left) {
   json::array to;
   for (auto& x : node.members) {
     if (x.is_group)
-      to.push_back(nested(x, next));
-    else
-      to.push_back(std::move(*next++));
+      to.push_back(nested(x, left));
+    else if (left.empty())
+      throw exception("ValueError", {"results of the group were taken away"});
+    else {
+      to.push_back(std::move(left.front()));
+      left = left.subspan(1);
+    }
   }
   return to;
 }
@@ -167,8 +173,8 @@ std::vector<json::value> group_result::get(get_options how) const {
     if (!line_->at(i).is_group)
       before.emplace_back(line_->at(i).id);
   auto values = wait_for_all(std::move(before), how);
-  auto next = values.begin();
-  auto to = nested(node_, next);
+  std::span<json::value> left{values};
+  auto to = nested(node_, left);
   return {to.begin(), to.end()};
 }
 

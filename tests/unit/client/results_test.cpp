@@ -110,6 +110,31 @@ CAF_TEST(what a callback throws comes out and the others stay) {
   CAF_CHECK_EQUAL(app.run_callbacks(20s), 1u);
 }
 
+CAF_TEST(nor does it keep others from the same result) {
+  int called = 0;
+  app.result("a").then([](const async_result&) { throw exception("KeyError"); });
+  app.result("a").then([&](const async_result&) { ++called; });
+  end("a", 1);
+  CAF_CHECK_EQUAL(thrown([&] { app.result("a").get({.timeout = 10s}); }), "KeyError");
+  CAF_CHECK_EQUAL(called, 1);
+}
+
+CAF_TEST(without time for it those are called that have ended) {
+  app.result("a").then([](const async_result&) {});
+  CAF_CHECK_EQUAL(app.run_callbacks(0ms), 0u);
+  end("a", 1);
+  CAF_CHECK_EQUAL(app.run_callbacks(0ms), 1u);
+}
+
+CAF_TEST(a group that something was taken from has no values) {
+  auto group = app.apply_group(canvas::make_group({add.s(1, 1), add.s(2, 2)}));
+  for (auto& x : group.results())
+    end(x.id(), 1);
+  CAF_CHECK_EQUAL(group.get({.timeout = 10s}).size(), 2u);
+  static_cast<result_set&>(group).clear();
+  CAF_CHECK_EQUAL(thrown([&] { group.get({.timeout = 10s}); }), "ValueError");
+}
+
 CAF_TEST(a set of results changes) {
   auto one = app.result("a"), two = app.result("b");
   result_set all{{one, two, one}};
