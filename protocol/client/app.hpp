@@ -49,7 +49,7 @@ struct app_options {
 
   /// The tasks that this program can run itself. Null: Celery's own ones alone.
   std::shared_ptr<const registry> tasks = {};
-  /// All that is sent runs here and now: task_always_eager.
+  /// All that is sent runs here and now, if there are `tasks`: task_always_eager.
   bool always_eager = false;
   bool eager_propagates = false; ///< and throws what its first failed task has thrown
   bool store_eager_result = false; ///< results go to `result_url`, too
