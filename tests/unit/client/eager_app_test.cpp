@@ -81,33 +81,33 @@ CAF_TEST(a task runs where it is sent) {
   CAF_CHECK(result.ready());
   CAF_CHECK_EQUAL(result.get(), 8);
   CAF_CHECK_EQUAL(add.with({.countdown = 1h}, 1, 1).get(0s), 2);
-  CAF_CHECK_EQUAL(app.send_task("add", {2, 3}).get({.timeout = 0s}).as_int64(), 5);
-  CAF_CHECK_EQUAL(value({.task = "slow", .args = {7}}).as_int64(), 8);
+  CAF_CHECK_EQUAL(app.send_task("add", {2, 3}).get({.timeout = 0s}).to_number<int>(), 5);
+  CAF_CHECK_EQUAL(value({.task = "slow", .args = {7}}).to_number<int>(), 8);
 }
 
 CAF_TEST(so do workflows) {
-  CAF_CHECK_EQUAL(value(add.s(1, 1) | add.s(2) | add.s(3)).as_int64(), 7);
+  CAF_CHECK_EQUAL(value(add.s(1, 1) | add.s(2) | add.s(3)).to_number<int>(), 7);
   auto several = app.apply_group(make_group({add.s(1, 1), add.s(2, 2)}));
-  CAF_CHECK_EQUAL(several.get({.timeout = 10s}).at(1).as_int64(), 4);
-  CAF_CHECK_EQUAL(value(make_group({add.s(1, 1), add.s(2, 2)}) | sum.s()).as_int64(),
+  CAF_CHECK_EQUAL(several.get({.timeout = 10s}).at(1).to_number<int>(), 4);
+  CAF_CHECK_EQUAL(value(make_group({add.s(1, 1), add.s(2, 2)}) | sum.s()).to_number<int>(),
                   6);
   // A chord within a chord, and one after a task.
   auto inner = make_chord(make_group({add.s(1, 1), add.s(1, 1)}), sum.s());
   CAF_CHECK_EQUAL(
-    value(make_chord(make_group({inner, add.s(1, 0)}), sum.s())).as_int64(), 5);
+    value(make_chord(make_group({inner, add.s(1, 0)}), sum.s())).to_number<int>(), 5);
   CAF_CHECK_EQUAL(
-    value(add.s(1, 1) | make_group({add.s(1), add.s(2)}) | sum.s()).as_int64(), 7);
+    value(add.s(1, 1) | make_group({add.s(1), add.s(2)}) | sum.s()).to_number<int>(), 7);
 }
 
 CAF_TEST(callbacks and errbacks) {
   auto to = app.send_task("add", {1, 1}, {}, {.link = {add.s(5)}});
   auto children = to.children();
   CAF_REQUIRE_EQUAL(children.size(), 1u);
-  CAF_CHECK_EQUAL(children[0].get({.timeout = 10s}).as_int64(), 7);
+  CAF_CHECK_EQUAL(children[0].get({.timeout = 10s}).to_number<int>(), 7);
 }
 
 CAF_TEST(retries are at once) {
-  CAF_CHECK_EQUAL(value({.task = "flaky"}).as_int64(), 2);
+  CAF_CHECK_EQUAL(value({.task = "flaky"}).to_number<int>(), 2);
 }
 
 CAF_TEST(what a task throws is thrown by its result) {
@@ -129,15 +129,15 @@ CAF_TEST(or by whoever sends it) {
   umbel::app strict{options};
   CAF_CHECK_EQUAL(thrown([&] { strict.send_task("fail", {"why"}); }),
                   "ValueError: why");
-  CAF_CHECK_EQUAL(strict.send_task("flaky").get({.timeout = 0s}).as_int64(), 2);
+  CAF_CHECK_EQUAL(strict.send_task("flaky").get({.timeout = 0s}).to_number<int>(), 2);
 }
 
 CAF_TEST(nobody waits for a task without a result) {
   CAF_CHECK(value({.task = "quiet"}).is_null());
   CAF_CHECK(value({.task = "drops"}).is_null());
   CAF_CHECK_EQUAL(thrown([&] { value({.task = "refuses"}); }), "Reject: no");
-  CAF_CHECK_EQUAL(value({.task = "replaced", .args = {3}}).as_int64(), 4);
-  CAF_CHECK_EQUAL(value({.task = "custom"}).as_int64(), 1);
+  CAF_CHECK_EQUAL(value({.task = "replaced", .args = {3}}).to_number<int>(), 4);
+  CAF_CHECK_EQUAL(value({.task = "custom"}).to_number<int>(), 1);
 }
 
 CAF_TEST(results are stored if that is wanted) {
@@ -156,7 +156,7 @@ CAF_TEST(a task may send others) {
     to.task("outer", inside);
   });
   umbel::app outer{options};
-  CAF_CHECK_EQUAL(outer.send_task("outer", {1}).get({.timeout = 10s}).as_int64(), 2);
+  CAF_CHECK_EQUAL(outer.send_task("outer", {1}).get({.timeout = 10s}).to_number<int>(), 2);
 }
 
 CAF_TEST(one may run here whatever is said of the others) {
@@ -164,7 +164,7 @@ CAF_TEST(one may run here whatever is said of the others) {
   umbel::app other{options};
   auto plus = other.task<int(int, int)>("add");
   CAF_CHECK_EQUAL(plus.apply(4, 4).get(0s), 8);
-  CAF_CHECK_EQUAL(other.run(plus.s(1, 1) | plus.s(2)).get({.timeout = 0s}).as_int64(),
+  CAF_CHECK_EQUAL(other.run(plus.s(1, 1) | plus.s(2)).get({.timeout = 0s}).to_number<int>(),
                   4);
   CAF_CHECK_EQUAL(other.run_group(make_group({plus.s(1, 1)})).get().size(), 1u);
 }

@@ -203,7 +203,7 @@ CAF_TEST(the leaf of what follows and whether there is anything) {
   connect_result_store(url, {}).value()->store({&record, 1}).value();
   end("b", 2);
   CAF_CHECK(app.result("a").exists());
-  CAF_CHECK_EQUAL(app.result("a").get_leaf({.timeout = 10s}).as_int64(), 2);
+  CAF_CHECK_EQUAL(app.result("a").get_leaf({.timeout = 10s}).to_number<int>(), 2);
 }
 
 CAF_TEST_FIXTURE_SCOPE_END()
