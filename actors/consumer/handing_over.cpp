@@ -1,6 +1,8 @@
 // What the writer has the publisher do, and what waits for it.
 #include "actors/consumer/writer.hpp"
 
+#include "protocol/broker/publishes.hpp"
+
 #include <caf/all.hpp>
 
 #include <algorithm>

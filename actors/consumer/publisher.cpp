@@ -20,11 +20,6 @@ bool may_block(const std::string& broker_url) {
   return amqp::is_amqp(broker_url.substr(0, broker_url.find("://")));
 }
 
-bool publishes(const settlement& x) {
-  return !x.publish.empty() || x.dead || x.how == disposition::requeue
-         || x.how == disposition::delay;
-}
-
 expected<void> publish_or_log(broker& connection, const publish_message& x) {
   auto done = connection.publish(x.exchange, x.routing_key, x.payload,
                                  x.priority);

@@ -72,9 +72,6 @@ struct publisher_state {
 /// Whether publishing to this broker may have to wait for as long as it likes.
 bool may_block(const std::string& broker_url);
 
-/// Whether the settlement publishes anything.
-bool publishes(const settlement& x);
-
 /// What the broker refuses is logged. @returns an error if the connection is finished
 expected<void> publish_or_log(broker& connection, const publish_message& x);
 

@@ -3,6 +3,7 @@
 #include "apps/configure.hpp"
 #include "apps/consumed_queues.hpp"
 #include "apps/exit_status.hpp"
+#include "apps/remote/end_signal.hpp"
 #include "apps/remote/remote_session.hpp"
 #include "protocol/message/envelope.hpp"
 #include "protocol/message/task_message.hpp"
@@ -38,17 +39,6 @@ constexpr size_t ahead_max = 65'535;
 
 // It takes back what is held for longer than its consumer_timeout, half an hour.
 constexpr std::chrono::minutes hold_max{10};
-
-volatile std::sig_atomic_t stopped = 0;
-
-/// SIGINT and SIGTERM end it between two batches.
-void stop_on_signals() {
-  struct sigaction action = {};
-  action.sa_handler = [](int) { stopped = 1; };
-  action.sa_flags = SA_RESETHAND; // the second one kills
-  for (auto signal : {SIGINT, SIGTERM})
-    sigaction(signal, &action, nullptr);
-}
 
 expected<std::unique_ptr<broker>> open(const std::string& url,
                                        const settings& from,
@@ -218,7 +208,7 @@ private:
 
 /// @returns early when it is stopped
 void sleep(std::chrono::milliseconds pause) {
-  for (auto end = clock::now() + pause; !stopped && clock::now() < end;)
+  for (auto end = clock::now() + pause; !end_signalled() && clock::now() < end;)
     std::this_thread::sleep_for(std::min(pause, look_interval));
 }
 
@@ -226,7 +216,7 @@ void sleep(std::chrono::milliseconds pause) {
 expected<void> move_all(migration& moving, broker& from,
                         const migrate_options& how) {
   auto last = clock::now(); // when something came
-  while (!moving.is_complete() && !stopped) {
+  while (!moving.is_complete() && !end_signalled()) {
     auto batch = moving.move();
     if (!batch)
       return batch.error();
@@ -249,7 +239,7 @@ expected<void> move_all(migration& moving, broker& from,
 expected<void> move_for_ever(migration& moving, broker& from) {
   auto pause = pause_min;
   size_t moved = 0; // before this round
-  while (!moving.is_complete() && !stopped) {
+  while (!moving.is_complete() && !end_signalled()) {
     auto batch = moving.move();
     if (!batch)
       return batch.error();
@@ -307,12 +297,12 @@ int migrate(const std::string& name, const options& given,
     return refuse(name, "source and destination are the same", exit_usage);
   if (auto done = (*to)->declare(queues); !done)
     return refuse(name, done.error());
-  stop_on_signals();
+  expect_end_signal({SIGINT, SIGTERM}, SA_RESETHAND);
   migration moving{**from, **to, how};
   auto moved = how.forever ? move_for_ever(moving, **from)
                            : move_all(moving, **from, how);
   auto unseen = expected<size_t>{0};
-  if (moved && !how.forever && !stopped && !moving.is_complete())
+  if (moved && !how.forever && !end_signalled() && !moving.is_complete())
     unseen = moving.count_unseen(queues);
   auto done = moving.end();
   if (done)

@@ -10,15 +10,12 @@ volatile std::sig_atomic_t ended = 0;
 
 } // namespace
 
-void expect_end_signal() {
+void expect_end_signal(std::initializer_list<int> signals, int flags) {
   struct sigaction how {};
   how.sa_handler = [](int) { ended = 1; };
-  for (auto signal : {SIGINT, SIGTERM, SIGHUP}) {
-    struct sigaction before {};
-    // Under nohup it stays without effect.
-    if (sigaction(signal, &how, &before) == 0 && before.sa_handler == SIG_IGN)
-      sigaction(signal, &before, nullptr);
-  }
+  how.sa_flags = flags;
+  for (auto signal : signals)
+    sigaction(signal, &how, nullptr);
 }
 
 bool end_signalled() noexcept {

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <clocale>
+#include <csignal>
 
 #define NCURSES_NOMACROS
 #include <curses.h>
@@ -48,7 +49,8 @@ public:
       ::init_pair(2, COLOR_RED, -1);
       ::init_pair(3, COLOR_YELLOW, -1);
     }
-    expect_end_signal();
+    // A terminal that went away has to be left tidily, too.
+    expect_end_signal({SIGINT, SIGTERM, SIGHUP});
   }
 
   terminal(const terminal&) = delete;

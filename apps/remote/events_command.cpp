@@ -7,6 +7,7 @@
 #include "apps/remote/remote_session.hpp"
 #include "protocol/client/broadcast_settings.hpp"
 
+#include <csignal>
 #include <cstdio>
 #include <thread>
 
@@ -22,7 +23,7 @@ using namespace std::chrono_literals;
 constexpr auto between_looks = 50ms;
 
 int dump(const std::string& name, event_listener& events, bool as_json) {
-  expect_end_signal();
+  expect_end_signal({SIGINT, SIGTERM});
   if (!as_json)
     std::puts("-> evdump: starting capture...");
   std::fflush(stdout);

@@ -5,6 +5,7 @@
 #include "protocol/broker/amqp/amqp_broker.hpp"
 #include "protocol/broker/amqp/dead_letters.hpp"
 #include "protocol/broker/amqp/delay.hpp"
+#include "protocol/broker/publishes.hpp"
 #include "protocol/broker/queue_binding.hpp"
 
 #include <algorithm>
@@ -12,16 +13,6 @@
 namespace umbel {
 
 using namespace amqp;
-
-namespace {
-
-/// Whether anything may be published.
-bool publishes(const settlement& x) {
-  return !x.publish.empty() || x.dead || x.how == disposition::requeue
-         || x.how == disposition::delay;
-}
-
-} // namespace
 
 expected<std::vector<bool>>
 amqp_broker::settle(std::span<const settlement> batch) {

@@ -1,6 +1,7 @@
 // A program that sends tasks and workflows.
 #define CAF_SUITE app
 
+#include "tests/unit/client/thrown.hpp"
 #include "tests/unit/dsl.hpp"
 #include "tests/unit/task/call_of.hpp"
 #include "tests/unit/task/recording_sink.hpp"
@@ -16,6 +17,7 @@
 
 using namespace umbel;
 using namespace std::chrono_literals;
+using test::thrown;
 
 namespace {
 
@@ -43,17 +45,6 @@ struct fixture {
     connect_result_store(url, {}).value()->store({&record, 1}).value();
   }
 };
-
-/// The type of what `f` throws.
-template <class F>
-std::string thrown(F&& f) {
-  try {
-    f();
-    return "nothing";
-  } catch (const umbel::exception& e) {
-    return e.type();
-  }
-}
 
 } // namespace
 

@@ -1,6 +1,7 @@
 // A program that has tasks itself, and runs them where it sends them.
 #define CAF_SUITE eager_app
 
+#include "tests/unit/client/thrown.hpp"
 #include "tests/unit/dsl.hpp"
 
 #include "protocol/backend/result_store.hpp"
@@ -64,12 +65,7 @@ struct fixture {
 
 template <class F>
 std::string thrown(F&& f) {
-  try {
-    f();
-    return "nothing";
-  } catch (const umbel::exception& e) {
-    return e.type() + ": " + e.what();
-  }
+  return test::thrown(f, true);
 }
 
 } // namespace

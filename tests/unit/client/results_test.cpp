@@ -1,6 +1,7 @@
 // What can be done with results besides waiting for them.
 #define CAF_SUITE results
 
+#include "tests/unit/client/thrown.hpp"
 #include "tests/unit/dsl.hpp"
 
 #include "protocol/backend/document.hpp"
@@ -12,6 +13,7 @@
 
 using namespace umbel;
 using namespace std::chrono_literals;
+using test::thrown;
 
 namespace {
 
@@ -35,16 +37,6 @@ struct fixture {
 const json::value value_error{{"exc_type", "ValueError"},
                               {"exc_message", json::array{"no"}},
                               {"exc_module", "builtins"}};
-
-template <class F>
-std::string thrown(F&& f) {
-  try {
-    f();
-    return "nothing";
-  } catch (const umbel::exception& e) {
-    return e.type();
-  }
-}
 
 } // namespace
 
