@@ -15,8 +15,9 @@ using clock = vigil::clock;
 
 /// How long the thread stays awake with nothing to do. Longer: it catches more,
 /// and takes more from whoever shares its core. What it waits for in the course
-/// of a task (a script of the broker, a short task) takes about half of this.
-constexpr auto awake_max = std::chrono::microseconds{50};
+/// of a task (a script of the broker, a short task) takes a third of this, and about
+/// as long as this a client that sends its next task when it has the result.
+constexpr auto awake_max = std::chrono::microseconds{120};
 
 /// Only if no longer than this passed between two turns before: tasks that come
 /// one at a time cause turns as often; what comes now and then is not worth it.

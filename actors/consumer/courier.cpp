@@ -21,7 +21,6 @@ void courier_state::advance() {
   auto news = connection->advance();
   if (!news)
     return fail(news.error());
-  more = more || news->announced;
   if (news->reserved)
     on_batch(std::move(*news->reserved));
   if (news->settled)
@@ -41,21 +40,20 @@ std::string courier_state::describe() const {
 // -- reserving ------------------------------------------------------------------
 
 void courier_state::fetch() {
-  while (credit > 0 && wanted == 0 && more && !changing) {
+  bool asks = true;
+  while (credit > 0 && wanted == 0 && !changing && asks) {
     wanted = std::min(credit, batch_max);
-    more = false;
     auto known = connection->begin_reserve(wanted);
     if (!known)
       return fail(known.error());
     if (*known) {
-      more = !(*known)->empty(); // the queues were not looked at
+      asks = !(*known)->empty(); // there are queues
       on_batch(std::move(**known));
     }
   }
 }
 
 void courier_state::on_batch(std::vector<delivery> batch) {
-  more = more || batch.size() == wanted;
   wanted = 0;
   credit -= std::min(credit, batch.size());
   if (!batch.empty()) {
@@ -71,26 +69,36 @@ void courier_state::on_batch(std::vector<delivery> batch) {
 
 void courier_state::on_call(caf::actor caller) {
   // While an answer is overdue, the broker's silence is ours.
-  if (wanted > 0)
+  if (wanted > 0) {
     callers.push_back(std::move(caller));
-  else
+    hurry();
+  } else {
     self->send(caller, reader_alive{});
+  }
 }
 
 void courier_state::pause() {
   credit = 0;
-  if (wanted > 0)
+  if (wanted > 0) {
     pausing = true;
-  else
+    hurry();
+  } else {
     self->send(consumer, reader_paused{});
+  }
+}
+
+void courier_state::hurry() {
+  if (auto ok = connection->hurry(); !ok)
+    fail(ok.error());
 }
 
 caf::result<queues_taken> courier_state::consume_anew() {
   changing = wanted > 0; // what is on its way is by the old list
-  if (changing)
+  if (changing) {
+    hurry();
     return caf::skip();
+  }
   connection->consume(life->queues->list());
-  more = true;
   fetch();
   return queues_taken{};
 }

@@ -3,8 +3,9 @@
 //  1. tells the consumer that it is up, in the place of the reader, who has
 //     opened the connection, and in that of the writer, if the broker stores
 //     results;
-//  2. while it has credit, reserves batches and sends them on; when there is
-//     nothing, waits for word that there is more;
+//  2. while it has credit, asks for batches and sends them on; the broker answers
+//     when there are messages, or when it is hurried, because the consumer wants
+//     it to pause or to consume other queues, or the watchdog a sign of life;
 //  3. carries out settlements, one batch at a time: what comes meanwhile is the
 //     next one; confirms them to the consumer, and tells the writer until when
 //     it has delayed messages;
@@ -54,6 +55,7 @@ struct courier_state {
   void on_batch(std::vector<delivery> batch);
   void on_call(caf::actor caller);
   void pause();
+  void hurry();
   caf::result<queues_taken> consume_anew();
 
   // -- settling ---------------------------------------------------------------
@@ -71,7 +73,6 @@ struct courier_state {
 
   size_t credit = 0;
   size_t wanted = 0;    ///< what the broker was asked for; 0: nothing
-  bool more = true;     ///< the queues may have something that is not asked for
   bool pausing = false; ///< the consumer waits for `reader_paused`
   bool changing = false; ///< other queues are to be consumed before more is asked for
   std::vector<caf::actor> callers; ///< who wait for `reader_alive`

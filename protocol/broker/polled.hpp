@@ -41,13 +41,16 @@ public:
   /// As `broker::consume`. While nothing is being reserved.
   virtual void consume(std::span<const queue_name> queues) = 0;
 
-  /// Asks for messages; fewer than `max` mean that there are no more, and that
-  /// the next ones will be announced.
+  /// Asks for messages. The answer comes when there are some, now and then
+  /// without any.
   /// @param max 1 to 1,000
-  /// @returns messages that were there already, of which this does not hold; or
-  /// none, if there are no queues to ask for
+  /// @returns messages that were there already; or none, if there are no queues to
+  /// ask for
   virtual expected<std::optional<std::vector<delivery>>>
   begin_reserve(size_t max) = 0;
+
+  /// Has that answer come at once, even if there are no messages.
+  virtual expected<void> hurry() = 0;
 
   virtual expected<void> begin_settle(std::vector<settlement> batch) = 0;
 
@@ -56,8 +59,6 @@ public:
     std::optional<std::vector<delivery>> reserved;
     /// What `broker::settle` returns: the batch is done.
     std::optional<std::vector<bool>> settled;
-    /// The queues may have something, though they had nothing before.
-    bool announced = false;
   };
 
   virtual expected<news> advance() = 0;

@@ -29,7 +29,7 @@ listener::listener(connection& main, std::unique_ptr<connection> second,
 
 expected<std::unique_ptr<listener>>
 listener::open(connection& main, const connection_options& options,
-               sign_of_life asking) {
+               own_changes own, sign_of_life asking) {
   auto second_options = options;
   second_options.scripts.clear();
   auto second = connection::open(main.where(), second_options);
@@ -42,12 +42,13 @@ listener::open(connection& main, const connection_options& options,
   if (!replies)
     return replies.error();
   auto id = std::to_string((*replies)[0]->integer);
-  // Without NOLOOP: what this very connection puts back on a queue (recover)
-  // must end its next wait, too.
-  auto tracking =
-      main.command({"CLIENT", "TRACKING", "ON", "REDIRECT", id}, waiting);
-  if (!tracking)
-    return tracking.error();
+  pipeline tracking;
+  tracking.begin(own == own_changes::ignored ? 6 : 5);
+  tracking.arg("CLIENT").arg("TRACKING").arg("ON").arg("REDIRECT").arg(id);
+  if (own == own_changes::ignored)
+    tracking.arg("NOLOOP");
+  if (auto ok = main.check(std::move(tracking), waiting); !ok)
+    return ok.error();
   return std::unique_ptr<listener>{
       new listener{main, std::move(*second), options.socket_timeout, asking}};
 }

@@ -27,11 +27,17 @@ struct sign_of_life {
   std::chrono::milliseconds timeout{10'000};  ///< how long its answer may take
 };
 
+/// What the main connection changes itself.
+enum class own_changes {
+  announced, ///< for one that puts messages back (recover): they end its next wait
+  ignored,   ///< for one that only takes them
+};
+
 class listener {
 public:
   /// @param main the connection that reads; must outlive this object.
   static expected<std::unique_ptr<listener>>
-  open(connection& main, const connection_options& options,
+  open(connection& main, const connection_options& options, own_changes own,
        sign_of_life asking = {});
 
   /// Blocks until a tracked key changed, `timeout` has passed, or `wake` is

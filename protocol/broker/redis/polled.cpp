@@ -13,21 +13,37 @@ expected<std::unique_ptr<polled_broker>>
 connect_polled_redis_broker(const std::string& url,
                             const broker_options& options) {
   auto connecting = connection_options_of(options);
-  auto main = connection::open(url, connecting);
-  if (!main)
-    return main.error();
-  auto announcements = listener::open(**main, connecting);
+  auto reserving = connection::open(url, connecting);
+  if (!reserving)
+    return reserving.error();
+  auto id = (*reserving)->command({"CLIENT", "ID"}, "log in");
+  if (!id)
+    return id.error();
+  auto announcements = listener::open(**reserving, connecting, own_changes::ignored);
   if (!announcements)
     return announcements.error();
+  auto settling = connection::open(url, connecting);
+  if (!settling)
+    return settling.error();
+  pipeline trial;
+  trial.add({"CLIENT", "UNBLOCK", std::to_string((*id)->integer)});
+  auto tried = (*settling)->run(std::move(trial), "log in");
+  if (!tried)
+    return tried.error();
   auto watched = descriptor_set::make();
   if (!watched)
     return watched.error();
-  for (auto fd : {(*main)->fd(), (*announcements)->fd()})
+  for (auto fd :
+       {(*reserving)->fd(), (*announcements)->fd(), (*settling)->fd()})
     if (auto ok = watched->add(fd); !ok)
       return ok.error();
   std::unique_ptr<polled_broker> result = std::make_unique<polled_redis_broker>(
-      polled_connection{std::move(*main), std::move(*watched)},
-      std::move(*announcements), options);
+      polled_redis_broker::parts{std::move(*watched), std::move(*reserving),
+                                 std::to_string((*id)->integer),
+                                 !is_error(*tried->front()),
+                                 std::move(*announcements),
+                                 std::move(*settling)},
+      options);
   return result;
 }
 
@@ -36,15 +52,23 @@ namespace redis {
 // -- polled_connection ----------------------------------------------------------
 
 polled_connection::polled_connection(std::unique_ptr<connection> x,
-                                     descriptor_set watched)
-    : connection_(std::move(x)), watched_(std::move(watched)) {
+                                     descriptor_set& watched)
+    : connection_(std::move(x)), watched_(watched) {
 }
 
-expected<void> polled_connection::begin(exchange& x,
-                                        std::chrono::milliseconds limit) {
+expected<void>
+polled_connection::begin(exchange& x,
+                         std::optional<std::chrono::milliseconds> limit) {
   if (!x.done())
-    under_way_.push_back({&x, clock::now() + limit});
+    under_way_.push_back(
+        {&x, limit ? clock::now() + *limit : clock::time_point::max()});
   return send();
+}
+
+void polled_connection::limit(std::chrono::milliseconds x) {
+  auto latest = clock::now() + x;
+  for (auto& what : under_way_)
+    what.deadline = std::min(what.deadline, latest);
 }
 
 expected<void> polled_connection::send() {
@@ -109,22 +133,23 @@ expected<void> polled_connection::check_deadlines() {
 
 // -- polled_redis_broker --------------------------------------------------------
 
-polled_redis_broker::polled_redis_broker(
-    polled_connection main, std::unique_ptr<listener> announcements,
-    const broker_options& options)
-    : main_(std::move(main)), listener_(std::move(announcements)),
-      keys_(options), options_(options),
-      stores_results_(redis::stores_results(*main_, options)),
-      reservation_(options, keys_),
-      words_(options, places{options, main_->where().db}) {
+polled_redis_broker::polled_redis_broker(parts x, const broker_options& options)
+    : keys_(options), options_(options), watched_(std::move(x.watched)),
+      source_(std::move(x.reserving), watched_),
+      source_id_(std::move(x.reserving_id)),
+      listener_(std::move(x.announcements)), reservation_(options, keys_),
+      can_wait_(x.can_wait),
+      sink_(std::move(x.settling), watched_),
+      stores_results_(redis::stores_results(*sink_, options)),
+      words_(options, places{options, sink_->where().db}) {
 }
 
 std::string polled_redis_broker::location() const {
-  return main_->where().str();
+  return source_->where().str();
 }
 
 int polled_redis_broker::descriptor() const noexcept {
-  return main_.descriptor();
+  return watched_.fd();
 }
 
 bool polled_redis_broker::stores_results() const {
@@ -133,11 +158,33 @@ bool polled_redis_broker::stores_results() const {
 
 expected<void>
 polled_redis_broker::declare(std::span<const queue_name> queues) {
-  return declare_queues(*main_, keys_, options_, queues);
+  return declare_queues(*sink_, keys_, options_, queues);
 }
+
+expected<polled_broker::news> polled_redis_broker::advance() {
+  news result;
+  if (auto ok = listen(); !ok)
+    return ok.error();
+  if (auto ok = source_.advance(); !ok)
+    return ok.error();
+  if (reserving_ && reserving_->done())
+    if (auto ok = end_reserve(result); !ok)
+      return ok.error();
+  if (auto ok = sink_.advance(); !ok)
+    return ok.error();
+  if (auto ok = advance_unblocking(); !ok)
+    return ok.error();
+  if (settling_ && settling_->under_way().done())
+    if (auto ok = go_on_settling(result); !ok)
+      return ok.error();
+  return result;
+}
+
+// -- reserving --------------------------------------------------------------------
 
 void polled_redis_broker::consume(std::span<const queue_name> queues) {
   reservation_.consume(queues);
+  drained_ = false;
 }
 
 expected<std::optional<std::vector<delivery>>>
@@ -145,50 +192,116 @@ polled_redis_broker::begin_reserve(size_t max) {
   if (auto known = reservation_.known(max))
     return known;
   wanted_ = max;
-  reserving_.emplace(*main_, reservation_.commands(max), reservation::doing);
-  auto limit = std::exchange(sign_wanted_, false)
-                   ? std::min(listener_->patience(), options_.socket_timeout)
-                   : options_.socket_timeout;
-  if (auto ok = main_.begin(*reserving_, limit); !ok)
+  auto ok = std::exchange(drained_, false) ? wait() : ask();
+  if (!ok)
     return ok.error();
   return std::optional<std::vector<delivery>>{};
 }
 
-expected<void>
-polled_redis_broker::begin_settle(std::vector<settlement> batch) {
-  batch_ = std::move(batch);
-  settling_.emplace(words_, *main_, batch_);
-  return main_.begin(settling_->under_way(), options_.socket_timeout);
+expected<void> polled_redis_broker::ask() {
+  using first_list = reservation::first_list;
+  stage_ = stage::asked;
+  announced_ = false;
+  pipeline commands;
+  reservation_.call(commands, wanted_,
+                    can_wait_ ? first_list::awaited : first_list::tracked);
+  reserving_.emplace(*source_, std::move(commands), reservation::doing);
+  auto limit = std::exchange(sign_wanted_, false)
+                   ? std::min(listener_->patience(), options_.socket_timeout)
+                   : options_.socket_timeout;
+  return source_.begin(*reserving_, limit);
 }
 
-expected<polled_broker::news> polled_redis_broker::advance() {
-  news result;
+expected<void> polled_redis_broker::wait() {
+  if (!can_wait_) {
+    stage_ = stage::put_off;
+    return {};
+  }
+  stage_ = stage::waits;
+  announced_ = false;
+  ++waits_;
+  pipeline commands;
+  reservation_.wait(commands);
+  reservation_.call(commands, wanted_, reservation::first_list::awaited);
+  reserving_.emplace(*source_, std::move(commands), reservation::doing);
+  return source_.begin(*reserving_, std::nullopt);
+}
+
+expected<void> polled_redis_broker::hurry() {
+  if (stage_ == stage::put_off)
+    return ask();
+  if (stage_ != stage::waits)
+    return {};
+  source_.limit(listener_->patience());
+  hurried_ = true;
+  return advance_unblocking();
+}
+
+// What is announced is on a list that nobody waits for, or it was there before
+// somebody did.
+expected<void> polled_redis_broker::listen() {
   auto heard = listener_->look();
   if (!heard)
     return heard.error();
   sign_wanted_ = sign_wanted_ || heard->sign_wanted;
-  result.announced = heard->announced || heard->sign_wanted;
-  if (auto ok = main_.advance(); !ok)
-    return ok.error();
-  if (reserving_ && reserving_->done())
-    if (auto ok = end_reserve(result); !ok)
+  if (heard->announced) {
+    announced_ = true;
+    drained_ = false;
+  }
+  if (heard->announced || heard->sign_wanted)
+    return hurry();
+  return {};
+}
+
+// Two connections know no order: where the server has not yet seen that the one
+// waits when it is asked to end that, it says 0, and is asked again. A wait that it
+// never sees is overdue after `patience`.
+expected<void> polled_redis_broker::advance_unblocking() {
+  if (unblocking_ && unblocking_->done()) {
+    if (auto ok = unblocking_->check(); !ok)
       return ok.error();
-  if (settling_ && settling_->under_way().done())
-    if (auto ok = go_on_settling(result); !ok)
-      return ok.error();
-  return result;
+    auto unblocked = unblocking_->replies().front()->integer == 1;
+    unblocking_.reset();
+    if (unblocked && unblocking_wait_ == waits_)
+      hurried_ = false;
+  }
+  if (!unblocking_ && hurried_ && stage_ == stage::waits) {
+    unblocking_wait_ = waits_;
+    pipeline commands;
+    commands.add({"CLIENT", "UNBLOCK", source_id_});
+    unblocking_.emplace(*sink_, std::move(commands), reservation::doing);
+    return sink_.begin(*unblocking_, listener_->patience());
+  }
+  return {};
 }
 
 expected<void> polled_redis_broker::end_reserve(news& result) {
-  if (auto ok = reserving_->check(); !ok)
-    return ok.error();
   auto replies = std::move(reserving_->replies());
   reserving_.reset();
-  result.reserved = reservation_.read(*replies.front(), wanted_);
+  hurried_ = false;
+  stage_ = stage::none;
+  auto& answer = *replies.back();
+  if (is_error(answer))
+    return source_->refusal(answer, reservation::doing);
+  result.reserved = reservation_.read(answer, wanted_);
   if (!result.reserved)
-    return main_->broken(errc::unavailable, reservation::doing,
-                         "an unexpected reply");
+    return source_->broken(errc::unavailable, reservation::doing,
+                           "an unexpected reply");
+  drained_ = result.reserved->size() < wanted_ && !announced_;
+  // A server that is out of memory, or a user without the right to do it: pushes to
+  // all lists have to be announced then, which they were not asked for.
+  if (replies.size() == 2 && is_error(*replies.front()))
+    can_wait_ = drained_ = false;
   return {};
+}
+
+// -- settling -----------------------------------------------------------------------
+
+expected<void>
+polled_redis_broker::begin_settle(std::vector<settlement> batch) {
+  batch_ = std::move(batch);
+  settling_.emplace(words_, *sink_, batch_);
+  return sink_.begin(settling_->under_way(), options_.socket_timeout);
 }
 
 expected<void> polled_redis_broker::go_on_settling(news& result) {
@@ -196,7 +309,7 @@ expected<void> polled_redis_broker::go_on_settling(news& result) {
   if (!effects)
     return effects.error();
   if (!*effects)
-    return main_.begin(settling_->under_way(), options_.socket_timeout);
+    return sink_.begin(settling_->under_way(), options_.socket_timeout);
   result.settled = std::move(*effects);
   settling_.reset();
   return {};

@@ -1,5 +1,14 @@
 // Reserving and settling on Redis without blocking: the scripts and the listener
 // of redis_broker, with exchanges that are carried on when a socket is ready.
+//
+// Two connections, because one waits: where the queues had nothing more, the next
+// reservation is sent at once, behind a BLMOVE that moves nothing but ends when a
+// message is pushed to the first queue's most urgent list, where nearly all come
+// from. So the message arrives, reserved, in the first answer, and a worker that
+// waits spares two of the four hops that hearing of it and asking for it take.
+// What comes to other lists is announced to the listener, as with redis_broker, and
+// CLIENT UNBLOCK over the other connection ends the wait. Nothing is taken but by
+// reserve.lua, which takes nothing for a worker whose lease has ended.
 #pragma once
 
 #include "protocol/broker/polled.hpp"
@@ -27,7 +36,8 @@ namespace redis {
 /// order in which they were begun.
 class polled_connection {
 public:
-  polled_connection(std::unique_ptr<connection> x, descriptor_set watched);
+  /// @param watched has its socket; must outlive this object
+  polled_connection(std::unique_ptr<connection> x, descriptor_set& watched);
 
   connection& operator*() const noexcept {
     return *connection_;
@@ -37,17 +47,13 @@ public:
     return connection_.get();
   }
 
-  descriptor_set& watched() noexcept {
-    return watched_;
-  }
-
-  int descriptor() const noexcept {
-    return watched_.fd();
-  }
-
   /// @param x must stay where it is until it is done, which it must be within
-  ///          `limit`
-  expected<void> begin(exchange& x, std::chrono::milliseconds limit);
+  ///          `limit`; none: whenever it is
+  expected<void> begin(exchange& x,
+                       std::optional<std::chrono::milliseconds> limit);
+
+  /// All that was begun must be done within so long from now.
+  void limit(std::chrono::milliseconds x);
 
   /// Sends and reads what can be sent and read without waiting.
   /// @returns `timeout` if a reply is overdue
@@ -66,17 +72,24 @@ private:
   expected<void> check_deadlines();
 
   std::unique_ptr<connection> connection_;
-  descriptor_set watched_;
+  descriptor_set& watched_;
   std::deque<begun> under_way_; // in the order of their replies
   bool watches_output_ = false;
 };
 
 class polled_redis_broker final : public polled_broker {
 public:
-  /// @param announcements of the queues that `main` has looked at
-  polled_redis_broker(polled_connection main,
-                      std::unique_ptr<listener> announcements,
-                      const broker_options& options);
+  /// What it is opened with.
+  struct parts {
+    descriptor_set watched; ///< has all sockets
+    std::unique_ptr<connection> reserving;
+    std::string reserving_id; ///< by which CLIENT UNBLOCK knows it
+    bool can_wait = true;     ///< that is allowed
+    std::unique_ptr<listener> announcements; ///< of what `reserving` has looked at
+    std::unique_ptr<connection> settling;
+  };
+
+  polled_redis_broker(parts x, const broker_options& options);
 
   std::string location() const override;
   int descriptor() const noexcept override;
@@ -85,25 +98,55 @@ public:
   void consume(std::span<const queue_name> queues) override;
   expected<std::optional<std::vector<delivery>>>
   begin_reserve(size_t max) override;
+  expected<void> hurry() override;
   expected<void> begin_settle(std::vector<settlement> batch) override;
   expected<news> advance() override;
 
 private:
+  expected<void> ask();
+  expected<void> wait();
+  expected<void> listen();
+  expected<void> advance_unblocking();
   expected<void> end_reserve(news& result);
   expected<void> go_on_settling(news& result);
 
-  polled_connection main_;
-  std::unique_ptr<listener> listener_; // on `main_`
   keys keys_;
   broker_options options_;
-  bool stores_results_;
+  descriptor_set watched_;
+
+  // -- reserving --------------------------------------------------------------
+
+  /// What becomes of the reservation that was begun.
+  enum class stage {
+    none,    ///< there is none
+    asked,   ///< it is answered at once
+    waits,   ///< it is answered when there is a message on the first list
+    put_off, ///< it is sent when a push has been announced: the server lets nobody wait
+  };
+
+  polled_connection source_;
+  std::string source_id_;
+  std::unique_ptr<listener> listener_; // on `source_`
   reservation reservation_;
+  stage stage_ = stage::none;
   size_t wanted_ = 0;
-  std::optional<exchange> reserving_; // `wanted_`, on `main_`
+  bool announced_ = false; // something, since it was begun
+  bool drained_ = false;   // the queues had less than was wanted, and nothing came
+  bool can_wait_;
+  bool sign_wanted_ = false; // the next answer is a sign of life as well
+  std::optional<exchange> reserving_;  // `wanted_`, on `source_`
+  uint64_t waits_ = 0;                 // so many have been begun
+  bool hurried_ = false;               // the server has to be told
+  uint64_t unblocking_wait_ = 0;       // which of them is ended by
+  std::optional<exchange> unblocking_; // on `sink_`
+
+  // -- settling ---------------------------------------------------------------
+
+  polled_connection sink_;
+  bool stores_results_;
   settlement_words words_;
   std::vector<settlement> batch_;
-  std::optional<settling> settling_; // of `batch_`, on `main_`
-  bool sign_wanted_ = false; // the next answer is a sign of life as well
+  std::optional<settling> settling_; // of `batch_`, on `sink_`
 };
 
 } // namespace redis

@@ -88,7 +88,8 @@ bool redis_broker::counts_chords() const {
 expected<void> redis_broker::listen() {
   if (listener_)
     return {};
-  auto x = listener::open(*main_, connection_options_of(options_));
+  auto x = listener::open(*main_, connection_options_of(options_),
+                          own_changes::announced);
   if (!x)
     return x.error();
   listener_ = std::move(*x);
@@ -102,7 +103,9 @@ expected<std::vector<delivery>> redis_broker::reserve(size_t max) {
   if (auto ok = listen(); !ok)
     return ok.error();
   max = std::min(max, reservation::most);
-  auto replies = main_->check(reservation_.commands(max), reservation::doing);
+  pipeline commands;
+  reservation_.call(commands, max, reservation::first_list::tracked);
+  auto replies = main_->check(std::move(commands), reservation::doing);
   if (!replies)
     return replies.error();
   auto result = reservation_.read(*replies->front(), max);

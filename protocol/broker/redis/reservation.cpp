@@ -49,37 +49,55 @@ std::optional<std::vector<delivery>> reservation::known(size_t max) {
   return result;
 }
 
-pipeline reservation::commands(size_t max) const {
-  pipeline result;
-  result.begin(3 + lists_.size() + 13 + endings_.size());
-  result.arg("EVALSHA").arg(scripts::reserve.sha).arg(lists_.size());
-  for (auto& list : lists_)
-    result.arg(list);
-  for (auto& x : constants_)
-    result.arg(x);
-  result.arg(next_sequence_).arg(std::min(max, most));
-  result.arg(first_queue_).arg(queues_.size());
-  result.arg((looked_behind_ ? 0u : 1u) + (lease_is_kept_ ? 2u : 0u));
+void reservation::call(pipeline& to, size_t max, first_list x) const {
+  std::span<const std::string> tracked = lists_;
+  std::string_view awaited;
+  if (x == first_list::awaited) {
+    awaited = lists_.front();
+    tracked = tracked.subspan(1);
+  }
+  to.begin(3 + tracked.size() + 14 + endings_.size());
+  to.arg("EVALSHA").arg(scripts::reserve.sha).arg(tracked.size());
+  for (auto& list : tracked)
+    to.arg(list);
+  for (auto& constant : constants_)
+    to.arg(constant);
+  to.arg(next_sequence_).arg(std::min(max, most));
+  to.arg(first_queue_).arg(queues_.size());
+  to.arg((looked_behind_ ? 0u : 1u) + (lease_is_kept_ ? 2u : 0u));
+  to.arg(awaited);
   for (auto& ending : endings_)
-    result.arg(ending);
-  return result;
+    to.arg(ending);
+}
+
+void reservation::wait(pipeline& to) const {
+  auto& list = lists_.front();
+  to.add({"BLMOVE", list, list, "RIGHT", "RIGHT", "0"});
 }
 
 std::optional<std::vector<delivery>>
 reservation::read(const redisReply& answer, size_t max) {
-  auto groups = elements_of(answer);
-  if (groups.empty())
+  auto items = elements_of(answer);
+  if (items.empty())
     return std::nullopt;
   std::vector<delivery> result;
   looked_behind_ = true;
   first_queue_ = (first_queue_ + 1) % queues_.size();
-  take_left_behind(*groups[0], result, max);
-  for (auto* group : groups.subspan(1)) {
-    auto items = elements_of(*group);
-    auto list = static_cast<size_t>(items[0]->integer) - 1;
-    for (auto* item : items.subspan(1))
-      result.push_back({tag(next_sequence_++), queues_[list % queues_.size()],
-                        std::string{text_of(*item)}});
+  auto take = [&items](size_t n) {
+    auto taken = items.first(std::min(n, items.size()));
+    items = items.subspan(taken.size());
+    return taken;
+  };
+  auto number = [&take] {
+    return static_cast<size_t>(take(1).front()->integer);
+  };
+  take_left_behind(take(number()), result, max);
+  while (items.size() >= 2) {
+    auto list = number() - 1;
+    auto& queue = queues_[list % queues_.size()];
+    for (auto* item : take(number()))
+      result.push_back(
+          {tag(next_sequence_++), queue, std::string{text_of(*item)}});
   }
   return result;
 }
@@ -90,9 +108,8 @@ delivery_tag reservation::tag(uint64_t sequence) const {
 
 // What a predecessor of this connection reserved without reading the reply:
 // offset and ledger entry, alternating.
-void reservation::take_left_behind(const redisReply& pairs,
+void reservation::take_left_behind(std::span<redisReply* const> items,
                                    std::vector<delivery>& result, size_t max) {
-  auto items = elements_of(pairs);
   auto first = next_sequence_;
   for (size_t i = 0; i + 1 < items.size(); i += 2) {
     auto sequence = first + static_cast<uint64_t>(items[i]->integer);

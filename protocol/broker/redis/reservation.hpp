@@ -37,16 +37,26 @@ public:
   /// wanted.
   std::optional<std::vector<delivery>> known(size_t max);
 
-  /// The call of the script for up to `max` messages, and `most`.
-  pipeline commands(size_t max) const;
+  /// The first queue's most urgent list: where nearly all messages come from.
+  enum class first_list {
+    tracked, ///< a push is announced by CLIENT TRACKING, like one to any other
+    awaited, ///< a push ends `wait`, and is not announced
+  };
+
+  /// Adds the call of the script for up to `max` messages, and `most`.
+  void call(pipeline& to, size_t max, first_list x) const;
+
+  /// Adds a command that ends when there is something on the first list, and
+  /// leaves it there. While there are queues.
+  void wait(pipeline& to) const;
 
   /// The messages in its reply; nothing if this is not one.
   std::optional<std::vector<delivery>> read(const redisReply& answer, size_t max);
 
 private:
   delivery_tag tag(uint64_t sequence) const;
-  void take_left_behind(const redisReply& pairs, std::vector<delivery>& result,
-                        size_t max);
+  void take_left_behind(std::span<redisReply* const> items,
+                        std::vector<delivery>& result, size_t max);
 
   keys keys_;
   std::vector<queue_name> queues_;

@@ -3,7 +3,8 @@
 -- KEYS  the lists of all consumed queues: for each priority step, urgent first,
 --       one list for each queue, in the same order of queues at every step.
 --       Nothing else, because before Redis 7.2 CLIENT TRACKING remembers the
---       declared keys of a script, not those that it reads.
+--       declared keys of a script, not those that it reads. Without the first
+--       one if that is in ARGV[14].
 -- ARGV[1]  hash of unacknowledged messages ("unacked")
 -- ARGV[2]  its index by time ("unacked_index")
 -- ARGV[3]  lease of this incarnation ("umbel.lease.<incarnation>")
@@ -19,14 +20,16 @@
 -- ARGV[13] a sum: 1: first look for entries under tags from ARGV[9] on, which a
 --          predecessor of this connection reserved without reading the reply;
 --          2: without the lease, which another connection keeps, return an error
--- ARGV[14...] for each queue the end of its ledger entries: ', "", "<queue>"]',
+-- ARGV[14] the first queue's most urgent list, if the caller waits for that with
+--          BLMOVE: no push to it has to be announced; else empty
+-- ARGV[15...] for each queue the end of its ledger entries: ', "", "<queue>"]',
 --          so that '[' .. payload .. end is what Python peers write
 --
--- Returns an array. Its first element is an array of what the predecessor left:
--- offset (from ARGV[9]) and ledger entry, alternating. Each further element is
--- an array: index of the list in KEYS, then the payloads taken from it. New
--- tags are numbered in the order of the reply, from after the predecessor's
--- last one.
+-- Returns an array: how many elements follow of what the predecessor left; those,
+-- offset (from ARGV[9]) and ledger entry alternating; then for each list from which
+-- something was taken its index, how many payloads follow, and those. (Arrays
+-- within it would cost as much as a command each.) New tags are numbered in the
+-- order of the reply, from after the predecessor's last one.
 --
 -- When it finds fewer than it may take it asks whether the lists exist, so that
 -- CLIENT TRACKING announces the next push to any of them: who asked may wait at
@@ -41,11 +44,29 @@ local prefix, first, left = ARGV[8], tonumber(ARGV[9]), tonumber(ARGV[10])
 local start, queues = tonumber(ARGV[11]), tonumber(ARGV[12])
 local chunk = 1000 -- unpack() fails beyond about 8000 values
 
+local lists = KEYS
+if ARGV[14] ~= '' then
+  lists = {ARGV[14]}
+  for i = 1, #KEYS do
+    lists[i + 1] = KEYS[i]
+  end
+end
+
+-- Asks whether the lists of KEYS are there, by which pushes to them are announced.
+local function have_pushes_announced()
+  local there = 0
+  for i = 1, #KEYS, chunk do
+    local found = redis.pcall('EXISTS', unpack(KEYS, i, math.min(i + chunk - 1, #KEYS)))
+    there = there + (tonumber(found) or 1)
+  end
+  return there > 0
+end
+
 local now = redis.call('TIME')
 now = string.format('%s.%06d', now[1], now[2])
 
 local left_behind = {}
-local reply = {left_behind}
+local groups = {} -- of payloads taken, each after the index of its list
 local flags = tonumber(ARGV[13])
 -- Not EXISTS: a command that only reads would make Redis before 7.2 remember KEYS for
 -- CLIENT TRACKING, and announce to this very worker what it takes from them itself.
@@ -87,7 +108,7 @@ local function pop(list, count, into)
   left = left - #taken
   if not into then
     into = {list}
-    reply[#reply + 1] = into
+    groups[#groups + 1] = into
   end
   for i = 1, #taken do
     into[#into + 1] = taken[i]
@@ -106,7 +127,7 @@ local function serve(step)
     local share = math.ceil(left / (queues - i))
     local queue = (start + i) % queues
     local key = step * queues + queue + 1
-    local taken, count = pop(KEYS[key], share)
+    local taken, count = pop(lists[key], share)
     if taken then
       taken[1] = key
       if count == share then
@@ -116,26 +137,37 @@ local function serve(step)
   end
   for i = 1, #full do
     if left > 0 then
-      pop(KEYS[full[i][1]], left, full[i])
+      pop(lists[full[i][1]], left, full[i])
     end
   end
 end
 
-for step = 0, #KEYS / queues - 1 do
-  if left <= 0 then
-    break
+-- One message on the list that is waited for, and nothing anywhere else, is what
+-- an idle worker meets most: two commands find it.
+local announced = ARGV[14] ~= '' and left > 0 and not have_pushes_announced()
+if announced then
+  local taken = pop(lists[1], left)
+  if taken then
+    taken[1] = 1
   end
-  serve(step)
+else
+  for step = 0, #lists / queues - 1 do
+    if left <= 0 then
+      break
+    end
+    serve(step)
+  end
 end
 
-local function have_pushes_announced()
-  for i = 1, #KEYS, chunk do
-    redis.pcall('EXISTS', unpack(KEYS, i, math.min(i + chunk - 1, #KEYS)))
-  end
+local reply = {#left_behind}
+for i = 1, #left_behind do
+  reply[i + 1] = left_behind[i]
 end
 
-if #reply == 1 then
-  have_pushes_announced()
+if #groups == 0 then
+  if not announced then
+    have_pushes_announced()
+  end
   if no_list and #left_behind == 0 then -- nothing is lost by saying so
     return no_list
   end
@@ -148,7 +180,7 @@ if flags < 2 and redis.call('SET', ARGV[3], ARGV[6], 'PX', ARGV[7], 'NX') then
   redis.pcall('HSET', ARGV[4], ARGV[5], ARGV[6])
 end
 
-local fields, scores, n, sequence = {}, {}, 0, first
+local fields, scores, n, sequence, size = {}, {}, 0, first, #reply
 local trouble
 
 -- Redis keeps a small sorted set as one packed list, where inserting a score
@@ -156,7 +188,7 @@ local trouble
 -- microseconds for each message of a batch, more than all the rest together. A
 -- member of more than 64 bytes (zset-max-listpack-value) makes it a skip list,
 -- which it then remains.
-local unpacked = string.rep('-', 65)
+local unpacked = '-----------------------------------------------------------------'
 
 local function record()
   if n == 0 or trouble then
@@ -177,13 +209,17 @@ local function record()
   n = 0
 end
 
-for i = 2, #reply do
-  local taken = reply[i]
-  local ending = ARGV[14 + (taken[1] - 1) % queues]
+for i = 1, #groups do
+  local taken = groups[i]
+  local ending = ARGV[15 + (taken[1] - 1) % queues]
+  reply[size + 1], reply[size + 2] = taken[1], #taken - 1
+  size = size + 2
   for j = 2, #taken do
-    local tag = prefix .. sequence
+    local tag, payload = prefix .. sequence, taken[j]
     sequence = sequence + 1
-    fields[n + 1], fields[n + 2] = tag, '[' .. taken[j] .. ending
+    size = size + 1
+    reply[size] = payload
+    fields[n + 1], fields[n + 2] = tag, '[' .. payload .. ending
     scores[n + 1], scores[n + 2] = now, tag
     n = n + 2
     if n >= chunk then
@@ -194,10 +230,10 @@ end
 record()
 
 if trouble then
-  for i = #reply, 2, -1 do
-    local taken = reply[i]
+  for i = #groups, 1, -1 do
+    local taken = groups[i]
     for j = #taken, 2, -1 do
-      redis.call('RPUSH', KEYS[taken[1]], taken[j])
+      redis.call('RPUSH', lists[taken[1]], taken[j])
     end
   end
   for i = first, sequence - 1 do
@@ -206,7 +242,7 @@ if trouble then
   end
   return trouble
 end
-if left > 0 then
+if left > 0 and not announced then
   have_pushes_announced()
 end
 return reply

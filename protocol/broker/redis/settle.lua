@@ -44,57 +44,14 @@
 -- after a script's first write Redis no longer refuses it any. So an error
 -- means that nothing was done.
 
-local unacked, index = KEYS[1], KEYS[2]
-local expires, settled = ARGV[1], ARGV[2]
+local settled = ARGV[2]
 local parked, parked_max = ARGV[3], tonumber(ARGV[4])
 local visibility, callers_time = tonumber(ARGV[5]), tonumber(ARGV[6])
-local count = tonumber(ARGV[7])
 local byte, sub = string.byte, string.sub
 local FENCED, ONCE, RESULT = byte('f'), byte('o'), byte('R')
 local MESSAGE, DELAY, NOTE = byte('M'), byte('Z'), byte('N')
 local VALUE, PART, JOINED = byte('V'), byte('C'), byte('J')
 local UNIQUE = byte('U')
-
--- First the ledger, in one command for all.
-local fenced, work, at = {}, false, 8
-local delayed = {}
-for _ = 1, count do
-  local steps = ARGV[at + 1]
-  if byte(steps) == FENCED then
-    fenced[#fenced + 1] = ARGV[at]
-  end
-  if byte(steps, #steps) == DELAY then
-    delayed[#delayed + 1] = ARGV[at]
-  end
-  work = work or #steps > 1
-  at = at + 2 * #steps
-end
-
-local entries = {} -- of what is delayed, by tag
-if #delayed > 0 then
-  local found = redis.call('HMGET', unacked, unpack(delayed))
-  for i = 1, #delayed do
-    entries[delayed[i]] = found[i]
-  end
-end
-
-local lost -- tags whose fence did not hold; nil: none
-if #fenced > 0 then
-  if redis.call('HDEL', unacked, unpack(fenced)) ~= #fenced then
-    -- Which ones? Hash and index are always written together, so the index,
-    -- still as it was, knows.
-    lost = {}
-    local scores = redis.call('ZMSCORE', index, unpack(fenced))
-    for i = 1, #fenced do
-      lost[fenced[i]] = not scores[i]
-    end
-  end
-  redis.pcall('ZREM', index, unpack(fenced))
-end
-
-if not lost and not work then
-  return string.rep('1', count)
-end
 
 -- Not before half of what is left by the caller's clock, or a second, has passed:
 -- one whose clock is behind would otherwise get it back at once, again and again.

@@ -9,7 +9,9 @@
 
 #include <poll.h>
 
+#include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,43 +28,54 @@ public:
   }
 
   expected<std::vector<delivery>> reserve(size_t max) override {
-    auto known = polled_->begin_reserve(max);
+    auto result = std::exchange(kept_, {});
+    if (waits_) {
+      if (auto ok = end_wait(result); !ok)
+        return ok.error();
+    }
+    drained_ = result.size() < max;
+    if (!drained_)
+      return result;
+    auto known = polled_->begin_reserve(max - result.size());
     if (!known)
       return known.error();
-    auto result = std::move(*known);
-    announced_ = result && !result->empty();
-    while (!result) {
-      await(-1);
-      auto news = polled_->advance();
-      if (!news)
-        return news.error();
-      result = std::move(news->reserved);
-      announced_ = announced_ || news->announced;
-    }
-    announced_ = announced_ || result->size() == max;
-    return std::move(*result);
+    waits_ = !*known;
+    if (*known)
+      add(result, std::move(**known));
+    else if (auto ok = end_wait(result); !ok)
+      return ok.error();
+    drained_ = result.size() < max;
+    return result;
   }
 
+  /// The message that ends it is reserved, and what the next `reserve` returns.
   expected<void> wait(std::chrono::milliseconds timeout) override {
     auto deadline = std::chrono::steady_clock::now() + timeout;
-    while (!std::exchange(announced_, false)) {
+    while (drained_ && kept_.empty()) {
+      if (!waits_) {
+        auto known = polled_->begin_reserve(1);
+        if (!known)
+          return known.error();
+        waits_ = !*known;
+        if (*known)
+          add(kept_, std::move(**known));
+      }
       auto left = std::chrono::ceil<std::chrono::milliseconds>(
           deadline - std::chrono::steady_clock::now());
-      if (left.count() <= 0)
+      if (left.count() <= 0 || await(static_cast<int>(left.count())))
         break;
-      if (await(static_cast<int>(left.count())))
-        break;
-      auto news = polled_->advance();
-      if (!news)
-        return news.error();
-      announced_ = news->announced;
+      if (auto ok = advance(kept_); !ok)
+        return ok.error();
     }
     return {};
   }
 
   expected<void> consume(std::span<const queue_name> queues) override {
+    if (waits_)
+      if (auto ok = end_wait(kept_); !ok)
+        return ok.error();
     polled_->consume(queues);
-    announced_ = true;
+    drained_ = false;
     return {};
   }
 
@@ -76,15 +89,13 @@ public:
       return inner().settle(batch);
     if (auto ok = polled_->begin_settle({batch.begin(), batch.end()}); !ok)
       return ok.error();
-    for (;;) {
-      auto news = polled_->advance();
-      if (!news)
-        return news.error();
-      announced_ = announced_ || news->announced;
-      if (news->settled)
-        return std::move(*news->settled);
-      await(-1);
+    while (!settled_) {
+      if (auto ok = advance(kept_); !ok)
+        return ok.error();
+      if (!settled_)
+        await(-1);
     }
+    return *std::exchange(settled_, std::nullopt);
   }
 
   expected<void> declare(std::span<const queue_name> queues) override {
@@ -105,9 +116,41 @@ private:
     return true;
   }
 
+  static void add(std::vector<delivery>& to, std::vector<delivery> batch) {
+    std::move(batch.begin(), batch.end(), std::back_inserter(to));
+  }
+
+  expected<void> advance(std::vector<delivery>& to) {
+    auto news = polled_->advance();
+    if (!news)
+      return news.error();
+    if (news->settled)
+      settled_ = std::move(news->settled);
+    if (news->reserved) {
+      waits_ = false;
+      add(to, std::move(*news->reserved));
+    }
+    return {};
+  }
+
+  /// Of the reservation that is under way.
+  expected<void> end_wait(std::vector<delivery>& to) {
+    if (auto ok = polled_->hurry(); !ok)
+      return ok.error();
+    while (waits_) {
+      await(-1);
+      if (auto ok = advance(to); !ok)
+        return ok.error();
+    }
+    return {};
+  }
+
   std::unique_ptr<polled_broker> polled_;
   wake_event wake_;
-  bool announced_ = true; ///< `wait` is to return at once
+  bool waits_ = false;          ///< for the answer to `begin_reserve`
+  bool drained_ = false;        ///< the queues had less than was wanted
+  std::vector<delivery> kept_;  ///< for the next `reserve`
+  std::optional<std::vector<bool>> settled_;
 };
 
 } // namespace umbel::test

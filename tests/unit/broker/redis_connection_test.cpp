@@ -182,7 +182,7 @@ CAF_TEST(a_connection_that_died_in_silence_is_found_out) {
   options.socket_timeout = 60s;
   auto where = redis::to_address(parse_url(silent.url()).value()).value();
   auto main = redis::connection::open(where, options).value();
-  auto x = redis::listener::open(*main, options, {10ms, 30ms}).value();
+  auto x = redis::listener::open(*main, options, redis::own_changes::announced, {10ms, 30ms}).value();
   auto wake = wake_event::make().value();
   // While it answers, nothing happens.
   CAF_CHECK(x->wait(wake, 50ms).has_value());

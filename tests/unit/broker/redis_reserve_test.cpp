@@ -14,15 +14,17 @@ namespace {
 struct fixture : redis_fixture {
   // Queue q with all four steps, as node n of incarnation i.
   std::string reserve(int first, int max, bool look_behind = false,
-                      bool lease_is_kept = false) {
+                      bool lease_is_kept = false, bool awaited = false) {
     const std::string sep = "\x06\x16";
-    return run(redis::scripts::reserve,
-               {"q", "q" + sep + "3", "q" + sep + "6", "q" + sep + "9"},
+    strings lists{"q" + sep + "3", "q" + sep + "6", "q" + sep + "9"};
+    if (!awaited)
+      lists.insert(lists.begin(), "q");
+    return run(redis::scripts::reserve, lists,
                {"unacked", "unacked_index", "umbel.lease.i",
                 "umbel.incarnations", "i", "n", "60000", "n/i/",
                 std::to_string(first), std::to_string(max), "0", "1",
                 std::to_string(look_behind + 2 * lease_is_kept),
-                R"(, "", "q"])"});
+                awaited ? "q" : "", R"(, "", "q"])"});
   }
 
   const strings alive{"umbel.incarnations: hash i=n",
@@ -44,29 +46,60 @@ CAF_TEST(nothing_is_reserved_without_a_lease_that_another_connection_keeps) {
   CAF_CHECK_EQUAL(reserve(7, 2, false, true), "LEASE the lease has ended");
   CAF_CHECK_EQUAL(keyspace(), (strings{"q: list a"}));
   ask({"SET", "umbel.lease.i", "n"});
-  CAF_CHECK_EQUAL(reserve(7, 2, false, true), "[[] [1 a]]");
+  CAF_CHECK_EQUAL(reserve(7, 2, false, true), "[0 1 1 a]");
 }
 
 CAF_TEST(what_is_pushed_is_announced_and_what_is_reserved_is_not) {
   ask({"SET", "umbel.lease.i", "n"});
-  auto announcements = redis::listener::open(*admin, {}).value();
+  auto announcements = redis::listener::open(*admin, {}, redis::own_changes::announced).value();
   auto announced = [&] {
     ask({"PING"}); // what was written before its answer has arrived
     return announcements->look().value().announced;
   };
-  CAF_CHECK_EQUAL(reserve(1, 2, false, true), "[[]]");
+  CAF_CHECK_EQUAL(reserve(1, 2, false, true), "[0]");
   CAF_CHECK(!announced());
   for (auto tag : {1, 2}) {
     ask({"LPUSH", "q", "a"});
     CAF_CHECK(announced());
-    CAF_CHECK_EQUAL(reserve(tag, 2, false, true), "[[] [1 a]]");
+    CAF_CHECK_EQUAL(reserve(tag, 2, false, true), "[0 1 1 a]");
     CAF_CHECK(!announced());
   }
 }
 
+CAF_TEST(of_a_list_that_is_waited_for_nothing_is_announced) {
+  ask({"SET", "umbel.lease.i", "n"});
+  auto announcements =
+      redis::listener::open(*admin, {}, redis::own_changes::ignored).value();
+  auto client = redis::connection::open(server().url(), {}).value();
+  auto push = [&](const std::string& list, const std::string& text) {
+    client->command({"LPUSH", list, text}, "test").value();
+  };
+  auto announced = [&] {
+    ask({"PING"}); // what was written before its answer has arrived
+    return announcements->look().value().announced;
+  };
+  auto reserve_awaited = [&](int first) {
+    return reserve(first, 3, false, true, true);
+  };
+  CAF_CHECK_EQUAL(reserve_awaited(1), "[0]");
+  push("q", "a");
+  CAF_CHECK(!announced());
+  CAF_CHECK_EQUAL(reserve_awaited(1), "[0 1 1 a]");
+  CAF_CHECK(!announced());
+  // The others are as ever, and come after it.
+  for (auto tag : {2, 4}) {
+    push("q\x06\x16" "6", "c");
+    CAF_CHECK(announced());
+    push("q", "b");
+    CAF_CHECK_EQUAL(reserve_awaited(tag), "[0 1 1 b 3 1 c]");
+    CAF_CHECK(!announced());
+  }
+  CAF_CHECK_EQUAL(ask({"HKEYS", "unacked"}), "[n/i/1 n/i/2 n/i/3 n/i/4 n/i/5]");
+}
+
 CAF_TEST(messages_move_into_the_ledger_under_new_tags) {
   ask({"LPUSH", "q", "a", "b", "c"});
-  CAF_CHECK_EQUAL(reserve(7, 2), "[[] [1 a b]]");
+  CAF_CHECK_EQUAL(reserve(7, 2), "[0 1 2 a b]");
   CAF_CHECK_EQUAL(keyspace(), with_alive({"q: list c",
                                           R"(unacked: hash n/i/7=[a, "", "q"])"
                                           R"( n/i/8=[b, "", "q"])",
@@ -100,7 +133,7 @@ CAF_TEST(urgent_lists_come_first) {
        "q\x06\x16"
        "3",
        "b", "c"});
-  CAF_CHECK_EQUAL(reserve(1, 3), "[[] [1 a] [2 b c]]");
+  CAF_CHECK_EQUAL(reserve(1, 3), "[0 1 1 a 2 2 b c]");
   CAF_CHECK_EQUAL(keyspace(),
                   with_alive({"q|9: list d",
                               R"(unacked: hash n/i/1=[a, "", "q"])"
@@ -109,7 +142,7 @@ CAF_TEST(urgent_lists_come_first) {
 }
 
 CAF_TEST(nothing_found_writes_nothing) {
-  CAF_CHECK_EQUAL(reserve(1, 64), "[[]]");
+  CAF_CHECK_EQUAL(reserve(1, 64), "[0]");
   CAF_CHECK_EQUAL(keyspace(), strings{});
 }
 
@@ -137,7 +170,7 @@ CAF_TEST(what_a_predecessor_reserved_is_delivered_and_its_numbers_are_used) {
   ask({"LPUSH", "q", "a", "b", "c", "d"});
   reserve(5, 2); // nobody read this reply
   CAF_CHECK_EQUAL(reserve(5, 3, true),
-                  R"([[0 [a, "", "q"] 1 [b, "", "q"]] [1 c]])");
+                  R"([4 0 [a, "", "q"] 1 [b, "", "q"] 1 1 c])");
   CAF_CHECK_EQUAL(
       keyspace(),
       with_alive({"q: list d",
@@ -173,7 +206,7 @@ CAF_TEST(a_key_that_is_no_list_does_not_stop_the_others) {
        "q\x06\x16"
        "9",
        "b"});
-  CAF_CHECK_EQUAL(reserve(1, 9), "[[] [1 a] [4 b]]");
+  CAF_CHECK_EQUAL(reserve(1, 9), "[0 1 1 a 4 1 b]");
   CAF_CHECK(reserve(3, 9).starts_with("WRONGTYPE"));
   CAF_CHECK_EQUAL(ask({"HLEN", "unacked"}), "2");
 }
@@ -198,7 +231,7 @@ CAF_TEST(a_full_server_still_delivers) {
   ask({"CONFIG", "SET", "maxmemory", "1"});
   auto reply = reserve(1, 2);
   ask({"CONFIG", "SET", "maxmemory", "0"});
-  CAF_CHECK_EQUAL(reply, "[[] [1 a b]]");
+  CAF_CHECK_EQUAL(reply, "[0 1 2 a b]");
   CAF_CHECK_EQUAL(keyspace(), with_alive({R"(unacked: hash n/i/1=[a, "", "q"])"
                                           R"( n/i/2=[b, "", "q"])",
                                           "unacked_index: zset n/i/1 n/i/2"}));

@@ -103,6 +103,10 @@ public:
   connect(const broker_options& options) const override {
     return std::make_unique<awaiting_broker>(url(), options);
   }
+
+  bool waits_by_reserving() const override {
+    return true;
+  }
 };
 
 } // namespace umbel::test

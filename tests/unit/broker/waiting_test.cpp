@@ -106,8 +106,9 @@ UMBEL_SCENARIO(wait_takes_no_message) {
   CAF_CHECK(reserve(*x).empty());
   publish(*w.connect("b@h"), {"1"});
   x->wait(for_ever).value();
-  CAF_CHECK_EQUAL(x->size(queue_name{"q"}).value(), 1u);
-  CAF_CHECK_EQUAL(w.unacknowledged(), 0u);
+  auto reserved = w.waits_by_reserving() ? 1u : 0u;
+  CAF_CHECK_EQUAL(x->size(queue_name{"q"}).value(), 1u - reserved);
+  CAF_CHECK_EQUAL(w.unacknowledged(), reserved);
 }
 
 UMBEL_SCENARIO(wait_ends_after_its_timeout) {

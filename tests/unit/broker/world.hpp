@@ -75,6 +75,11 @@ public:
     return true;
   }
 
+  /// Whether who waits for a message has it, reserved, when that comes.
+  virtual bool waits_by_reserving() const {
+    return false;
+  }
+
   /// What `publish` returns when so many queues have got it.
   virtual size_t told(size_t queues) const {
     return queues;

@@ -17,6 +17,7 @@ struct fake_broker : polled_broker {
   std::vector<std::vector<settlement>> begun;
   std::vector<queue_name> consumed;
   bool stores = true;
+  size_t hurried = 0;
   bool done = false; ///< the next `advance` says so of the last in `begun`
   news next;         ///< the next `advance` returns it
   std::optional<error> lost;
@@ -47,6 +48,11 @@ struct fake_broker : polled_broker {
       return std::exchange(known, std::nullopt);
     asked.push_back(max);
     return std::optional<std::vector<delivery>>{};
+  }
+
+  expected<void> hurry() override {
+    ++hurried;
+    return {};
   }
 
   expected<void> begin_settle(std::vector<settlement> batch) override {
@@ -170,49 +176,29 @@ CAF_TEST(a courier stands for the reader and asks for what it has credit for) {
   CAF_CHECK_EQUAL(life->next_sequence.load(), 9u);
 }
 
-CAF_TEST(a courier that got less than it wanted asks again when there is more) {
+CAF_TEST(a courier that has an answer asks for what it has credit for now) {
   start();
   tell(credit{8});
-  answer(messages(1, 1));
-  CAF_CHECK_EQUAL(broker->asked, numbers{8});
-  tell(credit{1});
-  CAF_CHECK_EQUAL(broker->asked, numbers{8});
-  broker->next.announced = true;
-  look();
-  CAF_CHECK_EQUAL(broker->asked, (numbers{8, 8}));
-}
-
-CAF_TEST(what was announced before the answer came is not forgotten) {
-  start();
-  tell(credit{8});
-  broker->next.announced = true;
-  answer({});
-  CAF_CHECK_EQUAL(broker->asked, (numbers{8, 8}));
-}
-
-CAF_TEST(what was announced long before the answer came is not forgotten) {
-  start();
-  tell(credit{8});
-  broker->next.announced = true;
-  look();
-  CAF_CHECK_EQUAL(broker->asked, numbers{8});
   answer(messages(1, 1));
   CAF_CHECK_EQUAL(broker->asked, (numbers{8, 7}));
+  tell(credit{1});
+  CAF_CHECK_EQUAL(broker->asked, (numbers{8, 7}));
+  answer({});
+  CAF_CHECK_EQUAL(broker->asked, (numbers{8, 7, 8}));
+  CAF_CHECK_EQUAL(broker->hurried, 0u);
 }
 
-CAF_TEST(an announcement without credit is kept for later) {
+CAF_TEST(a courier without credit asks for nothing) {
   start();
-  tell(credit{2});
+  tell(credit{1});
   answer(messages(1, 1));
-  tell(pause_reader{});
-  broker->next.announced = true;
   look();
-  CAF_CHECK_EQUAL(broker->asked, numbers{2});
+  CAF_CHECK_EQUAL(broker->asked, numbers{1});
   tell(credit{3});
-  CAF_CHECK_EQUAL(broker->asked, (numbers{2, 3}));
+  CAF_CHECK_EQUAL(broker->asked, (numbers{1, 3}));
 }
 
-CAF_TEST(what was left behind comes first and says nothing of the queue) {
+CAF_TEST(what was left behind comes first) {
   start();
   broker->known = messages(5, 1);
   tell(credit{8});
@@ -232,6 +218,7 @@ CAF_TEST(a courier pauses after the answer that is under way) {
   tell(credit{8});
   tell(pause_reader{});
   CAF_CHECK_EQUAL(log.paused, 0u);
+  CAF_CHECK_EQUAL(broker->hurried, 1u);
   answer(messages(1, 8));
   CAF_CHECK_EQUAL(log.tags.size(), 8u);
   CAF_CHECK_EQUAL(log.paused, 1u);
@@ -246,6 +233,7 @@ CAF_TEST(a courier whose broker is silent does not answer the watchdog) {
   CAF_CHECK_EQUAL(log.alive, 1u);
   tell(credit{1});
   tell(call_reader{});
+  CAF_CHECK_EQUAL(broker->hurried, 1u); // it may only wait for messages
   look();
   CAF_CHECK_EQUAL(log.alive, 1u);
   answer({});
@@ -265,20 +253,12 @@ CAF_TEST(a courier changes its queues between two reservations) {
   tell(credit{8});
   tell(queues_changed{});
   CAF_CHECK(broker->consumed.empty()); // the answer under way is by the old list
+  CAF_CHECK_EQUAL(broker->hurried, 1u);
   CAF_CHECK_EQUAL(log.taken, 0u);
   answer(messages(1, 1));
   CAF_CHECK_EQUAL(broker->consumed, std::vector{queue_name{"one"}});
   CAF_CHECK_EQUAL(log.taken, 1u);
   CAF_CHECK_EQUAL(broker->asked, (numbers{8, 7})); // of the new ones
-}
-
-CAF_TEST(a courier that waits for messages changes its queues at once) {
-  start();
-  tell(credit{8});
-  answer({});
-  tell(queues_changed{});
-  CAF_CHECK_EQUAL(log.taken, 1u);
-  CAF_CHECK_EQUAL(broker->asked, (numbers{8, 8}));
 }
 
 // -- settling --------------------------------------------------------------------
