@@ -90,15 +90,16 @@ void consumer_state::grant() {
     outstanding += size - used;
     self->send(reader, credit{size - used});
   }
-  if (unfinished() > window.base() && !surplus_check_pending) {
-    surplus_check_pending = true;
+  if (unfinished() > window.base() && !surplus_check) {
+    surplus_check = delivered;
     self->delayed_send(self, surplus_delay, surplus_atom::value);
   }
 }
 
 void consumer_state::give_back_surplus() {
-  surplus_check_pending = false;
-  if (unfinished() > window.size(steady_now()))
+  // If all that are here have come since, none has waited long: the window breathes.
+  auto fresh = delivered - *std::exchange(surplus_check, std::nullopt);
+  if (unfinished() > std::max<size_t>(fresh, window.size(steady_now())))
     self->send(pool, take_back{window.base()});
   grant();
 }

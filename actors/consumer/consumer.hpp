@@ -271,7 +271,8 @@ struct consumer_state {
   size_t num_held = 0;
   size_t outstanding = 0; ///< credit that the reader has not used yet
   uint64_t delivered = 0; ///< messages so far
-  bool surplus_check_pending = false;
+  /// A check for surplus is on its way; `delivered` when it was sent.
+  std::optional<uint64_t> surplus_check;
   bool hears = true;      ///< the listener does, if there is one
   bool announced = false; ///< the log says that it is ready
   bool warned = false;    ///< the log says what limits late acknowledgement

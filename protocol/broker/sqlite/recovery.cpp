@@ -45,7 +45,7 @@ expected<size_t> sqlite_broker::restore(const char* which, int64_t first,
         found.emplace_back(rows.integer(0), rows.integer(1), rows.integer(2));
     }
     for (auto& [owner, sequence, message] : found) {
-      db_->number(sql::take_reserved, owner, sequence);
+      db_->run(sql::remove_reserved, owner, sequence, sequence);
       put_back(*db_, message, place::first);
     }
     if (auto done = change.commit(restoring); !done)

@@ -1,5 +1,6 @@
 // The part of sqlite_broker that settles.
 #include "protocol/broker/priority.hpp"
+#include "protocol/broker/sqlite/ledger.hpp"
 #include "protocol/broker/sqlite/queues.hpp"
 #include "protocol/broker/sqlite/sqlite_broker.hpp"
 #include "protocol/broker/sqlite/statements.hpp"
@@ -58,9 +59,9 @@ int64_t sqlite_broker::owner_of(std::string_view name) {
   return id;
 }
 
-std::optional<int64_t> sqlite_broker::take_reserved(const delivery_tag& tag) {
+entry sqlite_broker::entry_of(const delivery_tag& tag) {
   auto [owner, sequence] = split(tag);
-  return db_->number(sql::take_reserved, owner_of(owner), sequence);
+  return {owner_of(owner), sequence};
 }
 
 expected<std::vector<bool>>
@@ -81,8 +82,18 @@ sqlite_broker::settle(std::span<const settlement> batch) {
     news told;
     owners_.clear();
     transaction change{*db_};
-    for (auto& x : some)
-      result.push_back(settle_one(x, told));
+    while (!some.empty()) {
+      auto other = std::ranges::find_if(some, [](auto& x) {
+        return x.how != disposition::ack;
+      });
+      auto acks = static_cast<size_t>(other - some.begin());
+      acknowledge(some.first(acks), told, result);
+      some = some.subspan(acks);
+      if (!some.empty()) {
+        result.push_back(settle_one(some.front(), told));
+        some = some.subspan(1);
+      }
+    }
     if (auto done = change.commit("settle messages"); !done)
       return done.error();
     tell(told);
@@ -90,10 +101,31 @@ sqlite_broker::settle(std::span<const settlement> batch) {
   return result;
 }
 
+// What most settlements are. What they take away goes in runs.
+void sqlite_broker::acknowledge(std::span<const settlement> batch, news& told,
+                                std::vector<bool>& result) {
+  std::vector<entry> entries;
+  entries.reserve(batch.size());
+  for (auto& x : batch)
+    entries.push_back(entry_of(x.tag));
+  auto messages = take_reserved(*db_, entries);
+  std::vector<int64_t> done;
+  done.reserve(batch.size());
+  for (size_t i = 0; i < batch.size(); ++i) {
+    result.push_back(messages[i].has_value());
+    if (!messages[i])
+      continue;
+    follow(batch[i], told);
+    done.push_back(*messages[i]);
+  }
+  remove_messages(*db_, std::move(done));
+}
+
 bool sqlite_broker::settle_one(const settlement& x, news& told) {
   std::optional<int64_t> message;
   if (x.how != disposition::none) {
-    message = take_reserved(x.tag);
+    auto tag = entry_of(x.tag);
+    message = take_reserved(*db_, {&tag, 1}).front();
     if (!message)
       return false;
   } else if (x.dead || !x.publish.empty() || !x.workflow.empty()) {
@@ -102,6 +134,18 @@ bool sqlite_broker::settle_one(const settlement& x, news& told) {
       return false;
     db_->run(sql::forget_published, to_number(time - resend_window));
   }
+  follow(x, told);
+  if (message)
+    put_away(*message, x);
+  else if (x.payload)
+    note(x);
+  told.messages = told.messages || x.how == disposition::requeue
+                  || x.how == disposition::restore;
+  return true;
+}
+
+/// What comes with a settlement that takes effect.
+void sqlite_broker::follow(const settlement& x, news& told) {
   if (x.release)
     give_back(*db_, *x.release);
   if (x.result) {
@@ -114,14 +158,7 @@ bool sqlite_broker::settle_one(const settlement& x, news& told) {
     put(follow_up);
   if (x.dead)
     park(x.queue, *x.dead);
-  if (message)
-    put_away(*message, x);
-  else if (x.payload)
-    note(x);
-  told.messages = told.messages || !x.publish.empty()
-                  || x.how == disposition::requeue
-                  || x.how == disposition::restore;
-  return true;
+  told.messages = told.messages || !x.publish.empty();
 }
 
 void sqlite_broker::carry_out(const workflow_steps& x, news& told) {
@@ -145,20 +182,17 @@ void sqlite_broker::carry_out(const workflow_steps& x, news& told) {
 
 // What comes back should its owner die.
 void sqlite_broker::note(const settlement& x) {
-  auto [owner, sequence] = split(x.tag);
-  if (auto message
-      = db_->number(sql::reserved_message, owner_of(owner), sequence))
+  auto [owner, sequence] = entry_of(x.tag);
+  if (auto message = db_->number(sql::reserved_message, owner, sequence))
     db_->run(sql::replace_payload, *message, blob{*x.payload});
 }
 
 void sqlite_broker::put_away(int64_t message, const settlement& x) {
-  if (x.payload && x.how != disposition::ack)
+  if (x.payload)
     db_->run(sql::replace_payload, message, blob{*x.payload});
   switch (x.how) {
     case disposition::none:
-      break;
-    case disposition::ack:
-      db_->run(sql::remove_message, message);
+    case disposition::ack: // see acknowledge
       break;
     case disposition::requeue:
       put_back(*db_, message, place::last);
@@ -192,9 +226,9 @@ sqlite_broker::owned(std::span<const delivery_tag> tags) {
   result.reserve(tags.size());
   owners_.clear();
   for (auto& tag : tags) {
-    auto [owner, sequence] = split(tag);
+    auto [owner, sequence] = entry_of(tag);
     result.push_back(
-      db_->number(sql::is_reserved, owner_of(owner), sequence).has_value());
+      db_->number(sql::is_reserved, owner, sequence).has_value());
   }
   if (auto done = db_->outcome("look up tags"); !done)
     return done.error();
@@ -211,8 +245,8 @@ expected<void> sqlite_broker::renew(std::span<const delivery_tag> tags) {
                                      : lease_state::lapsed;
   db_->number(sql::extend_lease, owner_, to_number(time + options_.lease));
   for (auto& tag : tags) {
-    auto [owner, sequence] = split(tag);
-    db_->run(sql::renew_reserved, owner_of(owner), sequence, to_number(time));
+    auto [owner, sequence] = entry_of(tag);
+    db_->run(sql::renew_reserved, owner, sequence, to_number(time));
   }
   return change.commit("renew the lease");
 }

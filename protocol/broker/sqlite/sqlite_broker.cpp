@@ -118,10 +118,15 @@ expected<std::vector<delivery>> sqlite_broker::reserve(size_t max) {
     return error{errc::unavailable, std::string{"cannot "} + doing + " on "
                                       + location() + ": the lease has ended"};
   }
-  if (!looked_behind_)
-    reclaim(*owner, max, result);
-  if (looked_behind_)
-    take(*owner, max, result);
+  if (!looked_behind_) {
+    // What a predecessor of this connection reserved, and did not live to deliver.
+    collect(*owner, max, result);
+    looked_behind_ = result.size() < max;
+  }
+  if (looked_behind_ && result.size() < max) {
+    auto taken = take(*owner, max - result.size());
+    collect(*owner, taken, result);
+  }
   if (auto done = change.commit(doing); !done) {
     next_sequence_ = before;
     looked_behind_ = looked_before;
@@ -131,8 +136,8 @@ expected<std::vector<delivery>> sqlite_broker::reserve(size_t max) {
   return result;
 }
 
-// What a predecessor of this connection reserved, and did not live to deliver.
-void sqlite_broker::reclaim(int64_t owner, size_t max,
+// What is in the ledger from the next number on.
+void sqlite_broker::collect(int64_t owner, size_t max,
                             std::vector<delivery>& result) {
   auto found = db_->select(sql::reserved_since, owner,
                            static_cast<int64_t>(next_sequence_), max);
@@ -143,13 +148,12 @@ void sqlite_broker::reclaim(int64_t owner, size_t max,
                       queue_name{std::string{found.text(2)}},
                       std::string{found.text(3)}});
   }
-  looked_behind_ = result.size() < max;
 }
 
 // One message of each queue in turn, step by step; the turn is kept between
 // calls. A step is finished when no queue had anything for a whole round.
-void sqlite_broker::take(int64_t owner, size_t max,
-                         std::vector<delivery>& result) {
+// @returns how many
+size_t sqlite_broker::take(int64_t owner, size_t max) {
   auto& names = options_.queues;
   std::vector<line> lines(names.size());
   std::set<int64_t> steps;
@@ -158,8 +162,10 @@ void sqlite_broker::take(int64_t owner, size_t max,
     for (auto& x : lines[i].first)
       steps.insert(x.step);
   }
+  auto time = to_number(now());
+  size_t result = 0;
   for (auto step : steps)
-    for (size_t idle = 0; idle < lines.size() && result.size() < max;) {
+    for (size_t idle = 0; idle < lines.size() && result < max;) {
       auto turn = rotation_++ % lines.size();
       auto& queue = lines[turn];
       if (!queue.has(step)) {
@@ -167,23 +173,13 @@ void sqlite_broker::take(int64_t owner, size_t max,
         continue;
       }
       idle = 0;
-      take_one(owner, names[turn], queue.first[queue.taken++], result);
+      auto message = claim(*db_, names[turn], queue.first[queue.taken++]);
+      db_->run(sql::add_reserved, owner,
+               static_cast<int64_t>(next_sequence_ + result++), message, time);
     }
   for (size_t i = 0; i < lines.size(); ++i)
     end_claims(*db_, names[i], std::span{lines[i].first}.first(lines[i].taken));
-}
-
-void sqlite_broker::take_one(int64_t owner, const queue_name& queue,
-                             const candidate& x,
-                             std::vector<delivery>& result) {
-  auto message = claim(*db_, queue, x);
-  auto sequence = next_sequence_++;
-  db_->run(sql::add_reserved, owner, static_cast<int64_t>(sequence), message,
-           to_number(now()));
-  auto payload = db_->select(sql::message_payload, message);
-  if (payload.next())
-    result.push_back({delivery_tag{owner_ + '/' + std::to_string(sequence)},
-                      queue, std::string{payload.text(0)}});
+  return result;
 }
 
 expected<void> sqlite_broker::wait(std::chrono::milliseconds timeout) {

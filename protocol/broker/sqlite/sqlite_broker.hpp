@@ -12,6 +12,7 @@
 #include "protocol/broker/sqlite/chords.hpp"
 #include "protocol/broker/sqlite/bell.hpp"
 #include "protocol/broker/sqlite/database.hpp"
+#include "protocol/broker/sqlite/ledger.hpp"
 #include "protocol/broker/sqlite/queues.hpp"
 #include "protocol/broker/wake_event.hpp"
 
@@ -89,10 +90,8 @@ private:
   expected<void> listen();
   bool anything_waits();
   std::optional<int64_t> hold_lease();
-  void reclaim(int64_t owner, size_t max, std::vector<delivery>& result);
-  void take(int64_t owner, size_t max, std::vector<delivery>& result);
-  void take_one(int64_t owner, const queue_name& queue,
-                const sqlite::candidate& x, std::vector<delivery>& result);
+  void collect(int64_t owner, size_t max, std::vector<delivery>& result);
+  size_t take(int64_t owner, size_t max);
 
   // -- settling (settling.cpp) ------------------------------------------------
 
@@ -103,8 +102,11 @@ private:
   };
 
   int64_t owner_of(std::string_view name);
-  std::optional<int64_t> take_reserved(const delivery_tag& tag);
+  sqlite::entry entry_of(const delivery_tag& tag);
+  void acknowledge(std::span<const settlement> batch, news& told,
+                   std::vector<bool>& result);
   bool settle_one(const settlement& x, news& told);
+  void follow(const settlement& x, news& told);
   void carry_out(const workflow_steps& x, news& told);
   void note(const settlement& x);
   void put(const outgoing_message& x);

@@ -50,6 +50,10 @@ inline constexpr auto replace_payload
 
 inline constexpr auto remove_message = "DELETE FROM message WHERE id = ?1";
 
+/// The first and the last of a run.
+inline constexpr auto remove_messages
+  = "DELETE FROM message WHERE id BETWEEN ?1 AND ?2";
+
 // -- owners and the ledger ----------------------------------------------------
 
 /// Name. Its id, whatever its lease.
@@ -88,9 +92,14 @@ inline constexpr auto add_reserved
   = "INSERT INTO reserved (owner, sequence, message, since)"
     " VALUES (?1, ?2, ?3, ?4)";
 
-/// Owner, sequence. The message, if it was there.
-inline constexpr auto take_reserved
-  = "DELETE FROM reserved WHERE owner = ?1 AND sequence = ?2 RETURNING message";
+/// Owner, the first and the last sequence of a run.
+inline constexpr auto reserved_between
+  = "SELECT sequence, message FROM reserved"
+    " WHERE owner = ?1 AND sequence BETWEEN ?2 AND ?3 ORDER BY sequence";
+
+/// The same. (With RETURNING, SQLite makes a temporary table for each.)
+inline constexpr auto remove_reserved
+  = "DELETE FROM reserved WHERE owner = ?1 AND sequence BETWEEN ?2 AND ?3";
 
 inline constexpr auto reserved_message
   = "SELECT message FROM reserved WHERE owner = ?1 AND sequence = ?2";

@@ -755,6 +755,18 @@ CAF_TEST(surplus goes back when the window has shrunk) {
   CAF_CHECK_EQUAL(log.taken_back, std::vector<size_t>{2});
 }
 
+CAF_TEST(what has come since the last look is no surplus) {
+  start(window(2));
+  deliver("tasks.add", 10);
+  deliver("tasks.add", 10);
+  for (uint64_t job = 1; job <= 10; ++job)
+    finish(job);
+  pass(consumer_state::surplus_delay);
+  CAF_CHECK(log.taken_back.empty());
+  pass(consumer_state::surplus_delay);
+  CAF_CHECK_EQUAL(log.taken_back, std::vector<size_t>{2});
+}
+
 CAF_TEST(the lease is renewed and others are recovered now and then) {
   start();
   CAF_CHECK_EQUAL(log.renewals, 1u);
