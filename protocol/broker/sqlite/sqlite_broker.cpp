@@ -95,6 +95,7 @@ std::optional<int64_t> sqlite_broker::hold_lease() {
 expected<std::vector<delivery>> sqlite_broker::reserve(size_t max) {
   constexpr auto doing = "reserve messages";
   std::vector<delivery> result;
+  auto had_more = !drained_;
   drained_ = options_.queues.empty();
   if (max == 0 || options_.queues.empty())
     return result;
@@ -102,7 +103,7 @@ expected<std::vector<delivery>> sqlite_broker::reserve(size_t max) {
     return ok.error();
   max = std::min(max, reserve_max);
   // A look without the lock: whoever finds nothing disturbs nobody.
-  if (looked_behind_ && !anything_waits()) {
+  if (looked_behind_ && !had_more && !anything_waits()) {
     drained_ = true;
     if (auto ok = db_->outcome(doing); !ok)
       return ok.error();
