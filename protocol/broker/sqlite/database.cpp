@@ -32,14 +32,22 @@ constexpr auto moved = "the file was deleted or replaced";
 /// "umbq" in ASCII: tells our files from those of others.
 constexpr int64_t application_id = 0x756d6271;
 
+/// So long may the write-ahead log grow, in pages, before it is copied into the file:
+/// 4 MiB. More: fewer syncs. Less: shorter ones, during which a worker has other things
+/// to do, and less to lose to a power failure.
+constexpr int log_pages = 1'024;
+
+/// So long it becomes only if others read or write all the time.
+constexpr int log_pages_max = 4 * log_pages;
+
+/// How long who copies the log waits for others who read and write, at most.
+constexpr auto copying_patience = 10ms;
+
 /// Of each connection. More makes big result tables quicker and workers bigger.
 constexpr auto settings
   = "PRAGMA cache_size = -2000;"
     // Debian's SQLite overwrites what is deleted: twice the writing.
     "PRAGMA secure_delete = OFF;"
-    // Pages of the write-ahead log before they are copied into the file, 16 MiB.
-    // More: fewer syncs. Less: a shorter log, and less to lose to a power failure.
-    "PRAGMA wal_autocheckpoint = 4096;"
     "PRAGMA journal_size_limit = 67108864;";
 
 /// Filesystems whose other users are on other machines: SQLite's shared memory
@@ -163,6 +171,7 @@ expected<void> database::set_up() {
   constexpr auto doing = "open the database";
   auto file = file_.get();
   sqlite3_busy_handler(file, on_busy, this);
+  sqlite3_wal_hook(file, on_commit, this);
   if (sqlite3_db_readonly(file, "main") == 1)
     return refusal("it is read-only");
   if (!execute(settings)
@@ -413,11 +422,38 @@ int database::on_busy(void* self, int count) {
   auto& x = *static_cast<database*>(self);
   auto now = clock::now();
   if (count == 0)
-    x.busy_until_ = now + x.where_.timeout;
+    x.busy_until_ = now + (x.copying_ ? copying_patience : x.where_.timeout);
   else if (now > x.busy_until_)
     return 0;
   std::this_thread::sleep_for(count < 20 ? 50us : 500us);
   return 1;
+}
+
+// -- the log --------------------------------------------------------------------
+
+// SQLite's own rule is to copy at each commit once the log is long, until all is
+// copied and the log begins anew. Where two write all the time, as a worker's reader
+// and writer do, one has nearly always written while the other copied, so that every
+// commit would wait for the disk. Here each copies when there is enough anew; and
+// when the log has become much too long, nobody writes meanwhile, so that it begins
+// anew. Errors are left to the next commit, as SQLite leaves them.
+int database::on_commit(void* self, sqlite3* file, const char* name, int pages) {
+  auto& x = *static_cast<database*>(self);
+  if (pages < x.copied_)
+    x.copied_ = 0; // it has begun anew
+  if (pages - x.copied_ < log_pages)
+    return SQLITE_OK;
+  x.copying_ = pages > log_pages_max;
+  auto code = sqlite3_wal_checkpoint_v2(file, name,
+                                        x.copying_ ? SQLITE_CHECKPOINT_RESTART
+                                                   : SQLITE_CHECKPOINT_PASSIVE,
+                                        nullptr, nullptr);
+  // If somebody else copies just now, the next commit looks again; unless to look is
+  // to wait.
+  if (code == SQLITE_OK || x.copying_)
+    x.copied_ = pages;
+  x.copying_ = false;
+  return SQLITE_OK;
 }
 
 // -- transactions -------------------------------------------------------------

@@ -136,6 +136,7 @@ private:
   error refusal_of_failure(const char* doing) const;
 
   static int on_busy(void* self, int count);
+  static int on_commit(void* self, sqlite3* file, const char* name, int pages);
 
   struct closer {
     void operator()(sqlite3* x) const noexcept;
@@ -149,6 +150,8 @@ private:
   int failed_ = 0; ///< SQLite's code, or 0
   std::string message_;
   std::chrono::steady_clock::time_point busy_until_;
+  int copied_ = 0; ///< pages of the log, when this connection copied it last
+  bool copying_ = false; ///< and waits for others
   dev_t device_ = 0;
   ino_t inode_ = 0;
 };
