@@ -1,13 +1,22 @@
 // The floor under the embedded broker: bare SQLite, the same tables, the same
-// transactions, the same batches. It reserves 64 messages and settles 64
-// messages, over and over, with nothing of Umbel's but the text of the schema.
+// statements, the same transactions. It reserves 64 messages on one connection and
+// settles 64 messages on another, as a worker's reader and writer do, over and over;
+// of Umbel there is nothing but the text of its SQL.
 //
-// Usage: sqlite_floor <path> <count> <bytes> ack|results
+// What it has easier than a worker: its connections take turns, neither waits for the
+// other's lock or for a core, and nobody waits for messages or rings. What it has
+// harder: 64 is what the other floors take at once, but a worker under load reserves
+// and settles more, which costs less for each. `batch` says how many.
+//
+// Usage: sqlite_floor <path> <count> <bytes> ack|results [batch]
 // Makes the file, fills it with `count` messages of that many bytes, and prints
 // the seconds from the first reservation to the last settlement.
 #include "protocol/broker/sqlite/schema.hpp"
+#include "protocol/broker/sqlite/statements.hpp"
 
 #include <sqlite3.h>
+
+#include <sys/stat.h>
 
 #include <chrono>
 #include <cstdint>
@@ -18,28 +27,63 @@
 #include <utility>
 #include <vector>
 
+namespace sql = umbel::sqlite::sql;
+
 namespace {
-
-constexpr int64_t batch_size = 64;
-
-sqlite3* db = nullptr;
 
 void check(int code) {
   if (code == SQLITE_OK || code == SQLITE_DONE || code == SQLITE_ROW)
     return;
-  std::fprintf(stderr, "sqlite_floor: %s\n", sqlite3_errmsg(db));
+  std::fprintf(stderr, "sqlite_floor: %s\n", sqlite3_errstr(code));
   std::exit(1);
 }
 
-void execute(const char* sql) {
-  check(sqlite3_exec(db, sql, nullptr, nullptr, nullptr));
-}
+class connection {
+public:
+  explicit connection(const char* path) : path_(path) {
+    check(sqlite3_open(path, &handle_));
+    execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+            "PRAGMA wal_autocheckpoint = 1024; PRAGMA secure_delete = OFF;"
+            "PRAGMA cache_size = -2000");
+  }
+
+  connection(const connection&) = delete;
+  connection& operator=(const connection&) = delete;
+
+  ~connection() {
+    check(sqlite3_close(handle_));
+  }
+
+  sqlite3* handle() {
+    return handle_;
+  }
+
+  void execute(const char* text) {
+    check(sqlite3_exec(handle_, text, nullptr, nullptr, nullptr));
+  }
+
+  /// Not into a file that was deleted.
+  void begin() {
+    struct stat x {};
+    if (stat(path_, &x) != 0)
+      std::exit(1);
+    execute("BEGIN IMMEDIATE");
+  }
+
+  void commit() {
+    execute("COMMIT");
+  }
+
+private:
+  const char* path_;
+  sqlite3* handle_ = nullptr;
+};
 
 class statement {
 public:
-  explicit statement(const char* sql) {
-    check(sqlite3_prepare_v3(db, sql, -1, SQLITE_PREPARE_PERSISTENT, &handle_,
-                             nullptr));
+  statement(connection& of, const char* text) {
+    check(sqlite3_prepare_v3(of.handle(), text, -1, SQLITE_PREPARE_PERSISTENT,
+                             &handle_, nullptr));
   }
 
   statement(const statement&) = delete;
@@ -99,18 +143,17 @@ private:
   sqlite3_stmt* handle_ = nullptr;
 };
 
-void fill(int64_t count, size_t bytes) {
-  statement message{"INSERT INTO message (queue, step, payload)"
-                    " VALUES ('celery', 0, ?1)"};
-  statement waiting{"INSERT INTO waiting (queue, step, position, message)"
-                    " VALUES ('celery', 0, ?1, ?1)"};
+void fill(connection& to, int64_t count, size_t bytes) {
+  statement message{to, sql::add_message};
+  statement waiting{to, "INSERT INTO waiting (queue, step, position, message)"
+                        " VALUES ('celery', 0, ?1, ?1)"};
   std::string payload(bytes, 'x');
-  execute("BEGIN IMMEDIATE");
+  to.begin();
   for (int64_t i = 1; i <= count; ++i) {
-    message.run(std::string_view{payload});
+    message.run(std::string_view{"celery"}, int64_t{0}, std::string_view{payload});
     waiting.run(i);
   }
-  execute("COMMIT");
+  to.commit();
 }
 
 /// As random as a task's.
@@ -126,73 +169,81 @@ std::string make_id(uint64_t& state) {
 } // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 5) {
-    std::fprintf(stderr,
-                 "usage: sqlite_floor <path> <count> <bytes> ack|results\n");
+  if (argc != 5 && argc != 6) {
+    std::fprintf(stderr, "usage: sqlite_floor <path> <count> <bytes> ack|results"
+                         " [batch]\n");
     return 2;
   }
   auto count = std::strtol(argv[2], nullptr, 10);
   auto with_results = std::string_view{argv[4]} == "results";
-  check(sqlite3_open(argv[1], &db));
-  execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-          "PRAGMA wal_autocheckpoint = 4096; PRAGMA secure_delete = OFF;"
-          "PRAGMA cache_size = -2000");
-  execute(umbel::sqlite::schema);
-  fill(count, std::strtoul(argv[3], nullptr, 10));
-  double seconds = 0;
-  {
-    statement first{"SELECT position, message FROM waiting WHERE queue = 'celery'"
-                    " ORDER BY step, position LIMIT ?1"};
-    statement payload{"SELECT payload FROM message WHERE id = ?1"};
-    statement reserve{"INSERT INTO reserved (owner, sequence, message, since)"
-                      " VALUES (1, ?1, ?2, ?3)"};
-    statement take{"DELETE FROM waiting WHERE queue = 'celery' AND step = 0"
-                   " AND position <= ?1"};
-    statement settle{"DELETE FROM reserved WHERE owner = 1 AND sequence = ?1"};
-    statement remove{"DELETE FROM message WHERE id = ?1"};
-    statement result{"INSERT INTO result (id, success, expires, document)"
-                     " VALUES (?1, 1, ?2, ?3) ON CONFLICT (id) DO NOTHING"};
-    std::string document(200, 'x');
-    uint64_t random = 1;
-    int64_t sequence = 0;
-    int64_t now = 1'790'000'000'000'000;
-    auto begin = std::chrono::steady_clock::now();
-    for (int64_t done = 0; done < count;) {
-      std::vector<std::pair<int64_t, int64_t>> taken; // sequence, message
-      execute("BEGIN IMMEDIATE");
-      int64_t last = 0;
-      for (auto more = first.step(batch_size); more; more = first.next()) {
-        last = first.integer(0);
-        taken.emplace_back(++sequence, first.integer(1));
-      }
-      first.reset();
-      for (auto& [number, message] : taken) {
-        reserve.run(number, message, now);
-        payload.step(message);
-        payload.bytes(0);
-        payload.reset();
-      }
-      take.run(last);
-      execute("COMMIT");
-      if (taken.empty()) {
-        std::fprintf(stderr, "sqlite_floor: too few messages\n");
-        return 1;
-      }
-      execute("BEGIN IMMEDIATE");
-      for (auto& [number, message] : taken) {
-        settle.run(number);
-        if (with_results)
-          result.run(std::string_view{make_id(random)}, now,
-                     std::string_view{document});
-        remove.run(message);
-      }
-      execute("COMMIT");
-      done += static_cast<int64_t>(taken.size());
+  int64_t batch = argc == 6 ? std::strtol(argv[5], nullptr, 10) : 64;
+  constexpr std::string_view queue = "celery";
+  constexpr std::string_view name = "floor@localhost/floor";
+  constexpr int64_t now = 1'790'000'000'000'000;
+  connection reader{argv[1]};
+  reader.execute(umbel::sqlite::schema);
+  fill(reader, count, std::strtoul(argv[3], nullptr, 10));
+  connection writer{argv[1]};
+  statement{writer, sql::extend_lease}.step(name, now + 1);
+
+  statement living_owner{reader, sql::living_owner};
+  statement next_waiting{reader, sql::next_waiting};
+  statement add_reserved{reader, sql::add_reserved};
+  statement take_waiting{reader, sql::take_waiting};
+  statement reserved_since{reader, sql::reserved_since};
+
+  statement owner_id{writer, sql::owner_id};
+  statement reserved_between{writer, sql::reserved_between};
+  statement remove_reserved{writer, sql::remove_reserved};
+  statement result{writer, "INSERT INTO result (id, success, expires, document)"
+                           " VALUES (?1, 1, ?2, ?3) ON CONFLICT (id) DO NOTHING"};
+  statement remove_messages{writer, sql::remove_messages};
+
+  std::string document(200, 'x');
+  uint64_t random = 1;
+  int64_t sequence = 1; // the next one
+  auto begin = std::chrono::steady_clock::now();
+  for (int64_t done = 0; done < count;) {
+    std::vector<std::pair<int64_t, int64_t>> next; // position, message
+    auto first = sequence;
+    reader.begin();
+    living_owner.step(name, now);
+    auto owner = living_owner.integer(0);
+    living_owner.reset();
+    for (auto more = next_waiting.step(queue, batch); more;
+         more = next_waiting.next())
+      next.emplace_back(next_waiting.integer(1), next_waiting.integer(2));
+    next_waiting.reset();
+    if (next.empty()) {
+      std::fprintf(stderr, "sqlite_floor: too few messages\n");
+      return 1;
     }
-    std::chrono::duration<double> took
-      = std::chrono::steady_clock::now() - begin;
-    seconds = took.count();
+    for (auto& [position, message] : next)
+      add_reserved.run(owner, sequence++, message, now);
+    take_waiting.run(queue, int64_t{0}, next.back().first);
+    for (auto more = reserved_since.step(owner, first, batch); more;
+         more = reserved_since.next())
+      reserved_since.bytes(3);
+    reserved_since.reset();
+    reader.commit();
+
+    std::vector<int64_t> taken;
+    writer.begin();
+    owner_id.step(name);
+    owner_id.reset();
+    for (auto more = reserved_between.step(owner, first, sequence - 1); more;
+         more = reserved_between.next())
+      taken.push_back(reserved_between.integer(1));
+    reserved_between.reset();
+    remove_reserved.run(owner, first, sequence - 1);
+    if (with_results)
+      for (size_t i = 0; i < taken.size(); ++i)
+        result.run(std::string_view{make_id(random)}, now,
+                   std::string_view{document});
+    remove_messages.run(taken.front(), taken.back());
+    writer.commit();
+    done += static_cast<int64_t>(taken.size());
   }
-  std::printf("%.6f\n", seconds);
-  check(sqlite3_close(db));
+  std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  std::printf("%.6f\n", took.count());
 }
