@@ -64,7 +64,8 @@ void consumer_state::admit(delivery& x, std::vector<job>& runnable) {
     return;
   }
   r.task = task->second;
-  spdlog::info("Task {} received", r.display_name());
+  if (spdlog::should_log(spdlog::level::info)) // else not even the name is made
+    spdlog::info("Task {} received", r.display_name());
   if (drain_requester) {
     settlements.add(settle_restored(r));
     return;

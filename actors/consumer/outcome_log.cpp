@@ -11,6 +11,8 @@ void log_outcome(const request& r, const outcome& x) {
   auto took = seconds{x.runtime}.count();
   switch (x.kind) {
     case outcome_kind::success:
+      if (!spdlog::should_log(spdlog::level::info)) // nor is the name made
+        break;
       spdlog::info("Task {} succeeded in {:.6f}s: {}", r.display_name(), took,
                    x.summary);
       break;
