@@ -17,7 +17,8 @@ using std::chrono::milliseconds;
 /// problem, with what is wrong about it; later reads do no harm.
 class field_reader {
 public:
-  explicit field_reader(const json::object& fields) : fields_(fields) {
+  explicit field_reader(const json::object& fields)
+      : fields_(fields), next_(fields.begin()) {
   }
 
   const std::string& problem() const {
@@ -108,8 +109,17 @@ public:
   }
 
 private:
-  const json::value* find(std::string_view key) const {
-    return fields_.if_contains(key);
+  /// Begins behind what was found last: Celery writes fields in the order in which
+  /// they are read here.
+  const json::value* find(std::string_view key) {
+    for (auto left = fields_.size(); left > 0; --left) {
+      if (next_ == fields_.end())
+        next_ = fields_.begin();
+      auto& x = *next_++;
+      if (x.key() == key)
+        return &x.value();
+    }
+    return nullptr;
   }
 
   /// Zero means none, as it does to Celery.
@@ -144,6 +154,7 @@ private:
   }
 
   const json::object& fields_;
+  json::object::const_iterator next_;
   std::string problem_;
 };
 
@@ -225,12 +236,12 @@ expected<task_header> read_fields(const json::object& headers,
   out.shadow = in.text("shadow");
   out.eta = in.time("eta");
   out.expires = in.time("expires");
-  out.retries = in.count("retries");
   out.group = in.text("group");
+  out.retries = in.count("retries");
+  in.limits(out);
   out.root_id = in.text("root_id");
   out.parent_id = in.text("parent_id");
   out.ignore_result = in.flag("ignore_result");
-  in.limits(out);
   field_reader from_properties{properties};
   out.reply_to = from_properties.text("reply_to");
   out.priority = read_priority(properties);
