@@ -125,8 +125,10 @@ expected<std::vector<delivery>> sqlite_broker::reserve(size_t max) {
     looked_behind_ = result.size() < max;
   }
   if (looked_behind_ && result.size() < max) {
+    auto first = next_sequence_;
     auto taken = take(*owner, max - result.size());
     collect(*owner, taken, result);
+    next_sequence_ = first + taken; // even if a message is not there
   }
   if (auto done = change.commit(doing); !done) {
     next_sequence_ = before;
