@@ -58,6 +58,14 @@ std::string keys::lease(std::string_view incarnation) const {
   return (prefix_ + "umbel.lease.").append(incarnation);
 }
 
+std::string keys::nothing() const {
+  return prefix_ + "umbel.nothing";
+}
+
+std::string keys::reader(std::string_view incarnation) const {
+  return (prefix_ + "umbel.reader.").append(incarnation);
+}
+
 std::string keys::incarnations() const {
   return prefix_ + "umbel.incarnations";
 }

@@ -41,6 +41,12 @@ public:
   /// `umbel.lease.<incarnation>`; without an incarnation the prefix of all.
   std::string lease(std::string_view incarnation = {}) const;
 
+  /// `umbel.reader.<incarnation>`
+  std::string reader(std::string_view incarnation) const;
+
+  /// A key that is never there, to write without a change.
+  std::string nothing() const;
+
   std::string incarnations() const;
 
   /// The delayed messages' tags by the time when they are due.

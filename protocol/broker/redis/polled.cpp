@@ -1,6 +1,8 @@
 #include "protocol/broker/redis/polled.hpp"
 
 #include "protocol/broker/redis/redis_broker.hpp"
+#include "protocol/broker/redis/scripts.hpp"
+#include "protocol/message/envelope.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -9,25 +11,62 @@ namespace umbel {
 
 using namespace redis;
 
+namespace {
+
+constexpr int tries_at_once = 10;
+
+// Ends the wait of a client. In a transaction that writes, though nothing, because
+// Redis holds that back while it pauses its clients: 7.0 dies of an UNBLOCK for one
+// that it holds back itself (blocked.c, replyToBlockedClientTimedOut).
+pipeline unblocking(std::string_view client, const keys& names) {
+  pipeline result;
+  result.add({"MULTI"});
+  result.add({"UNLINK", names.nothing()});
+  result.add({"CLIENT", "UNBLOCK", client});
+  result.add({"EXEC"});
+  return result;
+}
+
+// From the replies: whether it waited.
+expected<bool> unblocked(std::span<const reply> replies) {
+  auto& last = *replies.back();
+  auto results = elements_of(last);
+  if (results.size() == 2 && results[1]->type == REDIS_REPLY_INTEGER)
+    return results[1]->integer == 1;
+  auto& refused = results.size() == 2 ? *results[1] : last;
+  return error{errc::refused, std::string{"cannot "} + reservation::doing + ": "
+                                  + std::string{text_of(refused)}};
+}
+
+} // namespace
+
 expected<std::unique_ptr<polled_broker>>
 connect_polled_redis_broker(const std::string& url,
                             const broker_options& options) {
   auto connecting = connection_options_of(options);
+  keys names{options};
   auto reserving = connection::open(url, connecting);
   if (!reserving)
     return reserving.error();
   auto id = (*reserving)->command({"CLIENT", "ID"}, "log in");
   if (!id)
     return id.error();
+  // Before it looks for what a predecessor has reserved, which reserves no more then.
+  auto name = make_uuid();
+  auto superseded = (*reserving)->command(
+      {"EVALSHA", scripts::supersede.sha, "1",
+       names.reader(options.incarnation), name},
+      "log in");
+  if (!superseded)
+    return superseded.error();
   auto announcements = listener::open(**reserving, connecting, own_changes::ignored);
   if (!announcements)
     return announcements.error();
   auto settling = connection::open(url, connecting);
   if (!settling)
     return settling.error();
-  pipeline trial;
-  trial.add({"CLIENT", "UNBLOCK", std::to_string((*id)->integer)});
-  auto tried = (*settling)->run(std::move(trial), "log in");
+  auto client = std::to_string((*id)->integer);
+  auto tried = (*settling)->run(unblocking(client, names), "log in");
   if (!tried)
     return tried.error();
   auto watched = descriptor_set::make();
@@ -39,8 +78,8 @@ connect_polled_redis_broker(const std::string& url,
       return ok.error();
   std::unique_ptr<polled_broker> result = std::make_unique<polled_redis_broker>(
       polled_redis_broker::parts{std::move(*watched), std::move(*reserving),
-                                 std::to_string((*id)->integer),
-                                 !is_error(*tried->front()),
+                                 std::move(name), std::move(client),
+                                 unblocked(*tried).has_value(),
                                  std::move(*announcements),
                                  std::move(*settling)},
       options);
@@ -137,7 +176,8 @@ polled_redis_broker::polled_redis_broker(parts x, const broker_options& options)
     : keys_(options), options_(options), watched_(std::move(x.watched)),
       source_(std::move(x.reserving), watched_),
       source_id_(std::move(x.reserving_id)),
-      listener_(std::move(x.announcements)), reservation_(options, keys_),
+      listener_(std::move(x.announcements)),
+      reservation_(options, keys_, std::move(x.name)),
       can_wait_(x.can_wait),
       sink_(std::move(x.settling), watched_),
       stores_results_(redis::stores_results(*sink_, options)),
@@ -228,12 +268,17 @@ expected<void> polled_redis_broker::wait() {
 }
 
 expected<void> polled_redis_broker::hurry() {
+  return hurry(options_.socket_timeout);
+}
+
+expected<void> polled_redis_broker::hurry(std::chrono::milliseconds limit) {
   if (stage_ == stage::put_off)
     return ask();
   if (stage_ != stage::waits)
     return {};
-  source_.limit(listener_->patience());
-  hurried_ = true;
+  source_.limit(limit);
+  if (!std::exchange(hurried_, true))
+    tries_ = 0;
   return advance_unblocking();
 }
 
@@ -243,10 +288,15 @@ expected<void> polled_redis_broker::listen() {
   auto heard = listener_->look();
   if (!heard)
     return heard.error();
-  sign_wanted_ = sign_wanted_ || heard->sign_wanted;
   if (heard->announced) {
     announced_ = true;
     drained_ = false;
+  }
+  // A large settlement may be on the way that UNBLOCK has to take.
+  sign_wanted_ = (sign_wanted_ || heard->sign_wanted) && !settling_;
+  if (sign_wanted_ && stage_ == stage::waits) {
+    sign_wanted_ = false;
+    return hurry(std::min(listener_->patience(), options_.socket_timeout));
   }
   if (heard->announced || heard->sign_wanted)
     return hurry();
@@ -254,23 +304,23 @@ expected<void> polled_redis_broker::listen() {
 }
 
 // Two connections know no order: where the server has not yet seen that the one
-// waits when it is asked to end that, it says 0, and is asked again. A wait that it
-// never sees is overdue after `patience`.
+// waits when it is asked to end that, it is asked again: at once a few times, then by
+// each `advance`. A wait that it never sees is overdue in the end.
 expected<void> polled_redis_broker::advance_unblocking() {
+  auto again = true;
   if (unblocking_ && unblocking_->done()) {
-    if (auto ok = unblocking_->check(); !ok)
-      return ok.error();
-    auto unblocked = unblocking_->replies().front()->integer == 1;
+    auto ended = unblocked(unblocking_->replies());
+    if (!ended)
+      return ended.error();
     unblocking_.reset();
-    if (unblocked && unblocking_wait_ == waits_)
+    if (*ended && unblocking_wait_ == waits_)
       hurried_ = false;
+    again = ++tries_ < tries_at_once;
   }
-  if (!unblocking_ && hurried_ && stage_ == stage::waits) {
+  if (again && !unblocking_ && hurried_ && stage_ == stage::waits) {
     unblocking_wait_ = waits_;
-    pipeline commands;
-    commands.add({"CLIENT", "UNBLOCK", source_id_});
-    unblocking_.emplace(*sink_, std::move(commands), reservation::doing);
-    return sink_.begin(*unblocking_, listener_->patience());
+    unblocking_.emplace(*sink_, unblocking(source_id_, keys_), reservation::doing);
+    return sink_.begin(*unblocking_, options_.socket_timeout);
   }
   return {};
 }

@@ -8,7 +8,8 @@
 // waits spares two of the four hops that hearing of it and asking for it take.
 // What comes to other lists is announced to the listener, as with redis_broker, and
 // CLIENT UNBLOCK over the other connection ends the wait. Nothing is taken but by
-// reserve.lua, which takes nothing for a worker whose lease has ended.
+// reserve.lua, which takes nothing for a worker whose lease has ended, nor for a
+// connection that was given up for lost and has a successor.
 #pragma once
 
 #include "protocol/broker/polled.hpp"
@@ -83,6 +84,7 @@ public:
   struct parts {
     descriptor_set watched; ///< has all sockets
     std::unique_ptr<connection> reserving;
+    std::string name;         ///< by which reserve.lua knows it
     std::string reserving_id; ///< by which CLIENT UNBLOCK knows it
     bool can_wait = true;     ///< that is allowed
     std::unique_ptr<listener> announcements; ///< of what `reserving` has looked at
@@ -105,6 +107,7 @@ public:
 private:
   expected<void> ask();
   expected<void> wait();
+  expected<void> hurry(std::chrono::milliseconds limit);
   expected<void> listen();
   expected<void> advance_unblocking();
   expected<void> end_reserve(news& result);
@@ -137,6 +140,7 @@ private:
   std::optional<exchange> reserving_;  // `wanted_`, on `source_`
   uint64_t waits_ = 0;                 // so many have been begun
   bool hurried_ = false;               // the server has to be told
+  int tries_ = 0;                      // to tell it
   uint64_t unblocking_wait_ = 0;       // which of them is ended by
   std::optional<exchange> unblocking_; // on `sink_`
 

@@ -29,7 +29,7 @@ connection_options redis::timeouts_of(const broker_options& x) {
 
 connection_options redis::connection_options_of(const broker_options& x) {
   auto result = timeouts_of(x);
-  result.scripts = {&scripts::reserve, &scripts::settle,
+  result.scripts = {&scripts::reserve, &scripts::supersede, &scripts::settle,
                     &scripts::renew,   &scripts::stale,
                     &scripts::restore, &scripts::dead_owners,
                     &scripts::forward, &scripts::rate,
@@ -192,7 +192,8 @@ lease_state redis_broker::lease() const {
 }
 
 expected<void> redis_broker::release() {
-  auto x = main_->command({"DEL", keys_.lease(options_.incarnation)},
+  auto x = main_->command({"DEL", keys_.lease(options_.incarnation),
+                           keys_.reader(options_.incarnation)},
                           "give up the lease");
   if (!x)
     return x.error();

@@ -4,11 +4,22 @@
 #include "protocol/broker/redis/scripts.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace umbel::redis {
 
-reservation::reservation(const broker_options& options, const keys& names)
-    : keys_(names),
+namespace {
+
+/// After so many seconds a wait ends if nobody has ended it: the server does not wait
+/// for ever for who has gone without its noticing.
+constexpr auto wait_max = "30";
+
+} // namespace
+
+reservation::reservation(const broker_options& options, const keys& names,
+                         std::string reader)
+    : keys_(names), reader_key_(names.reader(options.incarnation)),
+      reader_(std::move(reader)),
       tag_prefix_(options.node.str() + '/' + options.incarnation + '/'),
       next_sequence_(options.first_sequence),
       lease_is_kept_(options.lease_is_kept) {
@@ -56,7 +67,7 @@ void reservation::call(pipeline& to, size_t max, first_list x) const {
     awaited = lists_.front();
     tracked = tracked.subspan(1);
   }
-  to.begin(3 + tracked.size() + 14 + endings_.size());
+  to.begin(3 + tracked.size() + 16 + endings_.size());
   to.arg("EVALSHA").arg(scripts::reserve.sha).arg(tracked.size());
   for (auto& list : tracked)
     to.arg(list);
@@ -65,14 +76,14 @@ void reservation::call(pipeline& to, size_t max, first_list x) const {
   to.arg(next_sequence_).arg(std::min(max, most));
   to.arg(first_queue_).arg(queues_.size());
   to.arg((looked_behind_ ? 0u : 1u) + (lease_is_kept_ ? 2u : 0u));
-  to.arg(awaited);
+  to.arg(awaited).arg(reader_key_).arg(reader_);
   for (auto& ending : endings_)
     to.arg(ending);
 }
 
 void reservation::wait(pipeline& to) const {
   auto& list = lists_.front();
-  to.add({"BLMOVE", list, list, "RIGHT", "RIGHT", "0"});
+  to.add({"BLMOVE", list, list, "RIGHT", "RIGHT", wait_max});
 }
 
 std::optional<std::vector<delivery>>

@@ -22,7 +22,10 @@ public:
 
   static constexpr auto doing = "reserve messages";
 
-  reservation(const broker_options& options, const keys& names);
+  /// @param reader the name of the connection, if it may be superseded by another one
+  ///               of the same incarnation
+  reservation(const broker_options& options, const keys& names,
+              std::string reader = {});
 
   /// From now on of these queues. Not between `commands` and `read`.
   void consume(std::span<const queue_name> queues);
@@ -62,6 +65,8 @@ private:
   std::vector<queue_name> queues_;
   std::vector<std::string> lists_;     // of all queues, as reserve.lua wants them
   std::vector<std::string> constants_; // ARGV[1] to ARGV[8]
+  std::string reader_key_;
+  std::string reader_;
   std::vector<std::string> endings_;   // of the queues' ledger entries
   std::string tag_prefix_;
   uint64_t next_sequence_;

@@ -22,7 +22,12 @@
 --          2: without the lease, which another connection keeps, return an error
 -- ARGV[14] the first queue's most urgent list, if the caller waits for that with
 --          BLMOVE: no push to it has to be announced; else empty
--- ARGV[15...] for each queue the end of its ledger entries: ', "", "<queue>"]',
+-- ARGV[15] which connection of this incarnation reserves ("umbel.reader.<incarnation>")
+-- ARGV[16] the caller's own name there: if it is another's by now, an error is
+--          returned. A server may find a call long after its connection was given up
+--          for lost, and the tags from ARGV[9] on are the successor's then. Empty: not
+--          asked
+-- ARGV[17...] for each queue the end of its ledger entries: ', "", "<queue>"]',
 --          so that '[' .. payload .. end is what Python peers write
 --
 -- Returns an array: how many elements follow of what the predecessor left; those,
@@ -72,6 +77,9 @@ local flags = tonumber(ARGV[13])
 -- CLIENT TRACKING, and announce to this very worker what it takes from them itself.
 if flags >= 2 and not redis.call('GETEX', ARGV[3]) then
   return redis.error_reply('LEASE the lease has ended')
+end
+if ARGV[16] ~= '' and redis.call('GETEX', ARGV[15], 'EX', 3600) ~= ARGV[16] then
+  return redis.error_reply('SUPERSEDED another connection reserves now')
 end
 if flags % 2 == 1 then
   local offset, found = 0, true
@@ -211,7 +219,7 @@ end
 
 for i = 1, #groups do
   local taken = groups[i]
-  local ending = ARGV[15 + (taken[1] - 1) % queues]
+  local ending = ARGV[17 + (taken[1] - 1) % queues]
   reply[size + 1], reply[size + 2] = taken[1], #taken - 1
   size = size + 2
   for j = 2, #taken do

@@ -20,6 +20,7 @@ public:
     redis::connection_options options;
     options.client_name = "test";
     options.scripts = {&redis::scripts::reserve, &redis::scripts::settle,
+                       &redis::scripts::supersede,
                        &redis::scripts::renew,   &redis::scripts::stale,
                        &redis::scripts::restore, &redis::scripts::dead_owners,
                        &redis::scripts::forward, &redis::scripts::rate};

@@ -12,6 +12,8 @@ using namespace umbel::test;
 namespace {
 
 struct fixture : redis_fixture {
+  std::string reader; ///< who reserves
+
   // Queue q with all four steps, as node n of incarnation i.
   std::string reserve(int first, int max, bool look_behind = false,
                       bool lease_is_kept = false, bool awaited = false) {
@@ -24,7 +26,7 @@ struct fixture : redis_fixture {
                 "umbel.incarnations", "i", "n", "60000", "n/i/",
                 std::to_string(first), std::to_string(max), "0", "1",
                 std::to_string(look_behind + 2 * lease_is_kept),
-                awaited ? "q" : "", R"(, "", "q"])"});
+                awaited ? "q" : "", "umbel.reader.i", reader, R"(, "", "q"])"});
   }
 
   const strings alive{"umbel.incarnations: hash i=n",
@@ -47,6 +49,22 @@ CAF_TEST(nothing_is_reserved_without_a_lease_that_another_connection_keeps) {
   CAF_CHECK_EQUAL(keyspace(), (strings{"q: list a"}));
   ask({"SET", "umbel.lease.i", "n"});
   CAF_CHECK_EQUAL(reserve(7, 2, false, true), "[0 1 1 a]");
+}
+
+CAF_TEST(who_is_superseded_reserves_nothing) {
+  auto supersede = [&](const std::string& name) {
+    run(redis::scripts::supersede, {"umbel.reader.i"}, {name});
+  };
+  ask({"LPUSH", "q", "a", "b"});
+  reader = "first";
+  CAF_CHECK_EQUAL(reserve(1, 1), "SUPERSEDED another connection reserves now");
+  supersede("first");
+  CAF_CHECK_EQUAL(reserve(1, 1), "[0 1 1 a]");
+  supersede("second");
+  CAF_CHECK_EQUAL(reserve(1, 1), "SUPERSEDED another connection reserves now");
+  CAF_CHECK_EQUAL(ask({"LRANGE", "q", "0", "-1"}), "[b]");
+  reader = "second";
+  CAF_CHECK_EQUAL(reserve(2, 1), "[0 1 1 b]");
 }
 
 CAF_TEST(what_is_pushed_is_announced_and_what_is_reserved_is_not) {
