@@ -8,21 +8,10 @@ namespace umbel {
 
 namespace {
 
-/// Usual envelopes have 1 to 2 KB: parsed, they need a little more than this.
-constexpr size_t arena_bytes = 4'096;
-
 error wrong_kind(std::string_view what, const json::value& x,
                  std::string_view expected_kind) {
   return malformed(fmt::format("{} is {} ({}), not {}", what, kind_name(x),
                                python_repr(x, 40), expected_kind));
-}
-
-/// Moves an object out, with its share of the memory that it lies in. Whoever is
-/// assigned to would copy it instead.
-json::object take_object(json::object& from, std::string_view key) {
-  auto x = from.if_contains(key);
-  return x && x->is_object() ? json::object{std::move(x->get_object())}
-                             : json::object{};
 }
 
 /// callbacks, errbacks and chain are lists of signatures, chord is one; all
@@ -91,49 +80,38 @@ expected<void> take_mapping(task_message& out, json::object& body) {
 
 expected<task_message> parse_task_message(std::string_view payload,
                                           const content_rules& rules) {
-  // Headers and properties are many small parts: they lie together, in memory that
-  // goes with them. What gets copies of them gets them in memory of its own.
-  auto arena = json::make_shared_resource<json::monotonic_resource>(arena_bytes);
-  auto doc = parse_json(payload, arena);
-  if (!doc)
-    return malformed("envelope: " + doc.error().what);
-  auto view = view_envelope(*doc);
-  if (!view)
-    return view.error();
-  auto text = decode_body(*view);
-  if (!text)
-    return text.error();
-  auto form = read_form(view->content_type, view->content_encoding,
-                        *view->headers, rules);
+  auto env = parse_envelope(payload);
+  if (!env)
+    return env.error();
+  auto form =
+      read_form(env->content_type, env->content_encoding, env->headers, rules);
   if (!form)
     return form.error();
-  auto body = decode_body(*form, *text, rules.body_max);
+  auto body = decode_body(*form, env->body, rules.body_max);
   if (!body)
     return malformed("body: " + body.error().what);
-  auto protocol = view->headers->contains("task") ? 2 : 1;
-  expected<translated_fields> fields{translated_fields{}};
+  task_message out;
+  out.form = *form;
+  out.properties = std::move(env->properties);
+  out.protocol = env->headers.contains("task") ? 2 : 1;
+  bool utc = true;
+  expected<void> taken;
   if (body->is_object()) {
-    fields = translate_fields(body->get_object(), *view->headers);
+    auto fields = translate_fields(body->get_object(), env->headers);
     if (!fields)
       return fields.error();
-  } else if (protocol == 1) {
+    out.headers = std::move(fields->headers);
+    utc = fields->utc;
+    taken = take_mapping(out, body->get_object());
+  } else if (out.protocol == 1) {
     return malformed("not a task message: no header 'task', and the body is "
                      "not a mapping of protocol 1");
-  } else if (!body->is_array()) {
+  } else if (body->is_array()) {
+    out.headers = std::move(env->headers);
+    taken = take_list(out, body->get_array());
+  } else {
     return wrong_kind("body", *body, "a list [args, kwargs, embed]");
   }
-  auto& members = doc->get_object();
-  task_message out{{},
-                   body->is_object() ? std::move(fields->headers)
-                                     : take_object(members, "headers"),
-                   take_object(members, "properties"),
-                   {},
-                   {},
-                   {},
-                   protocol,
-                   *form};
-  auto taken = body->is_object() ? take_mapping(out, body->get_object())
-                                 : take_list(out, body->get_array());
   auto header = read_fields(out.headers, out.properties);
   if (!header)
     return header.error();
@@ -142,7 +120,7 @@ expected<task_message> parse_task_message(std::string_view payload,
   if (auto ok = check_embed(out.embed); !ok)
     return ok.error();
   out.header = std::move(*header);
-  out.header.utc = fields->utc;
+  out.header.utc = utc;
   return out;
 }
 

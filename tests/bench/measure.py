@@ -150,11 +150,14 @@ class Bench:
         wanted = len(ids) if results else 1
         begin = begin_left = 0.0
         with self.worker(kind, *more, port=port) as worker:
+            before = time.perf_counter(), count
             while True:
                 now = time.perf_counter()
                 left, done = self.progress(ids[-1], results)
                 if not begin and left <= 0.95 * count:
-                    begin, begin_left = now, left
+                    # All may be done since the last look, if that is long ago.
+                    begin, begin_left = (now, left) if left > 0 else before
+                before = now, left
                 if left == 0 and done >= wanted:
                     break
                 assert worker.running(), worker.log

@@ -37,7 +37,9 @@ tag_parts split(const delivery_tag& tag) {
   auto end = text.data() + text.size();
   auto [ptr, ec]
     = std::from_chars(text.data() + slash + 1, end, result.sequence);
-  return ec == std::errc{} && ptr == end ? result : tag_parts{text};
+  return ec == std::errc{} && ptr == end && result.sequence >= 0
+             ? result
+             : tag_parts{text};
 }
 
 } // namespace
