@@ -43,7 +43,7 @@ public:
   explicit connection(const char* path) : path_(path) {
     check(sqlite3_open(path, &handle_));
     execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-            "PRAGMA wal_autocheckpoint = 1024; PRAGMA secure_delete = OFF;"
+            "PRAGMA wal_autocheckpoint = 4096; PRAGMA secure_delete = OFF;"
             "PRAGMA cache_size = -2000");
   }
 
