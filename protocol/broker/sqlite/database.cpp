@@ -40,6 +40,10 @@ constexpr int log_pages = 1'024;
 /// So long it becomes only if others read or write all the time.
 constexpr int log_pages_max = 4 * log_pages;
 
+/// And so long, 256 MiB, only if somebody reads for long, so that what was written since
+/// cannot be copied; or by one great change.
+constexpr int log_pages_much = 16 * log_pages_max;
+
 /// How long who copies the log waits for others who read and write, at most.
 constexpr auto copying_patience = 10ms;
 
@@ -435,8 +439,8 @@ int database::on_busy(void* self, int count) {
 // copied and the log begins anew. Where two write all the time, as a worker's reader
 // and writer do, one has nearly always written while the other copied, so that every
 // commit would wait for the disk. Here each copies when there is enough anew; and
-// when the log has become much too long, nobody writes while the rest is copied, so
-// that it begins anew: unless that is much, because somebody has read for long.
+// when the log has become much too long, nobody writes meanwhile, so that it begins
+// anew: but not before most of what may be very much has been copied without that.
 // Errors are left to the next commit, as SQLite leaves them.
 int database::on_commit(void* self, sqlite3* file, const char* name, int pages) {
   auto& x = *static_cast<database*>(self);
@@ -444,16 +448,22 @@ int database::on_commit(void* self, sqlite3* file, const char* name, int pages) 
     x.copied_ = 0; // it has begun anew
   if (pages - x.copied_ < log_pages)
     return SQLITE_OK;
-  int length = 0, done = 0;
-  if (sqlite3_wal_checkpoint_v2(file, name, SQLITE_CHECKPOINT_PASSIVE, &length, &done)
-      != SQLITE_OK)
-    return SQLITE_OK; // somebody else copies just now: the next commit looks again
-  x.copied_ = pages;
-  if (length > log_pages_max && length - done < log_pages) {
-    x.copying_ = true;
-    sqlite3_wal_checkpoint_v2(file, name, SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);
-    x.copying_ = false;
+  x.copying_ = pages > log_pages_max;
+  if (pages > log_pages_much) {
+    int length = 0, copied = 0;
+    auto code = sqlite3_wal_checkpoint_v2(file, name, SQLITE_CHECKPOINT_PASSIVE,
+                                          &length, &copied);
+    x.copying_ = code == SQLITE_OK && length - copied < log_pages;
   }
+  auto code = sqlite3_wal_checkpoint_v2(file, name,
+                                        x.copying_ ? SQLITE_CHECKPOINT_RESTART
+                                                   : SQLITE_CHECKPOINT_PASSIVE,
+                                        nullptr, nullptr);
+  // If somebody else copies just now, the next commit looks again; unless to look is
+  // to wait.
+  if (code == SQLITE_OK || x.copying_)
+    x.copied_ = pages;
+  x.copying_ = false;
   return SQLITE_OK;
 }
 
