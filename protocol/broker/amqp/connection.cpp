@@ -266,6 +266,11 @@ expected<void> connection::check(int status, const std::string& doing) {
   return failure(code_of(status), doing, amqp_error_string2(status));
 }
 
+expected<void> connection::close_main_channel() {
+  return check(amqp_channel_close(state_, main_channel, AMQP_REPLY_SUCCESS),
+               "close a channel");
+}
+
 expected<void> connection::open_side_channel() {
   if (side_open_)
     return {};

@@ -53,6 +53,11 @@ public:
   /// What came of sending without an answer.
   expected<void> check(int status, const std::string& doing);
 
+  /// Ends the main channel, and waits until the server has: what was acknowledged
+  /// there is acknowledged then, and the rest goes back. Who only hangs up while
+  /// deliveries are still coming may lose his last acknowledgements.
+  expected<void> close_main_channel();
+
   /// Opens the side channel if need be.
   expected<void> open_side_channel();
 

@@ -255,6 +255,8 @@ void feed::close() {
   consuming_ = false;
   if (connection_ && !broken_)
     acknowledge_overdue();
+  if (connection_ && !broken_)
+    connection_->close_main_channel(); // if that fails, there is no more to be done
   lose();
 }
 
