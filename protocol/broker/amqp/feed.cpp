@@ -253,9 +253,7 @@ void feed::serve() {
 void feed::close() {
   std::unique_lock guard{mutex_};
   consuming_ = false;
-  if (connection_ && !broken_)
-    acknowledge_overdue();
-  if (connection_ && !broken_)
+  if (connection_ && !broken_ && acknowledge_overdue())
     connection_->close_main_channel(); // if that fails, there is no more to be done
   lose();
 }

@@ -27,15 +27,10 @@ pipeline unblocking(std::string_view client, const keys& names) {
   return result;
 }
 
-// From the replies: whether it waited.
-expected<bool> unblocked(std::span<const reply> replies) {
-  auto& last = *replies.back();
-  auto results = elements_of(last);
-  if (results.size() == 2 && results[1]->type == REDIS_REPLY_INTEGER)
-    return results[1]->integer == 1;
-  auto& refused = results.size() == 2 ? *results[1] : last;
-  return error{errc::refused, std::string{"cannot "} + reservation::doing + ": "
-                                  + std::string{text_of(refused)}};
+// Of the replies that to UNBLOCK: 1 if it waited, or an error.
+const redisReply& answer_of(std::span<const reply> replies) {
+  auto results = elements_of(*replies.back());
+  return results.size() == 2 ? *results[1] : *replies.back();
 }
 
 } // namespace
@@ -44,28 +39,28 @@ expected<std::unique_ptr<polled_broker>>
 connect_polled_redis_broker(const std::string& url,
                             const broker_options& options) {
   auto connecting = connection_options_of(options);
+  connecting.scripts = {&scripts::reserve, &scripts::supersede};
   keys names{options};
   auto reserving = connection::open(url, connecting);
   if (!reserving)
     return reserving.error();
-  auto id = (*reserving)->command({"CLIENT", "ID"}, "log in");
-  if (!id)
-    return id.error();
-  // Before it looks for what a predecessor has reserved, which reserves no more then.
   auto name = make_uuid();
-  auto superseded = (*reserving)->command(
-      {"EVALSHA", scripts::supersede.sha, "1",
-       names.reader(options.incarnation), name},
-      "log in");
-  if (!superseded)
-    return superseded.error();
+  pipeline introduction;
+  introduction.add({"CLIENT", "ID"});
+  // Before it looks for what a predecessor has reserved, which reserves no more then.
+  introduction.add({"EVALSHA", scripts::supersede.sha, "1",
+                    names.reader(options.incarnation), name});
+  auto introduced = (*reserving)->check(std::move(introduction), "log in");
+  if (!introduced)
+    return introduced.error();
   auto announcements = listener::open(**reserving, connecting, own_changes::ignored);
   if (!announcements)
     return announcements.error();
+  connecting.scripts = {&scripts::settle};
   auto settling = connection::open(url, connecting);
   if (!settling)
     return settling.error();
-  auto client = std::to_string((*id)->integer);
+  auto client = std::to_string(introduced->front()->integer);
   auto tried = (*settling)->run(unblocking(client, names), "log in");
   if (!tried)
     return tried.error();
@@ -79,7 +74,7 @@ connect_polled_redis_broker(const std::string& url,
   std::unique_ptr<polled_broker> result = std::make_unique<polled_redis_broker>(
       polled_redis_broker::parts{std::move(*watched), std::move(*reserving),
                                  std::move(name), std::move(client),
-                                 unblocked(*tried).has_value(),
+                                 !is_error(answer_of(*tried)),
                                  std::move(*announcements),
                                  std::move(*settling)},
       options);
@@ -309,12 +304,12 @@ expected<void> polled_redis_broker::listen() {
 expected<void> polled_redis_broker::advance_unblocking() {
   auto again = true;
   if (unblocking_ && unblocking_->done()) {
-    auto ended = unblocked(unblocking_->replies());
-    if (!ended)
-      return ended.error();
-    unblocking_.reset();
-    if (*ended && unblocking_wait_ == waits_)
+    auto& answer = answer_of(unblocking_->replies());
+    if (is_error(answer))
+      return sink_->refusal(answer, reservation::doing);
+    if (answer.integer == 1 && unblocking_wait_ == waits_)
       hurried_ = false;
+    unblocking_.reset();
     again = ++tries_ < tries_at_once;
   }
   if (again && !unblocking_ && hurried_ && stage_ == stage::waits) {

@@ -27,7 +27,7 @@ public:
   reservation(const broker_options& options, const keys& names,
               std::string reader = {});
 
-  /// From now on of these queues. Not between `commands` and `read`.
+  /// From now on of these queues. Not between `call` and `read`.
   void consume(std::span<const queue_name> queues);
 
   /// Whether there are queues to ask for.

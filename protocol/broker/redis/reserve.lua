@@ -70,7 +70,7 @@ end
 local now = redis.call('TIME')
 now = string.format('%s.%06d', now[1], now[2])
 
-local left_behind = {}
+local reply = {0}
 local groups = {} -- of payloads taken, each after the index of its list
 local flags = tonumber(ARGV[13])
 -- Not EXISTS: a command that only reads would make Redis before 7.2 remember KEYS for
@@ -93,22 +93,23 @@ if flags % 2 == 1 then
     for i = 1, 64 do
       if entries[i] then
         found = true
-        left_behind[#left_behind + 1] = offset + i - 1
-        left_behind[#left_behind + 1] = entries[i]
+        reply[#reply + 1] = offset + i - 1
+        reply[#reply + 1] = entries[i]
         redis.pcall('ZADD', index, 'XX', now, tags[i])
         left = left - 1
       end
     end
     offset = offset + 64
   end
-  if #left_behind > 0 then
-    first = first + left_behind[#left_behind - 1] + 1
+  reply[1] = #reply - 1
+  if #reply > 1 then
+    first = first + reply[#reply - 1] + 1
   end
 end
 
 local no_list -- the error of a key that is none
-local function pop(list, count, into)
-  local taken = redis.pcall('RPOP', list, count)
+local function pop(list, count, into) -- by its index
+  local taken = redis.pcall('RPOP', lists[list], count)
   if not taken or taken.err then
     no_list = no_list or taken
     return into, 0
@@ -124,7 +125,6 @@ local function pop(list, count, into)
   return into, #taken
 end
 
--- RPOP wants a name, the reply an index: one table serves both.
 local function serve(step)
   local full = {}
   for i = 0, queues - 1 do
@@ -134,18 +134,14 @@ local function serve(step)
     -- An even share for every queue that is still to come.
     local share = math.ceil(left / (queues - i))
     local queue = (start + i) % queues
-    local key = step * queues + queue + 1
-    local taken, count = pop(lists[key], share)
-    if taken then
-      taken[1] = key
-      if count == share then
-        full[#full + 1] = taken
-      end
+    local taken, count = pop(step * queues + queue + 1, share)
+    if count == share then
+      full[#full + 1] = taken
     end
   end
   for i = 1, #full do
     if left > 0 then
-      pop(lists[full[i][1]], left, full[i])
+      pop(full[i][1], left, full[i])
     end
   end
 end
@@ -154,10 +150,7 @@ end
 -- an idle worker meets most: two commands find it.
 local announced = ARGV[14] ~= '' and left > 0 and not have_pushes_announced()
 if announced then
-  local taken = pop(lists[1], left)
-  if taken then
-    taken[1] = 1
-  end
+  pop(1, left)
 else
   for step = 0, #lists / queues - 1 do
     if left <= 0 then
@@ -167,16 +160,11 @@ else
   end
 end
 
-local reply = {#left_behind}
-for i = 1, #left_behind do
-  reply[i + 1] = left_behind[i]
-end
-
 if #groups == 0 then
   if not announced then
     have_pushes_announced()
   end
-  if no_list and #left_behind == 0 then -- nothing is lost by saying so
+  if no_list and #reply == 1 then -- nothing is lost by saying so
     return no_list
   end
   return reply

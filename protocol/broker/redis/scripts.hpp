@@ -17,7 +17,7 @@ extern const script rate;        ///< rate.lua
 extern const script end_fanout;  ///< end_fanout.lua
 extern const script take_dead;   ///< take_dead.lua
 extern const script publish_once; ///< publish_once.lua
-extern const script claim;
-extern const script supersede;       ///< claim.lua
+extern const script claim;       ///< claim.lua
+extern const script supersede;   ///< supersede.lua
 
 } // namespace umbel::redis::scripts

@@ -448,21 +448,19 @@ int database::on_commit(void* self, sqlite3* file, const char* name, int pages) 
     x.copied_ = 0; // it has begun anew
   if (pages - x.copied_ < log_pages)
     return SQLITE_OK;
-  x.copying_ = pages > log_pages_max;
-  if (pages > log_pages_much) {
+  auto anew = pages > log_pages_max;
+  if (!anew || pages > log_pages_much) {
     int length = 0, copied = 0;
-    auto code = sqlite3_wal_checkpoint_v2(file, name, SQLITE_CHECKPOINT_PASSIVE,
-                                          &length, &copied);
-    x.copying_ = code == SQLITE_OK && length - copied < log_pages;
+    if (sqlite3_wal_checkpoint_v2(file, name, SQLITE_CHECKPOINT_PASSIVE, &length,
+                                  &copied)
+        != SQLITE_OK)
+      return SQLITE_OK; // somebody else copies just now: the next commit looks again
+    anew = anew && length - copied < log_pages;
   }
-  auto code = sqlite3_wal_checkpoint_v2(file, name,
-                                        x.copying_ ? SQLITE_CHECKPOINT_RESTART
-                                                   : SQLITE_CHECKPOINT_PASSIVE,
-                                        nullptr, nullptr);
-  // If somebody else copies just now, the next commit looks again; unless to look is
-  // to wait.
-  if (code == SQLITE_OK || x.copying_)
-    x.copied_ = pages;
+  x.copied_ = pages;
+  x.copying_ = anew;
+  if (anew)
+    sqlite3_wal_checkpoint_v2(file, name, SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);
   x.copying_ = false;
   return SQLITE_OK;
 }

@@ -94,6 +94,19 @@ struct fixture : redis_fixture {
       poll(nullptr, 0, 1);
     CAF_REQUIRE_EQUAL(blocked(), number);
   }
+
+  /// The only connection that waits.
+  std::unique_ptr<polled_broker> waiting() {
+    auto x = connect();
+    wait(*x);
+    until_blocked("1");
+    return x;
+  }
+
+  void check_that_nothing_was_taken() {
+    CAF_CHECK_EQUAL(ask({"LRANGE", "q", "0", "-1"}), "[a]");
+    CAF_CHECK_EQUAL(ask({"EXISTS", "unacked"}), "0");
+  }
 };
 
 struct refusing_fixture : fixture {
@@ -116,9 +129,7 @@ struct refusing_fixture : fixture {
 CAF_TEST_FIXTURE_SCOPE(redis_polled_tests, fixture)
 
 CAF_TEST(a_message_ends_the_wait_reserved) {
-  auto x = connect();
-  wait(*x);
-  until_blocked("1");
+  auto x = waiting();
   ask({"LPUSH", "q", "a"});
   // Without another word from here: the entry is in the ledger already.
   until_blocked("0");
@@ -186,34 +197,26 @@ CAF_TEST(results_are_stored_while_it_waits) {
 }
 
 CAF_TEST(who_has_lost_the_lease_while_it_waited_takes_nothing) {
-  auto x = connect();
-  wait(*x);
-  until_blocked("1");
+  auto x = waiting();
   ask({"DEL", "umbel.lease.i"});
   ask({"LPUSH", "q", "a"});
   auto end = answer(*x);
   CAF_REQUIRE(!end);
   CAF_CHECK(to_string(end.error()).find("LEASE") != std::string::npos);
-  CAF_CHECK_EQUAL(ask({"LRANGE", "q", "0", "-1"}), "[a]");
-  CAF_CHECK_EQUAL(ask({"EXISTS", "unacked"}), "0");
+  check_that_nothing_was_taken();
 }
 
 CAF_TEST(who_is_gone_takes_nothing) {
-  auto x = connect();
-  wait(*x);
-  until_blocked("1");
+  auto x = waiting();
   x.reset();
   until_blocked("0");
   ask({"LPUSH", "q", "a"});
-  CAF_CHECK_EQUAL(ask({"LRANGE", "q", "0", "-1"}), "[a]");
-  CAF_CHECK_EQUAL(ask({"EXISTS", "unacked"}), "0");
+  check_that_nothing_was_taken();
 }
 
 CAF_TEST(who_has_a_successor_takes_nothing) {
   // As one whose end the server has not noticed, while the same worker goes on.
-  auto x = connect();
-  wait(*x);
-  until_blocked("1");
+  auto x = waiting();
   auto y = connect();
   wait(*y);
   until_blocked("2");
@@ -231,9 +234,7 @@ CAF_TEST(who_has_a_successor_takes_nothing) {
 
 CAF_TEST(a_server_that_pauses_is_not_hurried) {
   // Redis 7.0 dies of CLIENT UNBLOCK for a client that it has paused.
-  auto x = connect();
-  wait(*x);
-  until_blocked("1");
+  auto x = waiting();
   ask({"CLIENT", "PAUSE", "100", "WRITE"});
   x->hurry().value();
   CAF_CHECK_EQUAL(payloads(answer(*x)), strings{});
