@@ -88,9 +88,27 @@ json::value async_result::get(get_options how) const {
 }
 
 void async_result::then(std::function<void(const async_result&)> f) const {
-  core_->callbacks().add(*this, std::move(f));
-  if (ignored_ || ready())
-    core_->callbacks().tell(id_);
+  std::vector<task_id> before;
+  add_ancestors(before);
+  auto& callbacks = core_->callbacks();
+  // Without the app, which keeps it.
+  auto call = [weak = std::weak_ptr{core_}, x = async_result{nullptr, id_, line_, before_,
+                                                             ignored_},
+               f = std::move(f)]() mutable {
+    x.core_ = weak.lock();
+    f(x);
+  };
+  const task_id id{id_};
+  auto number = callbacks.add(id, std::move(before), std::move(call));
+  bool ended = false;
+  try {
+    ended = ignored_ || ready();
+  } catch (...) { // the caller has an error in place of it
+    callbacks.remove(id, number);
+    throw;
+  }
+  if (ended)
+    callbacks.tell(id);
 }
 
 json::value async_result::get_leaf(get_options how) const {

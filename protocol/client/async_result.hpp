@@ -109,8 +109,10 @@ public:
   }
 
   /// Calls `f` with this result when it has ended: at once if it has; else by whoever
-  /// waits for it, with `get`, or for all such results, with `app::run_callbacks`. What
-  /// `f` throws is thrown there.
+  /// waits for it, with `get`, or for all such results, with `app::run_callbacks`. A
+  /// task that `get` would not wait for, because one that it follows from has failed,
+  /// has ended, too. What `f` throws is thrown there. The app is not kept by it: what
+  /// nobody has waited for when all handles of the app are gone is not called.
   void then(std::function<void(const async_result&)> f) const;
 
   /// Deletes what is stored of the task.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <set>
 #include <utility>
 
 namespace umbel {
@@ -16,24 +17,34 @@ constexpr auto slice = result_hub::look_interval;
 
 } // namespace
 
-void result_callbacks::add(const async_result& x, function f) {
+result_callbacks::ticket
+result_callbacks::add(const task_id& id, std::vector<task_id> before, function f) {
   std::lock_guard guard{mutex_};
-  all_.emplace(x.id(), waiting{x, std::move(f)});
+  all_.emplace(id, waiting{++last_, std::move(before), std::move(f)});
+  return last_;
 }
 
-size_t result_callbacks::tell(const std::string& id) {
-  std::vector<waiting> due;
+void result_callbacks::remove(const task_id& id, ticket x) {
+  std::lock_guard guard{mutex_};
+  auto [begin, end] = all_.equal_range(id);
+  auto i = std::find_if(begin, end, [&](auto& y) { return y.second.number == x; });
+  if (i != end)
+    all_.erase(i);
+}
+
+size_t result_callbacks::tell(const task_id& id) {
+  std::vector<function> due;
   {
     std::lock_guard guard{mutex_};
     auto [begin, end] = all_.equal_range(id);
     for (auto i = begin; i != end; ++i)
-      due.push_back(std::move(i->second));
+      due.push_back(std::move(i->second.f));
     all_.erase(begin, end);
   }
   std::exception_ptr thrown;
-  for (auto& x : due)
+  for (auto& f : due)
     try {
-      x.f(x.result);
+      f();
     } catch (...) { // the others know nothing of it
       if (!thrown)
         thrown = std::current_exception();
@@ -43,24 +54,45 @@ size_t result_callbacks::tell(const std::string& id) {
   return due.size();
 }
 
+size_t result_callbacks::tell_followers(const task_id& id) {
+  std::set<task_id> followers;
+  {
+    std::lock_guard guard{mutex_};
+    for (auto& [follower, x] : all_)
+      if (std::ranges::find(x.before, id) != x.before.end())
+        followers.insert(follower);
+  }
+  size_t called = 0;
+  for (auto& x : followers)
+    called += tell(x);
+  return called;
+}
+
+std::vector<task_id> result_callbacks::awaited() {
+  std::set<task_id> ids;
+  std::lock_guard guard{mutex_};
+  for (auto& [id, x] : all_) {
+    ids.insert(id);
+    ids.insert(x.before.begin(), x.before.end());
+  }
+  return {ids.begin(), ids.end()};
+}
+
 expected<size_t>
 result_callbacks::run(result_hub& from,
                       std::optional<std::chrono::milliseconds> timeout) {
   auto end = timeout ? clock::now() + *timeout : clock::time_point::max();
   size_t called = 0;
   for (auto first = true;; first = false) { // without time, it looks once
-    std::vector<task_id> ids;
-    {
-      std::lock_guard guard{mutex_};
-      for (auto i = all_.begin(); i != all_.end(); i = all_.upper_bound(i->first))
-        ids.emplace_back(i->first);
-    }
+    auto ids = awaited();
     auto left = std::chrono::ceil<std::chrono::milliseconds>(end - clock::now());
     if (ids.empty() || (left.count() <= 0 && !first))
       return called;
     auto all = from.each(ids, std::clamp(left, result_hub::duration{0}, slice),
-                         [&](size_t i, const task_result&) {
-                           called += tell(ids[i].str());
+                         [&](size_t i, const task_result& x) {
+                           called += tell(ids[i]);
+                           if (!x.succeeded())
+                             called += tell_followers(ids[i]);
                          });
     if (!all)
       return all.error();

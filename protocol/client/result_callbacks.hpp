@@ -4,10 +4,10 @@
 // calls, or whoever runs all of them. Thread-safe. Internal to this folder.
 #pragma once
 
-#include "protocol/client/async_result.hpp"
 #include "protocol/client/result_hub.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -19,27 +19,42 @@ namespace umbel {
 
 class result_callbacks {
 public:
-  using function = std::function<void(const async_result&)>;
+  /// @note to hold what owns these callbacks would keep both for ever
+  using function = std::function<void()>;
+  using ticket = uint64_t;
 
-  void add(const async_result& x, function f);
+  /// @param before the tasks that this one follows from: if one of them ends badly,
+  ///               it may never end itself
+  ticket add(const task_id& id, std::vector<task_id> before, function f);
 
-  /// The task has ended: calls what waits for it, once. @returns how many
-  size_t tell(const std::string& id);
+  /// Takes back what was added for this task, unless it has been called.
+  void remove(const task_id& id, ticket x);
 
-  /// Waits for all results that something waits for, and calls it, until nothing
-  /// does any more, or `timeout` has passed.
+  /// The task has ended, or never will: calls what waits for it, once. @returns how many
+  size_t tell(const task_id& id);
+
+  /// Waits for all tasks that something waits for, and calls it, until nothing does any
+  /// more, or `timeout` has passed.
   /// @returns how many were called; an error if results cannot be had
   expected<size_t> run(result_hub& from,
                        std::optional<std::chrono::milliseconds> timeout);
 
 private:
   struct waiting {
-    async_result result;
+    ticket number;
+    std::vector<task_id> before;
     function f;
   };
 
+  /// A task has ended badly: calls what waits for those that follow from it.
+  size_t tell_followers(const task_id& id);
+
+  /// All tasks whose end something waits for, or may wait for in vain.
+  std::vector<task_id> awaited();
+
   std::mutex mutex_;
-  std::multimap<std::string, waiting> all_; ///< by the task's id
+  std::multimap<task_id, waiting> all_;
+  ticket last_ = 0;
 };
 
 } // namespace umbel

@@ -136,7 +136,7 @@ void result_set::for_each_as_completed(
   auto& core = *results_.front().core_;
   auto all = value_of(core.results().each(
       ids, how.timeout, [&](size_t i, const task_result& x) {
-        core.callbacks().tell(ids[i].str());
+        core.callbacks().tell(ids[i]);
         f(places[i], outcome_of(x, how.propagate));
       }, how.interval));
   if (!all)

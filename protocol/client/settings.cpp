@@ -78,7 +78,10 @@ std::string position(std::string_view text, size_t offset) {
 expected<json::object> read_file(const std::string& path) {
   std::ifstream file{path};
   std::ostringstream buffer;
-  if (!file || !(buffer << file.rdbuf()))
+  // An empty file is a failure to `<<`; here it is the parser's to speak of.
+  if (file && file.peek() != std::ifstream::traits_type::eof())
+    buffer << file.rdbuf();
+  if (!file.is_open() || file.bad() || !buffer)
     return error{errc::not_found, "cannot read the settings file '" + path
                                       + "': " + std::strerror(errno)};
   auto text = buffer.str();

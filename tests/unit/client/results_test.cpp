@@ -118,6 +118,43 @@ CAF_TEST(without time for it those are called that have ended) {
   CAF_CHECK_EQUAL(app.run_callbacks(0ms), 1u);
 }
 
+CAF_TEST(what is to be done behind a failed step is done when that has failed) {
+  int called = 0;
+  auto last = app.apply(canvas::make_chain({add.s(1, 1), add.s(2), add.s(3)}));
+  auto first = std::get<async_result>(*last.parent()).parent();
+  auto count = [&](const async_result& x) {
+    ++called;
+    CAF_CHECK_EQUAL(thrown([&] { x.get({.timeout = 10s}); }), "ValueError");
+  };
+  last.then(count);
+  CAF_CHECK_EQUAL(app.run_callbacks(0ms), 0u);
+  end(std::get<async_result>(*first).id(), value_error, "FAILURE");
+  CAF_CHECK_EQUAL(app.run_callbacks(20s), 1u);
+  CAF_CHECK_EQUAL(called, 1);
+  last.then(count);
+  CAF_CHECK_EQUAL(thrown([&] { last.get({.timeout = 10s}); }), "ValueError");
+  CAF_CHECK_EQUAL(called, 2);
+}
+
+CAF_TEST(what nobody has waited for goes with the app) {
+  auto held = std::make_shared<int>();
+  {
+    umbel::app other{app_options{.broker_url = url, .result_url = url}};
+    other.result("a").then([held](const async_result&) {});
+    CAF_CHECK_EQUAL(held.use_count(), 2);
+  }
+  CAF_CHECK_EQUAL(held.use_count(), 1);
+}
+
+CAF_TEST(what could not be asked for is not done later) {
+  auto held = std::make_shared<int>();
+  umbel::app deaf{app_options{.broker_url = url,
+                              .result_url = "redis://127.0.0.1:1/0"}};
+  CAF_CHECK_EQUAL(thrown([&] { deaf.result("a").then([held](auto&) {}); }),
+                  "OperationalError");
+  CAF_CHECK_EQUAL(held.use_count(), 1);
+}
+
 CAF_TEST(a group that something was taken from has no values) {
   auto group = app.apply_group(canvas::make_group({add.s(1, 1), add.s(2, 2)}));
   for (auto& x : group.results())

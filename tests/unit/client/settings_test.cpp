@@ -310,6 +310,8 @@ CAF_TEST(a broken file is reported with its place) {
   CAF_CHECK(text.find("1:4") != std::string::npos);
   text = fault_in_file("{\"timezone\"");
   CAF_CHECK(text.find("not valid JSON") != std::string::npos);
+  text = fault_in_file("");
+  CAF_CHECK(text.find("not valid JSON: 1:1") != std::string::npos);
   CAF_CHECK_EQUAL(fault_in_file("[]"),
                   "settings file 'conf.json' must hold one "
                   "object: {\"name\": value, ...}");
