@@ -2,7 +2,6 @@
 published, beside Celery on the same broker and beside the broker's own limit."""
 
 import subprocess
-import time
 from pathlib import Path
 
 from harness.brokers import AmqpBroker, Broker, KombuFile, SqliteBroker
@@ -10,7 +9,7 @@ from harness.celery_tasks import close_app, make_app
 from harness.messages import template
 from harness.rabbitmq_server import RabbitMQServer
 from harness.redis_server import RedisServer
-from measure import ARGS, KINDS, TASK, helper
+from measure import ARGS, KINDS, TASK, helper, watch_drain
 
 #: Seconds between two looks at the broker while a worker works, and how many more for
 #: each message that is left: a file's rows are counted one by one, on the same cores.
@@ -28,14 +27,15 @@ def drain(broker: Broker, kind: str, payload: str, count: int, directory: Path) 
         backend=broker.result_url,
         loglevel="warning",
     )
-    begin = begin_left = 0.0
+
+    def look() -> tuple[int, bool]:
+        left = broker.queued() + broker.in_flight()
+        return left, left == 0
+
     try:
-        while (left := broker.queued() + broker.in_flight()) > 0:
-            if not begin and left <= 0.95 * count:
-                begin, begin_left = time.perf_counter(), left
-            assert worker.running(), worker.log
-            time.sleep(LOOK + LOOK_LATER * left)
-        rate = begin_left / (time.perf_counter() - begin)
+        rate = watch_drain(
+            worker, count, look, lambda left: LOOK + LOOK_LATER * left
+        )
         worker.stop()
     finally:
         worker.clean_up()

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Iterator
+from typing import Callable, Iterator
 
 import bare_client
 from harness.brokers import RedisBroker
@@ -148,26 +148,19 @@ class Bench:
         """
         ids = self.prepare(count, results, task, args)
         wanted = len(ids) if results else 1
-        begin = begin_left = 0.0
+
+        def look() -> tuple[int, bool]:
+            left, done = self.progress(ids[-1], results)
+            return left, left == 0 and done >= wanted
+
         with self.worker(kind, *more, port=port) as worker:
-            before = time.perf_counter(), count
-            while True:
-                now = time.perf_counter()
-                left, done = self.progress(ids[-1], results)
-                if not begin and left <= 0.95 * count:
-                    # All may be done since the last look, if that is long ago.
-                    begin, begin_left = (now, left) if left > 0 else before
-                before = now, left
-                if left == 0 and done >= wanted:
-                    break
-                assert worker.running(), worker.log
-                time.sleep(0.004)
+            rate = watch_drain(worker, count, look, lambda left: 0.004)
             if results and not port:
                 self.memory[kind] = resident_memory(worker)
         if results:
             found = self.broker.statuses(ids)
             assert found == {"SUCCESS": len(ids)}, found
-        return begin_left / (now - begin)
+        return rate
 
     def progress(self, last_id: str, results: bool) -> tuple[int, int]:
         """Messages not settled yet, and results stored: all, or the last's."""
@@ -194,14 +187,13 @@ class Bench:
         self.client.flushall()
         text = template(self.app, "tasks.asleep", [0], ignore_result=True)
         self.broker.fill(text, count)
-        begin = begin_left = 0.0
+
+        def look() -> tuple[int, bool]:
+            left = self.unsettled()
+            return left, left == 0
+
         with self.worker("umbel gevent") as worker:
-            while (left := self.unsettled()) > 0:
-                if not begin and left <= 0.95 * count:
-                    begin, begin_left = time.perf_counter(), left
-                assert worker.running(), worker.log
-                time.sleep(0.004)
-            return begin_left / (time.perf_counter() - begin)
+            return watch_drain(worker, count, look, lambda left: 0.004)
 
     def sleepers(self, count: int, seconds: int) -> dict[str, float]:
         self.client.flushall()
@@ -355,6 +347,32 @@ class Bench:
             cpu = cpu_seconds(worker) - cpu
             commands = self.client.info("stats")["total_commands_processed"] - commands
         return {"cpu": 100 * cpu / took, "commands": (commands - 1) / took}
+
+
+def watch_drain(
+    worker: Worker,
+    count: int,
+    look: Callable[[], tuple[int, bool]],
+    pause: Callable[[int], float],
+) -> float:
+    """Tasks per second, from when a twentieth is done until all is.
+
+    look: how many messages are left, and whether all is done
+    pause: how many seconds until the next look, with so many left
+    """
+    begin = begin_left = 0.0
+    before = time.perf_counter(), count
+    while True:
+        now = time.perf_counter()
+        left, done = look()
+        if not begin and left <= 0.95 * count:
+            # All may be done since the last look, if that is long ago.
+            begin, begin_left = (now, left) if left > 0 else before
+        before = now, left
+        if done:
+            return begin_left / (now - begin)
+        assert worker.running(), worker.log
+        time.sleep(pause(left))
 
 
 def _listens(port: int) -> bool:
