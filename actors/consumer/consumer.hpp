@@ -53,6 +53,9 @@
 
 namespace umbel {
 
+/// To itself: what has begun, and is to be acknowledged at its beginning, is due.
+using acknowledge_atom = caf::atom_constant<caf::atom("acknowledg")>;
+
 struct consumer_options {
   size_t prefetch = 8;         ///< concurrency x prefetch_multiplier
   size_t prefetch_multiplier = 4; ///< if the pool changes its size; 0: no limit
@@ -169,7 +172,7 @@ struct consumer_state {
   void merge_revoked(const std::vector<revoked_task>& theirs);
   void on_learn(const learn_revoked& x);
 
-  // -- runs end -----------------------------------------------------------------
+  // -- runs begin and end (runs.cpp) ------------------------------------------------
 
   void on_pool_ready(pool_ready& x);
   void on_report(pool_report& x);
