@@ -1,7 +1,7 @@
 # Which sources of a target are compiled together (CMAKE_UNITY_BUILD): those of one
-# folder, at most eight at a time. So a new file changes what its own folder compiles,
-# and functions in anonymous namespaces only have to differ in name within a folder
-# (tests/style/unity_names.py sees to that).
+# folder, at most eight at a time, or nine, where one would be left alone. So a new file
+# changes what its own folder compiles, and functions in anonymous namespaces only have
+# to differ in name within a folder (tests/style/unity_names.py sees to that).
 function(umbel_unity_by_folder target)
   get_target_property(sources ${target} SOURCES)
   get_target_property(here ${target} SOURCE_DIR)
@@ -9,8 +9,18 @@ function(umbel_unity_by_folder target)
     cmake_path(ABSOLUTE_PATH source BASE_DIRECTORY ${here} NORMALIZE)
     cmake_path(GET source PARENT_PATH folder)
     string(MAKE_C_IDENTIFIER "${folder}" id)
+    math(EXPR all_${id} "${all_${id}} + 1")
+  endforeach()
+  foreach(source ${sources})
+    cmake_path(ABSOLUTE_PATH source BASE_DIRECTORY ${here} NORMALIZE)
+    cmake_path(GET source PARENT_PATH folder)
+    string(MAKE_C_IDENTIFIER "${folder}" id)
     math(EXPR count_${id} "${count_${id}} + 1")
     math(EXPR part "(${count_${id}} - 1) / 8")
+    math(EXPR alone "${all_${id}} - 8 * ${part}")
+    if(part GREATER 0 AND alone EQUAL 1)
+      math(EXPR part "${part} - 1")
+    endif()
     cmake_path(RELATIVE_PATH folder BASE_DIRECTORY ${PROJECT_SOURCE_DIR})
     string(MAKE_C_IDENTIFIER "${folder}_${part}" group)
     set_source_files_properties(${source} TARGET_DIRECTORY ${target}
