@@ -75,12 +75,14 @@ UMBEL_SCENARIO(the_report_says_when_the_next_one_is_due) {
   auto x = w.connect("a@h");
   delay_one(w, *x, "tomorrow", 24h);
   CAF_CHECK(x->forward().value().next == broker::look_interval);
-  delay_one(w, *x, "soon", 1s);
-  auto next = x->forward().value().next;
-  CAF_CHECK(next > 0ms && next <= 1s);
-  delay_one(w, *x, "sooner", 500ms);
-  next = x->forward().value().next;
-  CAF_CHECK(next > 0ms && next <= 500ms);
+  for (auto delay : {1'000ms, 500ms})
+    for (auto due = true; due;) { // if this process was stopped until then: once more
+      auto before = w.now();
+      delay_one(w, *x, "soon", delay);
+      auto next = x->forward().value().next;
+      due = w.now() - before >= delay;
+      CAF_CHECK(due || (next > 0ms && next <= delay));
+    }
 }
 
 UMBEL_SCENARIO(due_messages_are_consumed_first_in_the_order_of_their_due_times) {
