@@ -37,10 +37,14 @@ struct fixture : redis_fixture {
                 callers_time, "1", tag, "fZ", step, due});
   }
 
-  std::string forward(const std::string& node, const std::string& max = "100") {
+  /// @param longest between two looks
+  /// @param claim how long a node is believed to be there, both in milliseconds
+  std::string forward(const std::string& node, const std::string& max = "100",
+                      const std::string& longest = "3000",
+                      const std::string& claim = "2000") {
     return run(redis::scripts::forward,
                {"unacked", "unacked_index", "umbel.delayed", "umbel.forwarder"},
-               {node, max, "3000", "2000", "", "\x06\x16", "umbel.dead.", "2"});
+               {node, max, longest, claim, "", "\x06\x16", "umbel.dead.", "2"});
   }
 
   double time() {
@@ -150,16 +154,20 @@ CAF_TEST(a_full_server_still_gives_back) {
 }
 
 CAF_TEST(one_node_comes_when_the_next_is_due_and_the_others_when_it_does_not) {
-  auto due = time() + 2.5;
+  // In minutes: seconds may pass between two lines.
+  auto look = [this](const char* node) {
+    return forward(node, "100", "180000", "120000");
+  };
+  auto due = time() + 150;
   waiting("umbel.delayed/0/n/i/1", R"([m, "", "q"])", std::to_string(due));
-  CAF_CHECK_EQUAL(forward("a"), "[0 1000]"); // half its claim
-  auto other = forward("b");
+  CAF_CHECK_EQUAL(look("a"), "[0 60000]"); // half its claim
+  auto other = look("b");
   auto wait = std::stoi(other.substr(3));
-  CAF_CHECK(wait > 1'000 && wait <= 2'001); // until the claim is void
-  CAF_CHECK_EQUAL(forward("a"), "[0 1000]");
+  CAF_CHECK(wait > 60'000 && wait <= 120'001); // until the claim is void
+  CAF_CHECK_EQUAL(look("a"), "[0 60000]");
   CAF_CHECK_EQUAL(ask({"GET", "umbel.forwarder"}), "a");
   ask({"DEL", "umbel.forwarder"}); // as when "a" has died
-  CAF_CHECK_EQUAL(forward("b"), "[0 1000]");
+  CAF_CHECK_EQUAL(look("b"), "[0 60000]");
   CAF_CHECK_EQUAL(ask({"GET", "umbel.forwarder"}), "b");
 }
 

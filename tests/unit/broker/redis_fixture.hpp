@@ -98,6 +98,7 @@ public:
     broker_options result;
     result.node = node_name{"n"};
     result.incarnation = "i";
+    result.lease = std::chrono::minutes{10}; // does not end while a test runs
     for (auto& queue : queues)
       result.queues.emplace_back(queue);
     result.result_url = server().url();

@@ -58,6 +58,20 @@ struct fixture : redis_fixture {
     }
   }
 
+  /// The next answer if the server gives it without anything else happening.
+  std::optional<std::vector<delivery>> answer_at_once(polled_broker& x) {
+    for (;;) {
+      if (auto news = x.advance().value(); news.reserved)
+        return std::move(news.reserved);
+      // What was sent before the first has been answered before the second.
+      for (int i = 0; i < 2; ++i)
+        ask({"PING"});
+      pollfd fd{x.descriptor(), POLLIN, 0};
+      if (::poll(&fd, 1, 0) <= 0)
+        return std::nullopt;
+    }
+  }
+
   static strings payloads(const expected<std::optional<std::vector<delivery>>>& x) {
     strings result;
     if (x && *x)
@@ -290,7 +304,7 @@ CAF_TEST(without_the_right_to_wait_all_is_announced) {
       int answers = 0;
       do {
         CAF_REQUIRE(!x->begin_reserve(8).value().has_value());
-      } while (payloads(answer(*x, 50ms)).empty() && ++answers < 5);
+      } while (answer_at_once(*x) && ++answers < 5);
       CAF_CHECK_LESS(answers, 5);
       CAF_CHECK_EQUAL(blocked(), "0");
       ask({"LPUSH", list, "a"});
