@@ -13,8 +13,20 @@ namespace umbel::test {
 
 class sqlite_world : public real_world {
 public:
+  using world::connect;
+
   std::string url() const override {
     return file_.url();
+  }
+
+  std::unique_ptr<broker>
+  connect(const broker_options& options) const override {
+    return connect_broker(patient_url(), options).value();
+  }
+
+  /// The same for those who may have to wait for others long, on a busy machine.
+  std::string patient_url() const {
+    return url() + "?timeout=60";
   }
 
   void bind(const std::string& exchange, const std::string& key, bool topic,
