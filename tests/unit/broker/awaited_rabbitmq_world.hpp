@@ -155,7 +155,7 @@ public:
   /// Acknowledgements are not answered: in the end it is as many as are in hand.
   size_t unacknowledged() override {
     auto found = rabbitmq_world::unacknowledged();
-    for (int i = 0; i < 200 && found != *held_; ++i) {
+    for (int i = 0; i < 6'000 && found != *held_; ++i) {
       moment();
       found = rabbitmq_world::unacknowledged();
     }

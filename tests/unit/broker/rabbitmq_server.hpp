@@ -42,7 +42,7 @@ public:
     if (::write(shell_, line.data(), line.size())
         != static_cast<ssize_t>(line.size()))
       throw std::runtime_error("rabbitmq-server takes no questions");
-    for (int i = 0; i < 20'000 && !std::filesystem::exists(answer); ++i)
+    for (int i = 0; i < 60'000 && !std::filesystem::exists(answer); ++i)
       ::poll(nullptr, 0, 1);
     std::ifstream in{answer};
     std::string result{std::istreambuf_iterator<char>{in}, {}};
