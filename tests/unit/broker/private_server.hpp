@@ -12,6 +12,7 @@
 #include <functional>
 #include <netinet/in.h>
 #include <poll.h>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -50,19 +51,24 @@ protected:
     return directory_ + '/' + name;
   }
 
-  /// Nobody listens there now; somebody else may take it before it is bound.
+  /// Nobody listens there now; somebody else may take it before it is bound. None of
+  /// those that the kernel gives to connections, of which there are always some: a
+  /// server that is started again finds its port as it has left it.
   static int free_port() {
-    auto fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    auto address = loopback(0);
-    socklen_t size = sizeof(address);
-    auto* generic = reinterpret_cast<sockaddr*>(&address);
-    auto ok = fd >= 0 && ::bind(fd, generic, size) == 0
-              && ::getsockname(fd, generic, &size) == 0;
-    if (fd >= 0)
-      ::close(fd);
-    if (!ok)
-      throw std::runtime_error("no free loopback port");
-    return ntohs(address.sin_port);
+    std::random_device random;
+    for (int i = 0; i < 1'000; ++i) {
+      auto address = loopback(20'000 + static_cast<int>(random() % 12'000));
+      auto fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+      auto free = fd >= 0
+                  && ::bind(fd, reinterpret_cast<sockaddr*>(&address),
+                            sizeof(address))
+                       == 0;
+      if (fd >= 0)
+        ::close(fd);
+      if (free)
+        return ntohs(address.sin_port);
+    }
+    throw std::runtime_error("no free loopback port");
   }
 
   static sockaddr_in loopback(int port) {

@@ -67,7 +67,7 @@ struct fixture {
 
   std::string describe() {
     std::string result;
-    self->request(uut, 10s, describe_atom::value)
+    self->request(uut, 1min, describe_atom::value)
       .receive([&](const description& x) { result = x.state; },
                [](const caf::error&) { CAF_FAIL("no answer"); });
     return result;

@@ -27,19 +27,24 @@ struct silent_sink : state_sink {
   }
 };
 
+/// @returns the port
+int bind_to_loopback(int fd) {
+  sockaddr_in where{};
+  where.sin_family = AF_INET;
+  where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(where);
+  bind(fd, reinterpret_cast<sockaddr*>(&where), size);
+  getsockname(fd, reinterpret_cast<sockaddr*>(&where), &size);
+  return ntohs(where.sin_port);
+}
+
 /// Answers one connection with fixed bytes, after the request's header.
 class one_answer {
 public:
   explicit one_answer(std::string bytes) {
     listener_ = socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in where{};
-    where.sin_family = AF_INET;
-    where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof(where);
-    bind(listener_, reinterpret_cast<sockaddr*>(&where), size);
+    port = bind_to_loopback(listener_);
     listen(listener_, 1);
-    getsockname(listener_, reinterpret_cast<sockaddr*>(&where), &size);
-    port = ntohs(where.sin_port);
     thread_ = std::thread{[this, bytes = std::move(bytes)] {
       auto fd = accept(listener_, nullptr, nullptr);
       char buffer[4096];
@@ -166,15 +171,13 @@ CAF_TEST(what is no HTTP and a connection that ends) {
 }
 
 CAF_TEST(nobody listens) {
-  int port = 0;
-  {
-    one_answer server{"-"};
-    port = server.port;
-    get(server.url());
-  }
-  auto url = "http://127.0.0.1:" + std::to_string(port);
+  // The port is taken, so that nobody else listens there, nor is it given to the
+  // connection itself.
+  auto taken = socket(AF_INET, SOCK_STREAM, 0);
+  auto url = "http://127.0.0.1:" + std::to_string(bind_to_loopback(taken));
   CAF_CHECK_EQUAL(get(url), "ConnectionError('GET " + url
                                 + ": Connection refused')");
+  close(taken);
 }
 
 CAF_TEST(what cannot be sent is a ValueError) {
