@@ -37,7 +37,7 @@ def beat_command(schedule: str, *args: str, status: int = 0) -> str:
         [umbel_binary(), "beat", *args, "-s", schedule],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
     assert done.returncode == status, f"{args}: {done.returncode}\n{done.stderr}"
     return done.stderr if status else done.stdout

@@ -392,7 +392,7 @@ class AmqpBroker(Broker):
             for message in messages:
                 channel.basic_publish(message, "", queue)
             while open_:
-                connection.drain_events(timeout=20 * PATIENCE)
+                connection.drain_events(timeout=60 * PATIENCE)
 
     def take(self, queue: str = "celery") -> dict | None:
         if queue not in self.queues():
@@ -562,7 +562,7 @@ class KombuFile(Broker):
         self.result_url = f"file://{results}"
 
     def _open(self) -> contextlib.closing[sqlite3.Connection]:
-        return contextlib.closing(sqlite3.connect(self.path, timeout=10 * PATIENCE))
+        return contextlib.closing(sqlite3.connect(self.path, timeout=60 * PATIENCE))
 
     def number(self, sql: str, *values):
         with self._open() as file:

@@ -103,7 +103,7 @@ class ChildProcess:
     """Starts `program` and speaks with it. A context manager."""
 
     def __init__(self, program, libraries=(), settings=None, env=None,
-                 configure=True, timeout=20):
+                 configure=True, timeout=60):
         ours, theirs = socket.socketpair()
         fd = theirs.fileno()
 

@@ -83,7 +83,7 @@ class RabbitMQServer:
                 cwd=self.directory,
                 start_new_session=True,
             )
-        eventually(self.answers, 60, "rabbitmq-server lets a client log in")
+        eventually(self.answers, 120, "rabbitmq-server lets a client log in")
         return self
 
     def answers(self, virtual_host: str = "/") -> bool:
@@ -191,11 +191,11 @@ class RabbitMQServer:
             self._end()
 
     def _end(self) -> None:
-        self.process.wait(30)
+        self.process.wait(60)
         self.process.stdin.close()
         self.process = None
         self._epmd.kill()
-        self._epmd.wait(10)
+        self._epmd.wait(60)
 
     def url(self, virtual_host: str = "/", port: int = 0) -> str:
         """The URL as Celery spells it; `port` is for a proxy before this."""
@@ -205,7 +205,7 @@ class RabbitMQServer:
     def connect(self, virtual_host: str = "/") -> amqp.Connection:
         """A connection that looks and publishes without Celery."""
         connection = amqp.Connection(
-            f"127.0.0.1:{self.port}", virtual_host=virtual_host, connect_timeout=5
+            f"127.0.0.1:{self.port}", virtual_host=virtual_host, connect_timeout=60
         )
         connection.connect()
         return connection

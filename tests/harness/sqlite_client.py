@@ -35,7 +35,7 @@ class Database:
     def __init__(self, path: str):
         self.path = path
         self._connection = sqlite3.connect(
-            path, timeout=10 * PATIENCE, isolation_level=None, check_same_thread=False
+            path, timeout=60 * PATIENCE, isolation_level=None, check_same_thread=False
         )
         self._connection.execute("PRAGMA journal_mode = WAL")
         if self._is_empty():

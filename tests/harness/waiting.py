@@ -12,7 +12,7 @@ PATIENCE = float(os.environ.get("UMBEL_TEST_PATIENCE", "1"))
 
 def eventually(
     condition: Callable[[], T],
-    timeout: float = 20,
+    timeout: float = 60,
     what: str = "",
     interval: float = 0.02,
 ) -> T:

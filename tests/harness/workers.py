@@ -140,7 +140,7 @@ class Worker:
 
     # -- waiting ---------------------------------------------------------------
 
-    def wait_for_log(self, pattern: str, timeout: float = 20) -> re.Match:
+    def wait_for_log(self, pattern: str, timeout: float = 60) -> re.Match:
         """Waits for a line of output; fails at once if the worker ends."""
 
         def seen():
@@ -159,7 +159,7 @@ class Worker:
         self.wait_for_log(r"\S+@\S+ ready")
         return self
 
-    def wait_exit(self, timeout: float = 30) -> int:
+    def wait_exit(self, timeout: float = 60) -> int:
         eventually(lambda: not self.running(), timeout, f"exit of {self.argv[0]}")
         return self.process.returncode
 
@@ -168,7 +168,7 @@ class Worker:
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
-    def stop(self, timeout: float = 30) -> None:
+    def stop(self, timeout: float = 60) -> None:
         """Warm shutdown: SIGTERM, exit status 0, and no process left behind."""
         self.signal(signal.SIGTERM)
         status = self.wait_exit(timeout)
@@ -178,7 +178,7 @@ class Worker:
     def kill(self) -> None:
         """kill -9 of the worker; its children must go by themselves."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
         eventually(lambda: not self.group_alive(), what="children died as well")
 
     def cut_connections(self, server: redis.Redis) -> int:
@@ -198,7 +198,7 @@ class Worker:
             os.killpg(self.pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
-        self.process.wait(10)
+        self.process.wait(60)
 
 
 def runs(*workers: Worker) -> Counter:
@@ -275,4 +275,4 @@ class PythonWorker(Worker):
     def kill(self) -> None:
         """kill -9 of the whole group: Celery's children outlive their parent."""
         os.killpg(self.pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(60)

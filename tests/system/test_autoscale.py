@@ -22,9 +22,9 @@ def decisions(log: str) -> list[tuple[int, int]]:
 def test_it_grows_at_once_and_shrinks_when_idle(umbel_worker, tasks, bounds):
     running = umbel_worker(f"--autoscale={bounds}", env=SOON)
     assert size(running) == 1
-    results = [tasks.sleep.delay(1) for _ in range(4)]
-    eventually(lambda: size(running) == 4, timeout=2, what="four at work")
-    assert [r.get(timeout=10) for r in results] == [1] * 4
+    results = [tasks.sleep.delay(4) for _ in range(4)]
+    eventually(lambda: size(running) == 4, what="four at work")
+    assert [r.get(timeout=60) for r in results] == [4] * 4
     eventually(lambda: size(running) == 1, what="it is idle again")
     assert decisions(running.log)[-1][1] == 1
     assert max(b for _, b in decisions(running.log)) == 4
@@ -35,18 +35,18 @@ def test_a_pool_of_nobody_works_when_there_is_something_to_do(umbel_worker, task
     running = umbel_worker("--autoscale=3", env=SOON)
     for _ in range(2):
         eventually(lambda: size(running) == 0, what="nobody is left")
-        assert tasks.add.delay(4, 4).get(timeout=10) == 8
-        assert size(running) == 1
+        assert tasks.add.delay(4, 4).get(timeout=60) == 8
+        assert {b for a, b in decisions(running.log) if b > a} <= {1}
 
 
 def test_busy_children_are_left_alone(umbel_worker, tasks):
     running = umbel_worker("--autoscale=3,1", env=SOON)
-    long = tasks.sleep.delay(4)
+    long = tasks.sleep.delay(10)
     brief = [tasks.sleep.delay(0.1) for _ in range(6)]
-    assert [r.get(timeout=10) for r in brief] == [0.1] * 6
+    assert [r.get(timeout=60) for r in brief] == [0.1] * 6
     eventually(lambda: size(running) == 1, what="the idle ones are gone")
     assert not long.ready()
-    assert long.get(timeout=10) == 4
+    assert long.get(timeout=60) == 10
 
 
 def test_nothing_is_lost_while_it_grows_and_shrinks(umbel_worker, tasks, broker):
@@ -54,9 +54,9 @@ def test_nothing_is_lost_while_it_grows_and_shrinks(umbel_worker, tasks, broker)
     running = umbel_worker("--autoscale=4,0", env={"AUTOSCALE_KEEPALIVE": "0.02"})
     for wave in range(15):
         results = [tasks.add.delay(i, wave) for i in range(12)]
-        assert [r.get(timeout=10) for r in results] == [i + wave for i in range(12)]
+        assert [r.get(timeout=60) for r in results] == [i + wave for i in range(12)]
         eventually(lambda: size(running) == 0, what="nobody is left")
-    assert broker.in_flight() == 0
+    eventually(lambda: broker.in_flight() == 0)
     assert len(decisions(running.log)) >= 30
 
 
@@ -72,6 +72,6 @@ def test_the_time_of_idleness(umbel_worker, tasks, source):
             "worker_autoscale_keepalive=0.75",
             env={"AUTOSCALE_KEEPALIVE": "1000"},
         )
-    for result in [tasks.sleep.delay(0.2) for _ in range(2)]:
-        result.get(timeout=10)
+    for result in [tasks.sleep.delay(3) for _ in range(2)]:
+        result.get(timeout=60)
     running.wait_for_log(r"Scaling down from 2 to 1: .* for 0\.75 s")

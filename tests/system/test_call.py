@@ -7,11 +7,10 @@ import subprocess
 import pytest
 
 from harness.ports import free_port
-from harness.waiting import eventually
 from harness.workers import umbel_binary
 
 
-def call(*args: str, timeout: float = 30) -> subprocess.CompletedProcess:
+def call(*args: str, timeout: float = 60) -> subprocess.CompletedProcess:
     return subprocess.run(
         [umbel_binary(), "call", *args],
         capture_output=True, text=True, timeout=timeout, stdin=subprocess.DEVNULL,

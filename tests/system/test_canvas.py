@@ -9,7 +9,7 @@ import json
 
 import pytest
 from celery import chain, chord, group
-from celery.exceptions import ChordError, NotRegistered, TimeoutError
+from celery.exceptions import ChordError, NotRegistered
 from celery.result import GroupResult
 
 from harness.shapes import (
@@ -24,16 +24,8 @@ add, mul, xsum, echo, fail, crash = (
 
 
 def end_of(celery, result):
-    """What it has ended with itself: `result.get()` throws what its parents have.
-
-    Again and again: get() subscribes on one connection and looks on another one, so
-    that it sleeps through what is stored in between, if Redis takes them together."""
-    for patience in [1] * 20:
-        try:
-            return celery.AsyncResult(result.id).get(timeout=patience)
-        except TimeoutError:
-            pass
-    raise AssertionError(f"no result of {result.id}")
+    """What it has ended with itself: `result.get()` throws what its parents have."""
+    return celery.AsyncResult(result.id).get(timeout=60)
 
 
 def value_of(celery, result):
@@ -69,20 +61,20 @@ def test_callbacks(celery, worker):
     one = of(celery, add.s(1, 1))
     one.link(of(celery, PLUS.make()).set(task_id="one"))
     one.apply_async()
-    assert celery.AsyncResult("one").get(timeout=20) == 12
+    assert celery.AsyncResult("one").get(timeout=60) == 12
     two = of(celery, add.s(2, 2))
     for i, shape in enumerate((PLUS, chain_of(TIMES, PLUS), chord_of([PLUS, TIMES], SUM))):
         two.link(of(celery, shape.make()) | of(celery, echo.s()).set(task_id=f"two{i}"))
     parent = two.apply_async()
-    found = [celery.AsyncResult(f"two{i}").get(timeout=20) for i in range(3)]
+    found = [celery.AsyncResult(f"two{i}").get(timeout=60) for i in range(3)]
     assert found == [14, 22, 26]
-    assert parent.children  # the group that they were
+    assert eventually(lambda: parent.children)  # the group that they were
 
 
 def test_a_step_knows_where_it_comes_from(celery, umbel_worker, broker):
     umbel_worker(config={"result_extended": True})
     last = of(celery, chain(add.s(1, 1), add.s(2), add.s(3))).apply_async()
-    assert last.get(timeout=20) == 7
+    assert last.get(timeout=60) == 7
     first = last.parent.parent
     assert broker.document(last.id)["parent_id"] == last.parent.id
     assert broker.document(last.parent.id)["parent_id"] == first.id
@@ -95,21 +87,22 @@ def test_what_comes_after_a_failure_fails_too(celery, umbel_worker, broker):
     umbel_worker()
     last = of(celery, chain(fail.s("no"), group(add.s(1), add.s(2)), xsum.s(), add.s(1))).apply_async()
     with pytest.raises(ValueError, match="no"):
-        last.get(timeout=20)
+        last.get(timeout=60)
     nodes = [last, last.parent]
-    assert {broker.document(x.id)["status"] for x in nodes} == {"FAILURE"}
+    for node in nodes:
+        eventually(lambda: broker.document(node.id).get("status") == "FAILURE")
 
 
 def test_errbacks(celery, worker):
     worker()
     one = of(celery, fail.s("no")).on_error(of(celery, echo.s()).set(task_id="errback"))
     failed = one.apply_async()
-    assert celery.AsyncResult("errback").get(timeout=20) == failed.id
+    assert celery.AsyncResult("errback").get(timeout=60) == failed.id
     # Those of the whole chain are those of each step.
     steps = of(celery, chain(add.s(1, 1), add.s("x"), add.s(1)))
     steps.link_error(of(celery, echo.s()).set(task_id="of-chain"))
     last = steps.apply_async()
-    assert celery.AsyncResult("of-chain").get(timeout=20) == last.parent.id
+    assert celery.AsyncResult("of-chain").get(timeout=60) == last.parent.id
 
 
 def test_a_chord_with_a_failed_part(celery, worker):
@@ -120,7 +113,7 @@ def test_a_chord_with_a_failed_part(celery, worker):
         end_of(celery, result)
     culprit = result.parent.results[1].id
     assert str(caught.value) == f'Dependency {culprit} raised ValueError("it\'s no")'
-    assert celery.AsyncResult("errback").get(timeout=20) == result.id
+    assert celery.AsyncResult("errback").get(timeout=60) == result.id
 
 
 def test_a_failed_chord_fails_the_chord_around_it(celery, umbel_worker):
@@ -163,9 +156,9 @@ def test_a_part_that_runs_twice_counts_once(celery, umbel_worker, broker):
         broker.put(json.dumps(message))
     assert broker.queued() == 20
     umbel_worker()
-    assert result.get(timeout=20) == 90
+    assert result.get(timeout=60) == 90
     eventually(broker.idle)
-    totals = next(iter(celery.control.inspect(timeout=5, limit=1).stats().values()))["total"]
+    totals = next(iter(celery.control.inspect(timeout=20, limit=1).stats().values()))["total"]
     assert totals["tasks.xsum"] == 1
     assert totals["tasks.add"] == 20
 
@@ -175,13 +168,13 @@ def test_python_and_umbel_count_the_same_chord(celery, umbel_worker, python_work
     python_worker("-n", "python@h", config={"worker_prefetch_multiplier": 1})
     results = [
         chord(
-            [of(celery, app.tasks["tasks.sleep"].s(0.01)) for _ in range(20)],
+            [of(celery, app.tasks["tasks.sleep"].s(0.1)) for _ in range(20)],
             of(celery, chain(xsum.s(), mul.s(100))),
         )()
         for _ in range(5)
     ]
-    assert [round(x.get(timeout=30)) for x in results] == [20] * 5
-    totals = celery.control.inspect(timeout=5, limit=2).stats()
+    assert [round(x.get(timeout=60)) for x in results] == [200] * 5
+    totals = celery.control.inspect(timeout=20, limit=2).stats()
     ran = [x["total"].get("tasks.sleep", 0) for x in totals.values()]
     assert len(ran) == 2 and min(ran) > 0, ran
 
@@ -196,12 +189,12 @@ def test_tasks_that_join_the_chord(celery, umbel_worker, python_worker, body_by)
     header = [celery.signature(f"features.{name}", (n,)) for name, n in
               [("spread", 3), ("spread", 0), ("spread_later", 1)]]
     result = chord(header, body)()
-    numbers = result.get(timeout=20)
+    numbers = result.get(timeout=60)
     assert sorted(numbers) == sorted([3, 0, 1, 0, 2, 0, 1, 0] + [0] + [1, 1, 0])
     assert numbers[-3:].count(1) == 2  # in the place of the one that has added them
     eventually(lambda: not celery.backend.client.keys("celery-taskset-meta-*"))
     with pytest.raises(ValueError, match="Current task is not member of any chord"):
-        celery.send_task("features.spread", (1,)).get(timeout=20)
+        celery.send_task("features.spread", (1,)).get(timeout=60)
 
 
 def replace_by(shape):
@@ -235,9 +228,9 @@ def test_what_takes_the_place_of_a_task(celery, umbel_worker):
 def test_the_tasks_that_every_app_has(celery, worker):
     worker()
     send = celery.send_task
-    assert send("celery.accumulate", (1, 2)).get(timeout=20) == [1, 2]
-    assert send("celery.accumulate", (1, 2), {"index": 1}).get(timeout=20) == 2
-    assert send("celery.backend_cleanup").get(timeout=20) is None
+    assert send("celery.accumulate", (1, 2)).get(timeout=60) == [1, 2]
+    assert send("celery.accumulate", (1, 2), {"index": 1}).get(timeout=60) == 2
+    assert send("celery.backend_cleanup").get(timeout=60) is None
     unknown = send("celery.map", (), {"task": {"task": "no.such"}, "it": [1]})
     with pytest.raises(NotRegistered):
-        unknown.get(timeout=20)
+        unknown.get(timeout=60)

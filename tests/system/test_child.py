@@ -39,6 +39,12 @@ def child(start):
     return c
 
 
+def begin(child, number: int, pause: float) -> None:
+    """Gives it a job that takes so long, and returns when that has begun."""
+    child.job(number, "tasks.progress", [1, pause])
+    assert [child.frame()["frame"] for _ in range(2)] == ["state", "event"]
+
+
 def test_hello_lists_the_tasks(start):
     hello = start().hello()
     assert hello["version"] == VERSION
@@ -81,14 +87,11 @@ def test_irregular_load(child):
 
 
 def test_recall_returns_what_has_not_begun(child):
-    child.job(1, "tasks.sleep", [0.5])
+    begin(child, 1, 5)
     child.job(2, "tasks.add", [1, 1])
     child.job(3, "tasks.add", [1, 1])
-    time.sleep(0.05)
-    begin = time.monotonic()
     child.send(RECALL)
     assert child.frame() == {"frame": "returned", "jobs": [2, 3]}
-    assert time.monotonic() - begin < 0.3
     assert child.outcome()["job"] == 1
     child.send(RECALL)
     assert child.frame() == {"frame": "returned", "jobs": []}
@@ -128,37 +131,33 @@ def test_a_job_that_comes_during_a_long_one_waits_for_it(child):
 
 def test_outcomes_do_not_wait_for_the_next_job(child):
     child.job(1, "tasks.add", [1, 1])
-    child.job(2, "tasks.sleep", [1])
-    begin = time.monotonic()
+    child.job(2, "tasks.sleep", [600])
     assert child.outcome()["job"] == 1
-    assert time.monotonic() - begin < 0.5
 
 
 def test_stop_finishes_the_current_job(child):
-    child.job(1, "tasks.sleep", [0.2])
+    begin(child, 1, 5)
     child.job(2, "tasks.add", [1, 1])
-    time.sleep(0.05)
     child.send(STOP)
     assert child.frame() == {"frame": "returned", "jobs": [2]}
     assert child.outcome()["job"] == 1
     with pytest.raises(EOFError):
         child.frame()
-    assert child.process.wait(timeout=10) == 0
+    assert child.process.wait(timeout=60) == 0
 
 
 def test_an_idle_child_stops_at_once(child):
     child.send(STOP)
     assert child.frame() == {"frame": "returned", "jobs": []}
-    assert child.process.wait(timeout=10) == 0
+    assert child.process.wait(timeout=60) == 0
 
 
 @pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
 def test_it_ends_when_its_parent_closes_the_socket(child, busy):
     if busy:
-        child.job(1, "tasks.sleep", [60])
-        time.sleep(0.05)
+        begin(child, 1, 600)
     child.socket.close()
-    assert child.process.wait(timeout=10) == 0
+    assert child.process.wait(timeout=60) == 0
 
 
 def test_it_dies_with_its_parent():
@@ -186,8 +185,7 @@ time.sleep(60)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_signals_of_a_terminal_are_the_parents_business(child, number):
     send = ["/bin/kill", f"-{int(number)}", str(child.process.pid)]
-    child.job(1, "tasks.sleep", [0.3])
-    time.sleep(0.05)
+    begin(child, 1, 0.3)
     subprocess.run(send, check=True)  # not from its parent
     assert child.outcome()["kind"] == "success"
     subprocess.run(send, check=True)
@@ -197,17 +195,16 @@ def test_the_signals_of_a_terminal_are_the_parents_business(child, number):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_signals_of_the_parent_end_a_task(child, number):
-    child.job(1, "tasks.sleep", [60])
-    time.sleep(0.05)
+    begin(child, 1, 600)
     child.process.send_signal(number)
-    assert child.process.wait(timeout=10) == -number
+    assert child.process.wait(timeout=60) == -number
 
 
 def test_an_interrupt_ends_the_run_that_it_names(child):
     def interrupt(job):
         child.send(INTERRUPT, struct.pack("<Q", job))
 
-    child.job(1, "tasks.sleep", [60])
+    child.job(1, "tasks.sleep", [600])
     child.job(2, "tasks.sleep", [0.1])
     interrupt(7)
     interrupt(1)
@@ -220,8 +217,7 @@ def test_an_interrupt_ends_the_run_that_it_names(child):
     }
     interrupt(1)
     assert child.outcome()["kind"] == "success"
-    child.job(3, "tasks.sleep", [60])
-    time.sleep(0.05)
+    begin(child, 3, 600)
     child.process.send_signal(signal.SIGUSR1)  # Celery's way to say it
     assert child.outcome()["summary"] == "SoftTimeLimitExceeded()"
 
@@ -233,7 +229,7 @@ def test_a_crash_leaves_its_signal(child):
     assert child.outcome()["job"] == 1
     with pytest.raises((EOFError, ConnectionResetError)):
         child.frame()
-    assert child.process.wait(timeout=10) == -signal.SIGKILL
+    assert child.process.wait(timeout=60) == -signal.SIGKILL
 
 
 def test_settings_reach_the_runner(start):
@@ -249,10 +245,11 @@ def test_settings_reach_the_runner(start):
 
 
 def test_progress_arrives_while_the_task_runs(child):
-    child.job(1, "tasks.progress", [2, 0.2])
-    begin = time.monotonic()
+    begin(child, 1, 600)
+    child.send(INTERRUPT, struct.pack("<Q", 1))
+    assert child.outcome()["kind"] == "failure"
+    child.job(2, "tasks.progress", [2, 0])
     told = [child.frame() for _ in range(4)]
-    assert 0.15 < time.monotonic() - begin < 0.4
     states = [x["document"]["result"] for x in told if x["frame"] == "state"]
     events = [x["fields"] for x in told if x["frame"] == "event"]
     for step, (state, event) in enumerate(zip(states, events, strict=True), 1):
@@ -275,34 +272,39 @@ def test_a_large_message_and_a_large_result(child):
 ], ids=["empty", "huge", "unknown", "short"])
 def test_it_leaves_a_parent_that_talks_nonsense(child, data):
     child.socket.sendall(data)
-    assert child.process.wait(timeout=10) == 2
+    assert child.process.wait(timeout=60) == 2
 
 
 def test_another_version_is_refused(start):
     c = start(configure=False)
     c.send(CONFIGURE, struct.pack("<II", VERSION + 1, 0) + string("") * 2)
-    assert c.process.wait(timeout=10) == 2
+    assert c.process.wait(timeout=60) == 2
 
 
 def test_a_wrong_setting_is_one_line(start):
     c = start({"task_track_started": "yes"})
     assert c.frame() == {"frame": "failed", "reason":
                          "setting task_track_started must be true or false"}
-    assert c.process.wait(timeout=10) == 1
+    assert c.process.wait(timeout=60) == 1
 
 
 def test_without_a_socket_it_says_who_starts_it():
     done = subprocess.run([build_dir() / "apps" / "child"], text=True,
-                          stderr=subprocess.PIPE, timeout=20)
+                          stderr=subprocess.PIPE, timeout=60)
     assert done.returncode == 2
     assert "umbel worker" in done.stderr
 
 
 def test_it_is_small_and_quick_to_start(start):
-    begin = time.monotonic()
+    def seconds() -> float:
+        begin = time.monotonic()
+        start().hello()
+        return time.monotonic() - begin
+
+    # The machine may have had something else to do.
+    assert any(seconds() < 1 for _ in range(3))
     c = start()
     c.hello()
-    assert time.monotonic() - begin < 1
     c.job(1, "tasks.add", [4, 4])
     c.outcome()
     held = resident(c.process.pid)

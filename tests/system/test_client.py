@@ -117,7 +117,7 @@ def test_a_mailbox_outlives_what_its_client_does_meanwhile(umbel_worker, broker)
             assert agreed and not any(agreed)
         worker = umbel_worker(backend="rpc://")
         worker.wait_for_log(r"tasks.add\[\S+\] succeeded")
-        assert client.communicate("go on\n", timeout=30)[0] == "8\n"
+        assert client.communicate("go on\n", timeout=60)[0] == "8\n"
     finally:
         client.kill()
         client.wait()

@@ -23,7 +23,7 @@ def run(*args, program="umbel", env=None, cwd=None):
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
     )
 
 

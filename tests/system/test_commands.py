@@ -28,7 +28,7 @@ main()
 """
 
 
-def ask(celery, method: str, timeout: float = 5, **arguments):
+def ask(celery, method: str, timeout: float = 20, **arguments):
     (reply,) = celery.control.broadcast(
         method, arguments=arguments, reply=True, limit=1, timeout=timeout
     )
@@ -67,9 +67,9 @@ def test_commands(umbel_worker, celery, broker):
         argv = [umbel_binary(), words[0], "-b", broker.url, "-A", LIBRARY["app"], *words[1:]]
         return subprocess.run(argv, capture_output=True, text=True, timeout=60)
 
-    ended = umbel_says("inspect", "where", "--json", "-t", "5", "-d", "one@here")
+    ended = umbel_says("inspect", "where", "--json", "-t", "20", "-d", "one@here")
     assert json.loads(ended.stdout)["one@here"]["worker"] == running.pid, ended
-    ended = umbel_says("control", "greet", "you", "times=2", "--json", "-d", "one@here", "-t", "5")
+    ended = umbel_says("control", "greet", "you", "times=2", "--json", "-d", "one@here", "-t", "20")
     assert json.loads(ended.stdout) == {"one@here": "hello you hello you "}, ended
     ended = umbel_says("control", "greet", "you", "2", "3")
     assert ended.returncode == 2 and "usage: greet NAME [TIMES]" in ended.stderr
@@ -85,7 +85,7 @@ def test_a_command_harms_nobody(umbel_worker, celery):
     running.wait_for_log(r"(?s)(asked for 'hang'.*){4}")
     assert "run already" in ask(celery, "where")["error"]
     assert ask(celery, "ping") == {"ok": "pong"}
-    assert celery.send_task("commands.noop").get(timeout=10) is None
+    assert celery.send_task("commands.noop").get(timeout=60) is None
     running.wait_for_log(r"(?s)(hang did not answer: no answer within 5 s.*){4}")
     eventually(lambda: "node" in ask(celery, "where"))
     assert ask(celery, "fail") == {"error": "ValueError('no luck')"}

@@ -8,13 +8,13 @@ from harness.waiting import eventually
 def test_protocol_1(worker, make_celery):
     worker()
     app = make_celery(task_protocol=1)
-    assert app.tasks["tasks.add"].delay(4, 4).get(timeout=10) == 8
-    assert app.tasks["tasks.add"].delay(4, y=3).get(timeout=10) == 7
+    assert app.tasks["tasks.add"].delay(4, 4).get(timeout=60) == 8
+    assert app.tasks["tasks.add"].delay(4, y=3).get(timeout=60) == 7
     with pytest.raises(ValueError, match="v1"):
-        app.tasks["tasks.fail"].delay("v1").get(timeout=10)
+        app.tasks["tasks.fail"].delay("v1").get(timeout=60)
     later = app.tasks["tasks.add"].apply_async((1, 1), countdown=0.5)
-    assert later.get(timeout=10) == 2
-    assert app.tasks["tasks.flaky"].delay(1).get(timeout=20) == 1
+    assert later.get(timeout=60) == 2
+    assert app.tasks["tasks.flaky"].delay(1).get(timeout=60) == 1
 
 
 @pytest.mark.only_redis("keys with a prefix")
@@ -22,7 +22,7 @@ def test_global_keyprefix(worker, make_celery, redis_client):
     options = {"global_keyprefix": "team-a:"}
     worker(config={"broker_transport_options": options})
     app = make_celery(broker_transport_options=options)
-    assert app.tasks["tasks.add"].delay(4, 4).get(timeout=10) == 8
+    assert app.tasks["tasks.add"].delay(4, 4).get(timeout=60) == 8
     assert redis_client.exists("team-a:_kombu.binding.celery")
     assert not redis_client.exists("_kombu.binding.celery")
     eventually(lambda: redis_client.hlen("team-a:unacked") == 0)
@@ -33,7 +33,7 @@ def test_another_database(worker, make_celery, redis_server):
     url = redis_server.url(db=5)
     worker(broker=url)
     app = make_celery(url)
-    assert app.tasks["tasks.add"].delay(4, 4).get(timeout=10) == 8
+    assert app.tasks["tasks.add"].delay(4, 4).get(timeout=60) == 8
     assert redis_server.client(db=0).dbsize() == 0
 
 
@@ -42,7 +42,7 @@ def test_results_in_another_database(worker, make_celery, redis_server):
     worker(broker=redis_server.url(db=1), backend=redis_server.url(db=2))
     app = make_celery(redis_server.url(db=1), redis_server.url(db=2))
     result = app.tasks["tasks.add"].delay(4, 4)
-    assert result.get(timeout=10) == 8
+    assert result.get(timeout=60) == 8
     assert redis_server.client(db=2).exists(f"celery-task-meta-{result.id}")
     assert not redis_server.client(db=1).exists(f"celery-task-meta-{result.id}")
 
@@ -56,7 +56,7 @@ def test_results_on_another_server(worker, make_celery, broker, other):
     worker(backend=other.url(), config={"task_acks_late": True})
     app = make_celery(backend=other.url())
     results = [app.tasks["tasks.add"].delay(i, i) for i in range(50)]
-    assert [r.get(timeout=10) for r in results] == [2 * i for i in range(50)]
+    assert [r.get(timeout=60) for r in results] == [2 * i for i in range(50)]
     assert broker.all_documents() == []
     eventually(broker.idle)
 
@@ -66,7 +66,7 @@ def test_password(worker, make_celery, make_redis):
     server = make_redis(password="s3cret/with:odd@signs")
     running = worker(broker=server.url())
     app = make_celery(server.url())
-    assert app.tasks["tasks.add"].delay(4, 4).get(timeout=10) == 8
+    assert app.tasks["tasks.add"].delay(4, 4).get(timeout=60) == 8
     assert "s3cret" not in running.log
 
 
@@ -75,7 +75,7 @@ def test_acl_user(worker, make_celery, make_redis):
     server = make_redis(password="s3cret", acl_user="runner")
     worker(broker=server.url())
     app = make_celery(server.url())
-    assert app.tasks["tasks.add"].delay(4, 4).get(timeout=10) == 8
+    assert app.tasks["tasks.add"].delay(4, 4).get(timeout=60) == 8
     users = {c.get("user") for c in server.client().client_list()}
     assert "runner" in users
 
@@ -85,7 +85,7 @@ def test_unix_socket(worker, make_celery, make_redis):
     server = make_redis(unix_socket=True)
     worker(broker=server.url())
     app = make_celery(server.url())
-    assert app.tasks["tasks.add"].delay(4, 4).get(timeout=10) == 8
+    assert app.tasks["tasks.add"].delay(4, 4).get(timeout=60) == 8
 
 
 def test_other_queues(worker, make_celery, broker):
@@ -95,7 +95,7 @@ def test_other_queues(worker, make_celery, broker):
     mail = add.apply_async((1, 1), queue="mail")
     video = add.apply_async((2, 2), queue="video")
     other = add.apply_async((3, 3))
-    assert (mail.get(timeout=10), video.get(timeout=10)) == (2, 4)
+    assert (mail.get(timeout=60), video.get(timeout=60)) == (2, 4)
     assert broker.queued() == 1
     assert other.state == "PENDING"
 

@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from harness.results import started
 from harness.waiting import eventually
 from harness.workers import PYTHON, umbel_binary
 
@@ -43,11 +44,11 @@ def only(replies) -> object:
 
 @pytest.fixture
 def inspect(celery):
-    return celery.control.inspect(timeout=1.2, limit=1)
+    return celery.control.inspect(timeout=20, limit=1)
 
 
 def control(celery, method: str, **arguments):
-    replies = celery.control.broadcast(method, arguments=arguments, reply=True, limit=1, timeout=5)
+    replies = celery.control.broadcast(method, arguments=arguments, reply=True, limit=1, timeout=20)
     return only(replies)
 
 
@@ -57,9 +58,9 @@ def control(celery, method: str, **arguments):
 @pytest.mark.needs("Celery")
 def test_the_command_line_asks(broker, umbel_worker, tasks):
     running = umbel_worker("-c", "1", "-n", "one@here")
-    tasks.add.delay(1, 1).get(timeout=10)
-    started = {x: command_line(broker.url, "inspect", x, "-j", "-t", "5") for x in INSPECT}
-    status = command_line(broker.url, "status", "-t", "5")
+    tasks.add.delay(1, 1).get(timeout=60)
+    started = {x: command_line(broker.url, "inspect", x, "-j", "-d", "one@here", "-t", "20") for x in INSPECT}
+    status = command_line(broker.url, "status", "-d", "one@here", "-t", "20")
     answers = {}
     for name, process in started.items():
         answers[name] = json.loads(output(process))["one@here"]
@@ -98,7 +99,7 @@ def test_answers_have_the_shape_of_celerys(umbel_worker, python_worker, celery, 
     python_worker("-n", "theirs@x", "-c", "2", "--autoscale", "3,2")
     for name in ("stats", "active_queues", "clock", "ping", "report", "registered", "revoked",
                  "active", "reserved", "scheduled"):
-        inspect = celery.control.inspect(timeout=5, limit=2)
+        inspect = celery.control.inspect(timeout=20, limit=2)
         answers = getattr(inspect, name)()
         ours, theirs = answers["ours@x"], answers["theirs@x"]
         assert type(ours) is type(theirs), name
@@ -126,7 +127,7 @@ def test_the_command_line_steers(broker, umbel_worker, celery, tasks):
         (["terminate", "SIGKILL", "another"], "terminate: tasks unknown"),
     ]
     started = [
-        (command_line(broker.url, "control", *x, "-t", "5"), answer) for x, answer in words
+        (command_line(broker.url, "control", *x, "-d", "one@here", "-t", "20"), answer) for x, answer in words
     ]
     for process, answer in started:
         assert answer in output(process)
@@ -137,15 +138,15 @@ def test_the_command_line_steers(broker, umbel_worker, celery, tasks):
         (["election"], "election without an id"),
         (["autoscale", "3", "1"], "Autoscale not enabled"),
     ]
-    started = [(command_line(broker.url, "control", *x, "-t", "5"), answer)
+    started = [(command_line(broker.url, "control", *x, "-d", "one@here", "-t", "20"), answer)
                for x, answer in words]
     for process, answer in started:
         text, _ = process.communicate(timeout=60)
         assert answer in text, text
     eventually(lambda: len(running.children()) == 2)
     task = tasks.add.apply_async((4, 4), queue="more")
-    assert task.get(timeout=10) == 8
-    found = command_line(broker.url, "inspect", "query_task", task.id, "-t", "5", "-j")
+    assert task.get(timeout=60) == 8
+    found = command_line(broker.url, "inspect", "query_task", task.id, "-d", "one@here", "-t", "20", "-j")
     assert json.loads(output(found)) == {"one@here": {}}
     command_line(broker.url, "control", "shutdown", "-t", "1").communicate(timeout=60)
     assert running.wait_exit() == 0
@@ -157,12 +158,12 @@ def test_a_mixed_cluster(umbel_worker, python_worker, celery):
     umbel_worker("-n", "two@there", "-c", "1")
     python_worker("-n", "three@here", "-c", "1")
     everybody = {"one@here", "two@there", "three@here"}
-    replies = celery.control.inspect(timeout=5, limit=3).ping()
+    replies = celery.control.inspect(timeout=20, limit=3).ping()
     assert set(replies) == everybody
     assert all(x == {"ok": "pong"} for x in replies.values())
 
     def who(limit, **selection):
-        return set(celery.control.inspect(timeout=5, limit=limit, **selection).ping())
+        return set(celery.control.inspect(timeout=20, limit=limit, **selection).ping())
 
     assert who(1, destination=["two@there"]) == {"two@there"}
     assert who(2, pattern="*@here", matcher="glob") == {"one@here", "three@here"}
@@ -175,9 +176,9 @@ def test_a_mixed_cluster(umbel_worker, python_worker, celery):
 def test_where_tasks_are(worker, celery, tasks, inspect):
     running = worker("-c", "1", config=TRACK)
     long = tasks.sleep.delay(60.5)
-    eventually(lambda: long.state == "STARTED")
+    where = started(long)
     behind = tasks.add.delay(1, y=2)
-    later = tasks.add.apply_async((3, 4), countdown=4)
+    later = tasks.add.apply_async((3, 4), countdown=5)
     running.wait_for_log(rf"{later.id}\] received")
     (scheduled,) = only(inspect.scheduled())
     assert scheduled["request"]["id"] == later.id and scheduled["priority"] == 6
@@ -185,7 +186,7 @@ def test_where_tasks_are(worker, celery, tasks, inspect):
     (active,) = only(inspect.active())
     assert active["id"] == long.id and active["args"] == [60.5] and active["kwargs"] == {}
     assert active["name"] == active["type"] == "tasks.sleep"
-    assert active["worker_pid"] == long.info["pid"]
+    assert active["worker_pid"] == where["pid"]
     assert active["acknowledged"] is True and active["time_start"] > 1e9
     assert active["delivery_info"]["routing_key"] == "celery"
     (reserved,) = only(inspect.reserved())
@@ -262,7 +263,7 @@ def test_autoscale(umbel_worker, celery, inspect):
 
 def test_the_tree(umbel_worker, celery):
     umbel_worker("-c", "1")
-    tree = only(celery.control.broadcast("tree", reply=True, limit=1, timeout=10))
+    tree = only(celery.control.broadcast("tree", reply=True, limit=1, timeout=20))
 
     def names(node):
         yield node["id"]
@@ -275,7 +276,7 @@ def test_the_tree(umbel_worker, celery):
 def test_an_exchange_of_its_own(umbel_worker, make_celery, broker, tmp_path):
     umbel_worker("-n", "one@here", "-c", "1", config={"control_exchange": "shop"})
     pong = {"one@here": {"ok": "pong"}}
-    assert make_celery(control_exchange="shop").control.ping(timeout=5, limit=1) == [pong]
+    assert make_celery(control_exchange="shop").control.ping(timeout=20, limit=1) == [pong]
     assert make_celery().control.ping(timeout=1) == []
     settings = tmp_path / "shop.json"
     settings.write_text(json.dumps({"control_exchange": "shop"}))
@@ -287,7 +288,7 @@ def test_an_exchange_of_its_own(umbel_worker, make_celery, broker, tmp_path):
 def test_answers_take_one_connection(umbel_worker, celery, broker):
     running = umbel_worker("-c", "1", "-Q", "a,b,c,d")
     for _ in range(3):
-        assert only(celery.control.ping(timeout=5, limit=1)) == {"ok": "pong"}
+        assert only(celery.control.ping(timeout=20, limit=1)) == {"ok": "pong"}
     running.wait_for_log("mingle: all alone")  # which has one for a second
     # On RabbitMQ consuming, publishing and listening have connections of their own; on
     # Redis one waits for messages, and one hears of those that it does not wait for.
@@ -298,7 +299,7 @@ def test_answers_take_one_connection(umbel_worker, celery, broker):
 @pytest.mark.needs("server")
 def test_after_a_lost_connection(umbel_worker, celery, broker):
     running = umbel_worker("-c", "1")
-    assert only(celery.control.ping(timeout=5, limit=1)) == {"ok": "pong"}
+    assert only(celery.control.ping(timeout=20, limit=1)) == {"ok": "pong"}
     broker.cut_connections(running)
     eventually(lambda: celery.control.ping(timeout=0.5, limit=1), what="it answers again")
 
@@ -340,8 +341,8 @@ def test_bad_requests(umbel_worker, celery, tasks, broker):
         json.dumps({"body": body, "headers": {"clock": 2**64}, "properties": {}, **form}).encode(),
     ):
         broker.shout("celery.pidbox", payload)
-    assert only(celery.control.ping(timeout=5, limit=1)) == {"ok": "pong"}
-    assert tasks.add.delay(4, 4).get(timeout=10) == 8
+    assert only(celery.control.ping(timeout=20, limit=1)) == {"ok": "pong"}
+    assert tasks.add.delay(4, 4).get(timeout=60) == 8
     eventually(broker.idle)
     assert running.running()
 
@@ -358,6 +359,6 @@ def test_an_answer_that_cannot_be_delivered(umbel_worker, celery, tasks, broker,
     broker.shout("celery.pidbox", json.dumps(envelope).encode())
     running.wait_for_log("cannot publish to the exchange reply.celery.pidbox")
     redis_client.delete("_kombu.binding.reply.celery.pidbox")
-    assert only(celery.control.ping(timeout=5, limit=1)) == {"ok": "pong"}
-    assert tasks.add.delay(4, 4).get(timeout=10) == 8
+    assert only(celery.control.ping(timeout=20, limit=1)) == {"ok": "pong"}
+    assert tasks.add.delay(4, 4).get(timeout=60) == 8
     eventually(broker.idle)

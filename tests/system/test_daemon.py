@@ -79,7 +79,7 @@ def test_detach_returns_when_it_is_ready(daemons, tmp_path, tasks):
     log = (tmp_path / "w1.log").read_text()
     assert " ready." in log, "it was ready before the launcher returned"
     pid = pid_in(tmp_path / "w1.pid")
-    assert tasks.add.delay(1, 2).get(timeout=10) == 3
+    assert tasks.add.delay(1, 2).get(timeout=60) == 3
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     parent, group, session, terminal = map(int, fields[1:5])
     assert session not in (pid, os.getsid(0)), "not the leader of its session"
@@ -130,7 +130,7 @@ def test_detach_without_standard_streams(tmp_path, broker, tasks):
     words = command(broker, "-D", "-f", "w.log", "--pidfile", "w.pid")
     line = " ".join(words) + " <&- >&- 2>&-"
     assert subprocess.run(["sh", "-c", line], cwd=tmp_path, timeout=60).returncode == 0
-    assert tasks.add.delay(1, 1).get(timeout=10) == 2
+    assert tasks.add.delay(1, 1).get(timeout=60) == 2
     stop(tmp_path / "w.pid")
 
 
@@ -228,7 +228,7 @@ def test_the_log_is_opened_again_when_it_is_moved(daemons, tmp_path, tasks):
     log, old = tmp_path / "w1.log", tmp_path / "w1.log.1"
     log.rename(old)
     result = tasks.add.delay(1, 1)
-    assert result.get(timeout=10) == 2
+    assert result.get(timeout=60) == 2
     eventually(lambda: log.exists() and "succeeded" in log.read_text())
     assert result.id in log.read_text() and result.id not in old.read_text()
     stop(tmp_path / "w1.pid")
@@ -271,7 +271,7 @@ def test_another_user(daemons, tmp_path, tasks, how):
     started = daemons("--uid", user)
     assert started.returncode == 0, started.stderr
     pid = pid_in(tmp_path / "w1.pid")
-    assert tasks.add.delay(1, 1).get(timeout=10) == 2
+    assert tasks.add.delay(1, 1).get(timeout=60) == 2
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     for process in [pid, *children]:
         status = dict(

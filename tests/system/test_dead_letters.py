@@ -24,7 +24,7 @@ class Dead:
             [umbel_binary(), "dead", *args, "-b", self.url],
             capture_output=True,
             text=True,
-            timeout=20,
+            timeout=60,
         )
 
     def json(self, *args: str):
@@ -44,9 +44,10 @@ def test_a_task_that_kills_its_child_is_given_up(
     running = umbel_worker("-c", "1", config={**LATE, "worker_max_deliveries": 3})
     result = tasks.crash.delay(9)
     with pytest.raises(Exception, match="begun 3 times without an end"):
-        result.get(timeout=20)
+        result.get(timeout=60)
     assert result.state == "FAILURE"
-    assert tasks.add.delay(4, 4).get(timeout=10) == 8
+    assert tasks.add.delay(4, 4).get(timeout=60) == 8
+    eventually(lambda: len(broker.dead_letters()) == 1)
     (letter,) = dead.json("show", "--all")
     assert letter["task_id"] == result.id
     assert letter["queue"] == "celery"
@@ -55,7 +56,7 @@ def test_a_task_that_kills_its_child_is_given_up(
     assert letter["history"][0]["node"].startswith("celery@")
     eventually(broker.idle)
     if broker.name == "redis":  # where the test's client can ask
-        (stats,) = celery.control.inspect().stats().values()
+        (stats,) = celery.control.inspect(timeout=60, limit=1).stats().values()
         assert stats["dead_letters"] == {"celery": 1}
     assert running.running()
 
@@ -70,11 +71,11 @@ def test_a_task_that_kills_its_worker_is_given_up(umbel_worker, tasks, broker, d
     for _ in range(3):
         # Another worker's life, as where a container is started again.
         worker = umbel_worker(*threads, config=config, ready=False)
-        worker.wait_exit(20)
+        worker.wait_exit()
     umbel_worker(*threads, config=config)
     with pytest.raises(Exception, match="begun 3 times without an end"):
-        result.get(timeout=30)
-    assert [x.get(timeout=20) for x in others] == [2 * i for i in range(6)]
+        result.get(timeout=60)
+    assert [x.get(timeout=60) for x in others] == [2 * i for i in range(6)]
     assert [x["task_id"] for x in dead.json("list")] == [result.id]
     eventually(broker.idle)
 
@@ -123,8 +124,8 @@ def test_umbel_dead(umbel_worker, celery, tasks, broker, dead):
     assert "no message at all" in shown.stdout or not broker.exact
 
     assert dead.json("replay", unknown["id"]) == {"replayed": {"celery": 1}}
-    assert broker.queued() == 1
-    assert len(broker.dead_letters()) == 1
+    eventually(lambda: broker.queued() == 1)
+    eventually(lambda: len(broker.dead_letters()) == 1)
     done = dead.run("replay", unknown["id"], rubbish["id"])
     assert done.returncode == 1
     assert done.stderr == f"umbel dead: there is no dead letter '{unknown['id']}'\n"

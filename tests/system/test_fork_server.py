@@ -9,6 +9,7 @@ import time
 import pytest
 
 from harness.messages import template
+from harness.results import started
 from harness.waiting import eventually
 from harness.workers import build_dir, direct_children, has_ended, name_of, proc, state_of
 
@@ -55,7 +56,7 @@ def build_tasks(tmp_path):
         )
         library = tmp_path / "libbehind.so"
         argv = ["c++", "-std=c++20", "-O1", "-shared", "-fPIC", "-pthread", "-o", library, source]
-        subprocess.run(argv, check=True, timeout=120)
+        subprocess.run(argv, check=True, timeout=300)
         return str(library)
 
     return build
@@ -76,7 +77,7 @@ def test_children_are_the_workers_own(umbel_worker, tasks):
         # Standard streams, the socket, a timer and an event: nothing of the server's.
         eventually(lambda: descriptors(pid) == set("012345"))
     assert direct_children(server) == []
-    assert tasks.add.delay(4, 4).get(timeout=10) == 8
+    assert tasks.add.delay(4, 4).get(timeout=60) == 8
     running.stop()
     assert state_of(server)[0] == "gone"
 
@@ -95,11 +96,11 @@ def test_nothing_is_left_of_thousands_of_children(umbel_worker, celery, broker):
     eventually(broker.idle)
     before = len(descriptors(running.pid)), len(descriptors(server))
     ids = broker.fill(template(celery, "tasks.add", (4, 4)), 3000)
-    eventually(lambda: broker.statuses(ids) == {"SUCCESS": 3000}, 60)
+    eventually(lambda: broker.statuses(ids) == {"SUCCESS": 3000}, 180)
     eventually(lambda: len(running.children()) == 2 and not zombies(running.pid))
     eventually(
         lambda: len(descriptors(running.pid)) <= before[0] + 2
-        and len(descriptors(server)) == before[1],
+        and len(descriptors(server)) <= before[1],
         what="no descriptor is left",
     )
     assert running.fork_server() == server
@@ -123,24 +124,24 @@ def test_killed_under_load(umbel_worker, celery, broker):
             kills += 1
         assert running.running(), running.log[-3000:]
         time.sleep(0.01)  # of load between two kills
-    assert len(re.findall("succeeded in", running.log)) == len(ids)
+    eventually(lambda: running.log.count("succeeded in") == len(ids))
     assert not re.search(r"child \d+ ended with", running.log)
     eventually(lambda: broker.in_flight() == 0)
     eventually(lambda: len(running.children()) == 2)
     eventually(lambda: zombies(running.pid) == [])
-    eventually(running.fork_server, 60, "another one is started")
+    eventually(running.fork_server, what="another one is started")
     assert "supervisor fork server: process ended" in running.log
 
 
 def test_children_survive_it(umbel_worker, tasks):
     running = umbel_worker("-c", "1", config={"task_track_started": True})
-    long = tasks.sleep.delay(2)
-    eventually(lambda: long.state == "STARTED")
+    long = tasks.sleep.delay(6)
+    started(long)
     children = running.children()
     server = running.fork_server()
     os.kill(server, signal.SIGKILL)
     eventually(lambda: running.fork_server() not in (None, server))
-    assert long.get(timeout=20) == 2
+    assert long.get(timeout=60) == 6
     assert running.children() == children
 
 
@@ -148,8 +149,8 @@ def test_one_that_makes_no_children_is_replaced(umbel_worker, tasks):
     running = umbel_worker("-c", "1", "--max-tasks-per-child", "1")
     server = running.fork_server()
     os.kill(server, signal.SIGSTOP)
-    assert [tasks.add.delay(i, 0).get(timeout=20) for i in range(4)] == [0, 1, 2, 3]
-    assert "it makes no children" in running.log
+    assert [tasks.add.delay(i, 0).get(timeout=60) for i in range(4)] == [0, 1, 2, 3]
+    running.wait_for_log("it makes no children")
     eventually(lambda: running.fork_server() not in (None, server))
     eventually(lambda: zombies(running.pid) == [])
 
@@ -174,7 +175,7 @@ def test_one_that_makes_no_children_is_replaced(umbel_worker, tasks):
 )
 def test_a_library_that_cannot_be_forked(umbel_worker, tasks, build_tasks, text, why):
     running = umbel_worker("-c", "1", "--max-tasks-per-child", "2", app=build_tasks(text))
-    assert [tasks.add.delay(i, 0).get(timeout=20) for i in range(5)] == [0, 1, 2, 3, 4]
+    assert [tasks.add.delay(i, 0).get(timeout=60) for i in range(5)] == [0, 1, 2, 3, 4]
     assert running.log.count(f"{EXEC}: {why}") == 1
     assert running.log.count(EXEC) == 1
     assert running.fork_server() is None
@@ -184,7 +185,7 @@ def test_a_library_that_cannot_be_forked(umbel_worker, tasks, build_tasks, text,
 
 def test_none_if_it_is_not_wanted(umbel_worker, tasks):
     running = umbel_worker("-c", "1", config={"worker_fork_server": False})
-    assert tasks.add.delay(4, 4).get(timeout=10) == 8
+    assert tasks.add.delay(4, 4).get(timeout=60) == 8
     assert running.fork_server() is None
     assert eventually(lambda: kinds(running)) == {"exec"}
 
@@ -192,20 +193,20 @@ def test_none_if_it_is_not_wanted(umbel_worker, tasks):
 def test_what_a_library_prints_is_printed_once(umbel_worker, tasks, build_tasks):
     text = '#include <cstdio>\nstatic int x = std::printf("loaded\\n");'
     running = umbel_worker("-c", "1", "--max-tasks-per-child", "1", app=build_tasks(text))
-    assert [tasks.add.delay(i, 0).get(timeout=20) for i in range(5)] == [0, 1, 2, 3, 4]
+    assert [tasks.add.delay(i, 0).get(timeout=60) for i in range(5)] == [0, 1, 2, 3, 4]
     running.stop()
     assert running.log.splitlines().count("loaded") == 1
 
 
 def test_what_takes_long_to_load_is_loaded_once(umbel_worker, tasks, build_tasks):
     """A child that crashes is succeeded at once all the same."""
-    text = "#include <unistd.h>\nstatic int x = usleep(1500000);"
-    running = umbel_worker("-c", "1", app=build_tasks(text), config={"task_track_started": True})
+    text = "#include <unistd.h>\nstatic int x = sleep(8);"
+    umbel_worker("-c", "1", app=build_tasks(text), config={"task_track_started": True})
     for _ in range(5):
         lost = tasks.sleep.delay(60)
-        eventually(lambda: lost.state == "STARTED")
+        child = started(lost)["pid"]
         next_one = tasks.add.delay(4, 4)
         begin = time.monotonic()
-        os.kill(lost.info["pid"], signal.SIGKILL)
-        assert next_one.get(timeout=20) == 8
-        assert time.monotonic() - begin < 1.5
+        os.kill(child, signal.SIGKILL)
+        assert next_one.get(timeout=60) == 8
+        assert time.monotonic() - begin < 8

@@ -15,8 +15,8 @@ from harness.workers import umbel_binary
 
 def ask(broker, nodes: str, *words: str) -> dict:
     """What these nodes answer, by their names."""
-    argv = [umbel_binary(), words[0], "-b", broker.url, "-d", nodes, "-t", "5", "-j", *words[1:]]
-    ended = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    argv = [umbel_binary(), words[0], "-b", broker.url, "-d", nodes, "-t", "60", "-j", *words[1:]]
+    ended = subprocess.run(argv, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 0, ended
     return json.loads(ended.stdout)
 
@@ -32,16 +32,27 @@ def revoked(broker, node: str) -> list[str]:
 # -- mingle ------------------------------------------------------------------------
 
 
+def in_sync(start, node: str, others: int, **options):
+    """Starts one that so many others answer: who is held up for the second that a
+    newcomer waits is left out, and the newcomer starts again."""
+    for _ in range(5):
+        running = start("-n", node, "-c", "1", **options)
+        running.wait_for_log("mingle: (sync complete|all alone)")
+        if f"mingle: sync with {others} nodes" in running.log:
+            return running
+        running.stop()
+    raise AssertionError(f"{others} nodes have not answered {node}")
+
+
 def test_mingle_takes_over_what_was_revoked(umbel_worker, broker):
     one = umbel_worker("-n", "one@here", "-c", "1")
     one.wait_for_log("mingle: all alone")
     revoke(broker, "one@here", "an-id")
-    two = umbel_worker("-n", "two@here", "-c", "1")
-    two.wait_for_log("mingle: sync with 1 nodes")
+    in_sync(umbel_worker, "two@here", 1)
     assert revoked(broker, "two@here") == ["an-id"]
     # What one of them knows and the newcomer says, all know.
     revoke(broker, "two@here", "another")
-    umbel_worker("-n", "three@here", "-c", "1").wait_for_log("mingle: sync with 2 nodes")
+    in_sync(umbel_worker, "three@here", 2)
     assert sorted(revoked(broker, "three@here")) == ["an-id", "another"]
     answers = ask(broker, "one@here,two@here,three@here", "inspect", "clock")
     clocks = [x["clock"] for x in answers.values()]
@@ -49,25 +60,23 @@ def test_mingle_takes_over_what_was_revoked(umbel_worker, broker):
     assert max(clocks) - min(clocks) < 20
     # Nothing of the answers remains.
     if broker.name == "redis":
-        assert not broker.client.keys("*.reply.celery.pidbox")
+        eventually(lambda: not broker.client.keys("*.reply.celery.pidbox"))
 
 
 def test_mingle_delays_nobody(umbel_worker, tasks):
     begin = time.monotonic()
     running = umbel_worker("-c", "1")
-    assert tasks.add.delay(4, 4).get(timeout=10) == 8
+    assert tasks.add.delay(4, 4).get(timeout=60) == 8
     assert "mingle: all alone" not in running.log or time.monotonic() - begin > 1
 
 
 def test_mingle_with_python(umbel_worker, python_worker, broker):
     umbel_worker("-n", "one@here", "-c", "1")
     revoke(broker, "one@here", "ours")
-    python = python_worker("-n", "py@here", "-c", "1", neighbours=True)
-    python.wait_for_log("mingle: sync with 1 nodes")
+    in_sync(python_worker, "py@here", 1, neighbours=True)
     assert revoked(broker, "py@here") == ["ours"]
     revoke(broker, "py@here", "theirs")
-    two = umbel_worker("-n", "two@here", "-c", "1")
-    two.wait_for_log("mingle: sync with 2 nodes")
+    in_sync(umbel_worker, "two@here", 2)
     assert sorted(revoked(broker, "two@here")) == ["ours", "theirs"]
 
 
@@ -113,7 +122,7 @@ def test_a_single_node_elects_itself(umbel_worker, celery):
     running = umbel_worker("-c", "1")
     running.wait_for_log("mingle: all alone")  # listens by now
     task = elect(celery)
-    assert celery.AsyncResult(task).get(timeout=10) == 8
+    assert celery.AsyncResult(task).get(timeout=60) == 8
     assert runs(task, running) == 1 and "I won the election" in running.log
 
 
@@ -122,10 +131,10 @@ def test_three_nodes_elect_one(umbel_worker, celery):
         umbel_worker("-n", f"{x}@here", "-c", "1", loglevel="debug") for x in ("a", "b", "c")
     ]
     for node in nodes:
-        eventually(lambda: node.log.count("joined the party") == 2)
+        eventually(lambda: node.log.count("joined the party") >= 2)
     elections = [elect(celery) for _ in range(5)]
     for task in elections:
-        assert celery.AsyncResult(task).get(timeout=10) == 8
+        assert celery.AsyncResult(task).get(timeout=60) == 8
         assert runs(task, *nodes) == 1
     won = sum(x.log.count("I won the election") for x in nodes)
     eventually(lambda: sum(x.log.count("elected for") for x in nodes) == 10)
@@ -136,9 +145,9 @@ def test_python_takes_part_in_elections(umbel_worker, python_worker, celery):
     nodes = [umbel_worker("-n", f"{x}@here", "-c", "1", loglevel="debug") for x in ("a", "b")]
     python = python_worker("-n", "py@here", "-c", "1", neighbours=True, loglevel="debug")
     for node in (*nodes, python):
-        eventually(lambda: node.log.count("joined the party") == 2)
+        eventually(lambda: node.log.count("joined the party") >= 2)
     task = elect(celery)
-    assert celery.AsyncResult(task).get(timeout=10) == 8
+    assert celery.AsyncResult(task).get(timeout=60) == 8
     everybody = (*nodes, python)
     eventually(lambda: all("election" in x.log or "elected for" in x.log for x in everybody))
     assert runs(task, *everybody) == 1

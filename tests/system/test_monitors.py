@@ -22,12 +22,12 @@ ENV = {**os.environ, "C_FORCE_ROOT": "1", "PYTHONUNBUFFERED": "1", "TERM": "vt10
 
 def umbel(url: str, *words: str) -> subprocess.CompletedProcess:
     argv = [umbel_binary(), words[0], "-b", url, *words[1:]]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
 
 
 def to(url: str, nodes: str, *words: str) -> subprocess.CompletedProcess:
     """Ends when all of these have answered: not every broker can tell who listens."""
-    return umbel(url, *words, "-d", nodes, "-t", "20")
+    return umbel(url, *words, "-d", nodes, "-t", "60")
 
 
 def ask(url: str, nodes: str, *words: str):
@@ -57,14 +57,14 @@ class Lines:
             return re.search(pattern, self.text)
 
         try:
-            return eventually(seen, 20, pattern)
+            return eventually(seen, what=pattern)
         except AssertionError:
             raise AssertionError(f"{pattern} is not in:\n{self.text[-3000:]}") from None
 
     def stop(self) -> int:
         self.process.terminate()
-        status = self.process.wait(20)
-        self.thread.join(20)
+        status = self.process.wait(60)
+        self.thread.join(60)
         return status
 
 
@@ -79,7 +79,7 @@ def lines():
     yield start
     for x in started:
         x.process.kill()
-        x.process.wait(10)
+        x.process.wait(60)
 
 
 def dump(lines, url: str, *words: str) -> Lines:
@@ -137,7 +137,7 @@ def test_a_mixed_cluster(umbel_worker, python_worker, broker, tasks, lines):
 
     theirs.wait("one@here .* heartbeat")
     result = tasks.add.apply_async((2, 2), queue="one")
-    assert result.get(timeout=20) == 4
+    assert result.get(timeout=60) == 4
     for monitor in (ours, theirs):
         for node in everybody:
             monitor.wait(rf"{node} \[\d+-\d+-\d+ [\d:.]+\] heartbeat: active=")
@@ -145,8 +145,8 @@ def test_a_mixed_cluster(umbel_worker, python_worker, broker, tasks, lines):
         monitor.wait(rf"one@here \[.*\] task succeeded: tasks.add\({result.id}\) args=\(2, 2\) kwargs={{}} clock=")
 
     status = subprocess.run(
-        [PYTHON, "-m", "celery", "-b", broker.url, "inspect", "ping", "-j", "-t", "2"],
-        capture_output=True, text=True, timeout=60, env=ENV,
+        [PYTHON, "-m", "celery", "-b", broker.url, "inspect", "ping", "-j", "-d", names, "-t", "60"],
+        capture_output=True, text=True, timeout=120, env=ENV,
     )
     assert json.loads(status.stdout) == {x: pong for x in everybody}, status
     ended = to(broker.url, "one@here", "control", "shutdown")
@@ -171,16 +171,16 @@ def test_one_worker(umbel_worker, broker, lines):
     ended = to(*one, "control", "--custom", "no_such", "x=1")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert "KeyError('no_such')" in ended.stderr
-    ended = umbel(broker.url, "inspect", "ping", "-d", "one@here,two@here", "-t", "0.5")
+    ended = umbel(broker.url, "inspect", "ping", "-d", "one@here,two@here", "-t", "5")
     assert ended.returncode == 0
-    assert ended.stderr == "umbel inspect: two@here has not answered within 0.5 s\n"
+    assert ended.stderr == "umbel inspect: two@here has not answered within 5 s\n"
 
     # Custom events are sent while task events are off; task-sent comes from clients.
-    call = ["call", "tasks.progress", "-a", "[2, 0.0]", "--wait", "--timeout", "20"]
+    call = ["call", "tasks.progress", "-a", "[2, 0.0]", "--wait", "--timeout", "60"]
     sent = {**os.environ, "CELERY_TASK_SEND_SENT_EVENT": "true"}
     argv = [umbel_binary(), *call, "-b", broker.url, "--config", "/dev/stdin"]
     config = json.dumps({"result_backend": broker.result_url})
-    ended = subprocess.run(argv, capture_output=True, text=True, timeout=60, env=sent, input=config)
+    ended = subprocess.run(argv, capture_output=True, text=True, timeout=120, env=sent, input=config)
     assert ended.stdout == "2\n", ended
     ours.wait(r"gen\d+@\S+ \[.*\] task sent: tasks.progress\(.*\) args=\(2, 0.0\) kwargs={} .*queue=celery")
     # (What the client says may come later than what the worker does.)
@@ -222,7 +222,7 @@ class Screen:
             os.write(self.master, b"\x0c")
             return text in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\([AB0]|[\x0e\x0f]", "", self.text)
 
-        eventually(seen, 20, text, interval=0.3)
+        eventually(seen, what=text, interval=0.3)
 
     def press(self, keys: str):
         self.text = ""
@@ -253,10 +253,10 @@ def test_the_live_view(umbel_worker, broker, tasks):
         screen.press("w\r")
         screen.wait("active_queues")
         screen.press("q")
-        assert screen.process.wait(20) == 0
+        assert screen.process.wait(60) == 0
     finally:
         screen.process.kill()
-        screen.process.wait(10)
+        screen.process.wait(60)
         os.close(screen.master)
 
 
@@ -270,8 +270,8 @@ def test_nobody_is_there(broker):
 
 
 def test_nothing_stays_behind(broker, umbel_worker):
-    umbel_worker("-c", "1")
-    assert umbel(broker.url, "inspect", "ping").returncode == 0
+    umbel_worker("-n", "one@here", "-c", "1")
+    assert to(broker.url, "one@here", "inspect", "ping").returncode == 0
     # The worker's own mailbox is open for as long as it waits for neighbours.
     eventually(lambda: broker.mailboxes() == 0)
 

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from harness.waiting import eventually
-from harness.workers import PYTHON, build_dir, has_ended, umbel_binary
+from harness.workers import PYTHON, build_dir, has_ended, state_of, umbel_binary
 from test_command_line import run
 from test_daemon import clean_up, pid_in
 
@@ -148,7 +148,7 @@ def test_start_restart_stop(multi, tmp_path, tasks):
     assert re.match(r"umbel multi v\S+\n> Starting nodes\.\.\.\n", said)
     assert f"\t> {node('w1')}: OK\n\t> {node('w2')}: OK\n" in said
     pids = {n: pid_in(tmp_path / f"{n}.pid") for n in ("w1", "w2")}
-    assert tasks.add.delay(1, 2).get(timeout=10) == 3
+    assert tasks.add.delay(1, 2).get(timeout=60) == 3
     assert f"{node('w1')} ready." in (tmp_path / "w1.log").read_text()
 
     said = multi("start", "w1", "-A", "tasks", status=1)
@@ -176,7 +176,7 @@ def test_stop_does_not_wait(multi, tmp_path, tasks, broker):
     pid = pid_in(tmp_path / "celery1.pid")
     said = multi("stop", "1", "-A", "proj1", "--nosplash")
     assert said == f"> Stopping nodes...\n\t> {node('celery1')}: TERM -> {pid}\n"
-    assert result.get(timeout=20) == 2
+    assert result.get(timeout=60) == 2
     eventually(lambda: has_ended(pid))
     said = multi("stop", "1", "--nosplash")
     assert said == f"> {node('celery1')}: DOWN\n"
@@ -187,7 +187,8 @@ def test_kill(multi, tmp_path):
     pid = pid_in(tmp_path / "w1.pid")
     said = multi("kill", "w1", "--nosplash")
     assert said == f"Sending KILL to node {node('w1')} ({pid})\n"
-    eventually(lambda: has_ended(pid))
+    # Until it is collected it can be signalled.
+    eventually(lambda: state_of(pid)[0] == "gone")
     assert "No such process" in multi("kill", "w1")
     assert "Could not signal" in multi("stop", "w1"), "its pidfile is still there"
 

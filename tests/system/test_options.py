@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from harness.waiting import eventually
-from harness.workers import umbel_binary
+from harness.workers import direct_children, umbel_binary
 from test_command_line import refused, run
 
 #: For each option that takes a value: one that is wrong, and what is allowed.
@@ -177,7 +177,7 @@ def test_purge_asks_on_a_terminal(broker, celery):
     fill(celery, celery=2)
     args = ["-b", broker.url, "-c", "1", "--discard"]
     process, terminal = on_terminal("", *args)
-    text = process.communicate(timeout=20)[1].decode()
+    text = process.communicate(timeout=60)[1].decode()
     os.close(terminal)
     assert process.returncode == 1
     assert "--purge deletes 2 messages (celery: 2) for good.\n" in text
@@ -188,9 +188,11 @@ def test_purge_asks_on_a_terminal(broker, celery):
     try:
         eventually(lambda: broker.queued() == 0)
         assert b"Delete them? [y/N] " in os.read(process.stderr.fileno(), 4096)
+        # From then on signals are its own to handle.
+        eventually(lambda: direct_children(process.pid))
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
         os.close(terminal)
     assert process.returncode == 0
 
@@ -210,7 +212,7 @@ def test_purge_looks_as_the_user_that_the_worker_becomes(tmp_path, url, last):
         assert {x.owner() for x in tmp_path.rglob("*")} == {"nobody"}
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
         os.close(terminal)
 
 

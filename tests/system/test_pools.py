@@ -1,5 +1,6 @@
 """The pools, and that short tasks do not wait behind long ones."""
 
+import signal
 import time
 
 import pytest
@@ -11,19 +12,19 @@ from harness.waiting import eventually
 def test_each_pool_runs_tasks(umbel_worker, tasks, broker, pool):
     umbel_worker("-P", pool)
     results = [tasks.add.delay(i, 1) for i in range(100)]
-    assert [r.get(timeout=20) for r in results] == list(range(1, 101))
+    assert [r.get(timeout=60) for r in results] == list(range(1, 101))
     with pytest.raises(ValueError, match="x"):
-        tasks.fail.delay("x").get(timeout=10)
-    assert tasks.flaky.delay(1).get(timeout=20) == 1
+        tasks.fail.delay("x").get(timeout=60)
+    assert tasks.flaky.delay(1).get(timeout=60) == 1
     eventually(lambda: broker.in_flight() == 0)
 
 
 def test_threads_run_at_the_same_time(umbel_worker, tasks):
     running = umbel_worker("-P", "threads", "-c", "4")
     begin = time.monotonic()
-    for result in [tasks.sleep.delay(1) for _ in range(4)]:
-        result.get(timeout=20)
-    assert time.monotonic() - begin < 3
+    for result in [tasks.sleep.delay(4) for _ in range(4)]:
+        result.get(timeout=60)
+    assert time.monotonic() - begin < 8
     assert running.children() == []
 
 
@@ -31,45 +32,49 @@ def test_prefork_has_that_many_children(umbel_worker, tasks):
     running = umbel_worker("-c", "3")
     eventually(lambda: len(running.children()) == 3)
     begin = time.monotonic()
-    for result in [tasks.sleep.delay(1) for _ in range(3)]:
-        result.get(timeout=20)
-    assert time.monotonic() - begin < 2.5
+    for result in [tasks.sleep.delay(4) for _ in range(3)]:
+        result.get(timeout=60)
+    assert time.monotonic() - begin < 8
 
 
 def test_autoscale_begins_within_its_limits(umbel_worker, tasks):
     running = umbel_worker("--autoscale=4,2")
     eventually(lambda: 2 <= len(running.children()) <= 4)
-    assert tasks.add.delay(4, 4).get(timeout=10) == 8
+    assert tasks.add.delay(4, 4).get(timeout=60) == 8
 
 
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_a_short_task_never_waits_behind_a_long_one(umbel_worker, tasks, pool):
-    umbel_worker("-P", pool, "-c", "2")
+    running = umbel_worker("-P", pool, "-c", "2")
     for _ in range(200):  # teach it that tasks are short: it may work ahead
         tasks.noop.delay()
-    tasks.noop.delay().get(timeout=10)
-    long = tasks.sleep.delay(10)
+    tasks.noop.delay().get(timeout=60)
+    long = tasks.sleep.delay(60)
     slowest = 0.0
     for _ in range(50):
         begin = time.monotonic()
-        tasks.sleep.delay(0.01).get(timeout=9)
+        tasks.sleep.delay(0.01).get(timeout=60)
         slowest = max(slowest, time.monotonic() - begin)
     assert not long.ready()
-    assert slowest < 2, f"a 10 ms task took {slowest:.3f} s"
+    assert slowest < 20, f"a 10 ms task took {slowest:.3f} s"
+    running.signal(signal.SIGQUIT)  # nobody waits for the long one
+    running.wait_exit()
 
 
 def test_a_burst_of_short_tasks_around_a_long_one(umbel_worker, tasks):
     """Sent together: what was given ahead to the child that got the long one
     must come back from it."""
-    umbel_worker("-c", "2")
+    running = umbel_worker("-c", "2")
     for _ in range(200):
         tasks.noop.delay()
-    tasks.noop.delay().get(timeout=10)
+    tasks.noop.delay().get(timeout=60)
     short = [tasks.sleep.delay(0.01) for _ in range(20)]
-    long = tasks.sleep.delay(10)
+    long = tasks.sleep.delay(60)
     short += [tasks.sleep.delay(0.01) for _ in range(40)]
     begin = time.monotonic()
     for result in short:
-        result.get(timeout=9)
-    assert time.monotonic() - begin < 8
+        result.get(timeout=60)
+    assert time.monotonic() - begin < 30
     assert not long.ready()
+    running.signal(signal.SIGQUIT)  # nobody waits for the long one
+    running.wait_exit()

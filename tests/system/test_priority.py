@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from harness.results import started
 from harness.waiting import eventually
 
 
@@ -11,12 +12,12 @@ def test_urgent_tasks_run_first(worker, make_celery, broker):
     config = {"task_queue_max_priority": 9} if broker.name == "amqp" else {}
     tasks = make_celery(**config).tasks
     # First, so that the queue is there as the client wants it.
-    plug = tasks["tasks.sleep"].delay(2)
+    plug = tasks["tasks.sleep"].delay(8)
     running = worker(
         *("-c", "1", "--prefetch-multiplier", "1"),
         config={"task_track_started": True, **config},
     )
-    eventually(lambda: plug.state == "STARTED", what="the only child is busy")
+    started(plug)  # the only child is busy
     # One more may be reserved ahead before the others are there: let it be.
     tasks["tasks.noop"].delay()
     add = tasks["tasks.add"]
@@ -36,7 +37,7 @@ def test_priorities_between_the_steps(worker, tasks, redis_client):
     results = [tasks.add.apply_async((p, 1), priority=p) for p in range(10)]
     assert redis_client.llen("celery\x06\x163") == 3
     worker()
-    assert [r.get(timeout=10) for r in results] == [p + 1 for p in range(10)]
+    assert [r.get(timeout=60) for r in results] == [p + 1 for p in range(10)]
 
 
 def test_urgent_tasks_overtake_a_long_queue(worker, make_celery, broker):
@@ -45,12 +46,12 @@ def test_urgent_tasks_overtake_a_long_queue(worker, make_celery, broker):
     tasks = make_celery(**config).tasks
     urgent, idle = (0, 9) if broker.zero_is_urgent else (9, 0)
     sleep, add = tasks["tasks.sleep"], tasks["tasks.add"]
-    waiting = [sleep.apply_async((0.005,), priority=idle) for _ in range(1000)]
+    waiting = [sleep.apply_async((0.02,), priority=idle) for _ in range(1000)]
     running = worker("-c", "2", "--prefetch-multiplier", "1", config=config)
     for i in range(20):
-        assert add.apply_async((i, i), priority=urgent).get(timeout=10) == 2 * i
+        assert add.apply_async((i, i), priority=urgent).get(timeout=60) == 2 * i
     assert broker.queued() > 0, "the queue was not long enough to say anything"
-    assert waiting[-1].get(timeout=30) == 0.005
+    assert waiting[-1].get(timeout=60) == 0.02
     log = running.log.splitlines()
     for i, line in enumerate(log):
         if found := re.search(r"Task tasks.add\[(\S+)\] received", line):

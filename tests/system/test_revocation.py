@@ -2,13 +2,13 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 
 import pytest
 from celery.exceptions import TaskRevokedError
 
+from harness.results import started
 from harness.waiting import eventually
 from harness.workers import umbel_binary
 
@@ -16,13 +16,12 @@ TRACK = {"task_track_started": True}
 
 
 def child_of(result) -> int:
-    eventually(lambda: result.state == "STARTED", what="the task starts")
-    return result.info["pid"]
+    return started(result)["pid"]
 
 
 def why_revoked(result) -> tuple:
     with pytest.raises(TaskRevokedError) as caught:
-        result.get(timeout=10)
+        result.get(timeout=60)
     assert result.state == "REVOKED"
     return caught.value.args
 
@@ -38,13 +37,13 @@ def test_before_it_comes(worker, celery, tasks, broker):
     result = tasks.add.apply_async((4, 4), task_id="my-id")
     assert why_revoked(result) == ("revoked",)
     running.wait_for_log(discarded(result))
-    assert tasks.add.delay(4, 4).get(timeout=10) == 8
+    assert tasks.add.delay(4, 4).get(timeout=60) == 8
     eventually(lambda: broker.in_flight() == 0)
 
 
 def test_while_it_waits_for_its_time(worker, celery, tasks, broker):
     running = worker("-c", "1")
-    result = tasks.add.apply_async((4, 4), countdown=2)
+    result = tasks.add.apply_async((4, 4), countdown=8)
     running.wait_for_log(rf"{result.id}\] received")
     celery.control.revoke([result.id, "other"])
     assert why_revoked(result) == ("revoked",)
@@ -57,27 +56,27 @@ def test_what_waits_behind_a_long_task(umbel_worker, celery, tasks, broker):
     running = umbel_worker("-c", "1", config=TRACK)
     for _ in range(50):
         tasks.noop.delay()
-    tasks.noop.delay().get(timeout=10)
-    long = tasks.sleep.delay(1)
+    tasks.noop.delay().get(timeout=60)
+    long = tasks.sleep.delay(5)
     behind = [tasks.noop.delay() for _ in range(5)]
     child_of(long)
     celery.control.revoke([x.id for x in behind[::2]])
     for result in behind[::2]:
         assert why_revoked(result) == ("revoked",)
-    assert long.get(timeout=10) == 1
+    assert long.get(timeout=60) == 5
     for result in behind[1::2]:
-        assert result.get(timeout=10) is None
-    assert len(re.findall("Discarding revoked task", running.log)) == 3
+        assert result.get(timeout=60) is None
+    eventually(lambda: running.log.count("Discarding revoked task") == 3)
     eventually(lambda: broker.in_flight() == 0)
 
 
 def test_what_runs_goes_on(worker, celery, tasks):
     running = worker("-c", "1", config=TRACK)
-    result = tasks.sleep.delay(0.5)
+    result = tasks.sleep.delay(4)
     child_of(result)
     celery.control.revoke(result.id)
     running.wait_for_log("Tasks flagged as revoked")
-    assert result.get(timeout=10) == 0.5
+    assert result.get(timeout=60) == 4
 
 
 @pytest.mark.parametrize("options", [{}, {"signal": "KILL"}])
@@ -90,7 +89,7 @@ def test_terminate(worker, celery, tasks, broker, options, late):
     celery.control.revoke(result.id, terminate=True, **options)
     running.wait_for_log(rf"INFO/.*Terminating {result.id} \(\d+\)")
     assert why_revoked(result) == ("terminated",)
-    assert behind.get(timeout=10) == 8
+    assert behind.get(timeout=60) == 8
     eventually(lambda: victim not in running.children(), what="the child is replaced")
     eventually(lambda: broker.in_flight() == 0)
 
@@ -107,10 +106,10 @@ def test_terminate_by_number(umbel_worker, celery, tasks):
 
 def test_terminate_is_for_the_node_that_is_named(umbel_worker, celery, tasks):
     umbel_worker("-c", "1", "-n", "w1@x", config=TRACK)
-    result = tasks.sleep.delay(1)
+    result = tasks.sleep.delay(4)
     child_of(result)
     celery.control.terminate(result.id, destination=["w2@x"])
-    assert result.get(timeout=10) == 1
+    assert result.get(timeout=60) == 4
 
 
 def test_a_child_that_ignores_the_signal_is_killed(umbel_worker, celery, tasks):
@@ -120,7 +119,7 @@ def test_a_child_that_ignores_the_signal_is_killed(umbel_worker, celery, tasks):
     os.kill(victim, signal.SIGSTOP)
     celery.control.revoke(result.id, terminate=True)
     assert why_revoked(result) == ("terminated",)
-    assert victim not in running.children()
+    eventually(lambda: victim not in running.children())
 
 
 def test_threads_are_asked_to_end(umbel_worker, celery, tasks):
@@ -142,9 +141,9 @@ def stamped(task, args, order: str, **options):
 
 def by_stamp(broker, *words: str) -> str:
     """What the worker answers."""
-    argv = [umbel_binary(), "control", "-b", broker.url, "-j", "-t", "5", "-d", "one@here"]
+    argv = [umbel_binary(), "control", "-b", broker.url, "-j", "-t", "60", "-d", "one@here"]
     argv += ["revoke_by_stamped_headers", *words]
-    ended = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(argv, capture_output=True, text=True, timeout=120)
     return json.loads(ended.stdout)["one@here"]["ok"]
 
 
@@ -154,7 +153,7 @@ def test_revoke_by_stamps(umbel_worker, celery, tasks, broker, tmp_path):
     runs = stamped(tasks.sleep, (60,), "17")
     child_of(runs)
     behind = stamped(tasks.add, (4, 4), "17")
-    later = stamped(tasks.add, (4, 4), "17", countdown=3)
+    later = stamped(tasks.add, (4, 4), "17", countdown=30)
     other = stamped(tasks.add, (4, 4), "18")
     first.wait_for_log(rf"{later.id}\] received")
     answer = by_stamp(broker, "order=17")
@@ -166,7 +165,7 @@ def test_revoke_by_stamps(umbel_worker, celery, tasks, broker, tmp_path):
     arguments = {"headers": {"order": ["17"]}, "terminate": True, "signal": "SIGKILL"}
     celery.control.broadcast("revoke_by_stamped_headers", arguments=arguments)
     assert why_revoked(runs) == ("terminated",)
-    assert other.get(timeout=10) == 8
+    assert other.get(timeout=60) == 8
     first.stop()
     umbel_worker(*statedb)
     assert why_revoked(stamped(tasks.add, (4, 4), "17")) == ("revoked",)
@@ -202,7 +201,7 @@ def test_many_revocations_are_all_remembered(umbel_worker, celery, tasks, tmp_pa
     # A task may overtake the command: they come on two connections.
     first.wait_for_log("Tasks flagged as revoked: m0")
     assert why_revoked(tasks.add.apply_async((4, 4), task_id="m9999")) == ("revoked",)
-    first.stop(timeout=10)
+    first.stop()
     assert "did not end within" not in first.log
     umbel_worker(*statedb)
     for id in ["r0", "r999", "m0", "m9999"]:
@@ -224,7 +223,7 @@ def test_a_worker_in_a_fresh_container_knows(umbel_worker, celery, tasks, broker
     result = tasks.add.apply_async((4, 4), task_id="my-id")
     assert why_revoked(result) == ("revoked",)
     second.wait_for_log(discarded(result))
-    assert tasks.add.delay(4, 4).get(timeout=10) == 8
+    assert tasks.add.delay(4, 4).get(timeout=60) == 8
 
 
 @pytest.mark.parametrize(
@@ -242,7 +241,7 @@ def test_a_state_file_that_cannot_be_used(tmp_path, content, complaint):
         [umbel_binary(), "worker", "-A", "tasks", "-q", "-S", str(path)],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=60,
     )
     assert done.returncode == 1
     lines = [x for x in (done.stdout + done.stderr).splitlines() if str(path) in x]
@@ -255,5 +254,5 @@ def test_two_workers_with_one_state_file(umbel_worker, tmp_path):
     statedb = ("-S", str(tmp_path / "state"))
     umbel_worker("-n", "w1@x", *statedb)
     other = umbel_worker("-n", "w2@x", *statedb, ready=False)
-    assert other.wait_exit(10) == 1
+    assert other.wait_exit() == 1
     assert "another process uses it" in other.log

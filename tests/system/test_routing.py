@@ -54,7 +54,7 @@ def test_every_worker_runs_a_broadcast_task(umbel_worker, make_celery, broker):
         for result in sent:
             eventually(lambda: ran(worker, result), what="every worker runs it")
     other = app.tasks["tasks.add"].apply_async((4, 4), queue="celery")
-    assert other.get(timeout=10) == 8
+    assert other.get(timeout=60) == 8
     eventually(lambda: broker.in_flight() == 0)
     for worker in workers:
         assert [ran(worker, result) for result in sent] == [1] * len(sent)
@@ -85,7 +85,7 @@ def test_tasks_broadcast(umbel_worker, celery, broker):
     libraries = [umbel_worker("-n", f"f{i}@x", app=FEATURES, config={
         **BROADCAST, "task_default_queue": "features",
         "task_queues": ["features", BROADCAST["task_queues"][1]]}) for i in range(2)]
-    celery.send_task("features.tell_all", queue="features").get(timeout=10)
+    celery.send_task("features.tell_all", queue="features").get(timeout=60)
     everywhere(libraries, r"noted \S+")
     add, noop = celery.tasks["tasks.add"], celery.tasks["tasks.noop"]
     news = noop.si().set(queue="everyone")
@@ -134,7 +134,7 @@ def call(broker, tmp_path, task: str, *options: str) -> None:
     config = tmp_path / "client.json"
     config.write_text(json.dumps(BROADCAST))
     options = ("-b", broker.url, "-Q", "everyone", "--config", str(config), *options)
-    subprocess.run([umbel_binary(), "call", task, *options], check=True, timeout=20)
+    subprocess.run([umbel_binary(), "call", task, *options], check=True, timeout=60)
 
 
 def test_python_and_umbel_hear_the_same(umbel_worker, python_worker, make_celery, broker,
@@ -179,15 +179,14 @@ def test_queues_cost_no_connections(umbel_worker, make_celery, redis_client, hea
         mine = worker.tcp_addresses()
         return [x for x in redis_client.client_list() if x["addr"] in mine]
     # Mingle's, at the beginning, goes.
-    eventually(lambda: len(connections()) <= 5)
-    assert len(connections()) == 5
+    eventually(lambda: len(connections()) == 5)
 
 
 @pytest.mark.only_redis("others end the queues of a node that is dead")
 def test_what_was_a_nodes_own_ends_with_it(umbel_worker, make_celery, redis_client):
     """Nothing piles up for workers that are no more."""
     app = make_celery(task_queues=(Broadcast("everyone"),))
-    heartbeat = ("--heartbeat-interval", "1")
+    heartbeat = ("--heartbeat-interval", "2")
     first = umbel_worker("-n", "w1@x", *heartbeat, config=BROADCAST)
     second = umbel_worker("-n", "w2@x", *heartbeat, config=BROADCAST)
 
@@ -196,7 +195,7 @@ def test_what_was_a_nodes_own_ends_with_it(umbel_worker, make_celery, redis_clie
         return {x.rsplit("\x06\x16", 1)[1] for x in members}
 
     both = {"bcast.everyone.w1@x", "bcast.everyone.w2@x"}
-    assert bound() == both
+    eventually(lambda: bound() == both)
     os.killpg(first.pid, signal.SIGSTOP)
     eventually(lambda: bound() == {"bcast.everyone.w2@x"}, what="taken for dead")
     os.killpg(first.pid, signal.SIGCONT)
@@ -204,10 +203,11 @@ def test_what_was_a_nodes_own_ends_with_it(umbel_worker, make_celery, redis_clie
     first.kill()
     app.tasks["tasks.noop"].apply_async(queue="everyone")
     eventually(lambda: bound() == {"bcast.everyone.w2@x"}, what="the dead one's ends")
-    assert not redis_client.exists("bcast.everyone.w1@x")
+    eventually(lambda: not redis_client.exists("bcast.everyone.w1@x"))
     second.stop()
-    assert bound() == set()
-    assert not redis_client.keys("bcast*") and not redis_client.exists("umbel.fanout")
+    eventually(lambda: bound() == set())
+    eventually(lambda: not redis_client.keys("bcast*"))
+    eventually(lambda: not redis_client.exists("umbel.fanout"))
 
 
 def test_a_worker_can_be_named(umbel_worker, celery, broker):
@@ -218,21 +218,21 @@ def test_a_worker_can_be_named(umbel_worker, celery, broker):
     for i, worker in enumerate(workers):
         by_name = add.apply_async((i, 1), exchange="C.dq2", routing_key=f"w{i}@x")
         by_queue = add.apply_async((i, 2), queue=worker_direct(f"w{i}@x"))
-        assert by_name.get(timeout=10) == i + 1
-        assert by_queue.get(timeout=10) == i + 2
-        assert ran(worker, by_name) and ran(worker, by_queue)
-    assert add.delay(4, 4).get(timeout=10) == 8, "the usual queue is consumed, too"
+        assert by_name.get(timeout=60) == i + 1
+        assert by_queue.get(timeout=60) == i + 2
+        eventually(lambda: ran(worker, by_name) and ran(worker, by_queue))
+    assert add.delay(4, 4).get(timeout=60) == 8, "the usual queue is consumed, too"
 
 
 def control(app, method: str, node: str, **arguments):
     (reply,) = app.control.broadcast(
-        method, arguments=arguments, destination=[node], reply=True, limit=1, timeout=10
+        method, arguments=arguments, destination=[node], reply=True, limit=1, timeout=20
     )
     return reply[node]
 
 
 def queues(app, node: str) -> list[str]:
-    found = app.control.inspect(destination=[node], timeout=5).active_queues()
+    found = app.control.inspect(destination=[node], timeout=20).active_queues()
     return [x["name"] for x in found[node]]
 
 
@@ -242,20 +242,20 @@ def test_queues_come_and_go(umbel_worker, celery, tasks, broker):
     running = umbel_worker("-n", node, "-c", "1")
     assert control(celery, "add_consumer", node, queue="more") == {"ok": "add consumer more"}
     assert queues(celery, node) == ["celery", "more"]
-    assert tasks.add.apply_async((4, 4), queue="more").get(timeout=10) == 8
-    assert tasks.add.delay(4, 5).get(timeout=10) == 9
+    assert tasks.add.apply_async((4, 4), queue="more").get(timeout=60) == 8
+    assert tasks.add.delay(4, 5).get(timeout=60) == 9
     # New connections consume it, too.
     broker.cut_connections(running)
-    assert tasks.add.apply_async((4, 6), queue="more").get(timeout=20) == 10
+    assert tasks.add.apply_async((4, 6), queue="more").get(timeout=60) == 10
     answer = control(celery, "cancel_consumer", node, queue="celery")
     assert answer == {"ok": "no longer consuming from celery"}
     assert queues(celery, node) == ["more"]
-    assert tasks.add.apply_async((4, 7), queue="more").get(timeout=10) == 11
+    assert tasks.add.apply_async((4, 7), queue="more").get(timeout=60) == 11
     unread = tasks.add.delay(1, 1)
-    assert tasks.add.apply_async((4, 8), queue="more").get(timeout=10) == 12
-    assert broker.queued() == 1
+    assert tasks.add.apply_async((4, 8), queue="more").get(timeout=60) == 12
+    eventually(lambda: broker.queued() == 1)
     control(celery, "add_consumer", node, queue="celery")
-    assert unread.get(timeout=10) == 2
+    assert unread.get(timeout=60) == 2
     bad = [{}, {"queue": ""}, {"queue": 3}, {"queue": "x", "exchange_type": "fanout"},
            {"queue": "x", "exchange_type": "no-such"}, {"queue": "x", "exchange": 3}]
     if broker.name == "amqp":
@@ -263,7 +263,7 @@ def test_queues_come_and_go(umbel_worker, celery, tasks, broker):
     for arguments in bad:
         assert "error" in control(celery, "add_consumer", node, **arguments), arguments
     assert queues(celery, node) == ["more", "celery"]
-    assert tasks.add.delay(1, 2).get(timeout=10) == 3
+    assert tasks.add.delay(1, 2).get(timeout=60) == 3
 
 
 def test_queues_that_come_are_bound_as_they_are_told(umbel_worker, celery, broker):
@@ -273,7 +273,7 @@ def test_queues_that_come_are_bound_as_they_are_told(umbel_worker, celery, broke
     answer = control(celery, "add_consumer", node, queue="cats", exchange="zoo",
                      exchange_type="topic", routing_key="animal.cat.#")
     assert answer == {"ok": "add consumer cats"}
-    (cats,) = [x for x in celery.control.inspect([node], timeout=5).active_queues()[node]
+    (cats,) = [x for x in celery.control.inspect([node], timeout=20).active_queues()[node]
                if x["name"] == "cats"]
     assert (cats["exchange"]["name"], cats["exchange"]["type"], cats["routing_key"]) == (
         "zoo", "topic", "animal.cat.#")
@@ -282,11 +282,11 @@ def test_queues_that_come_are_bound_as_they_are_told(umbel_worker, celery, broke
     def send(key: str):
         return add.apply_async((4, 4), exchange="zoo", routing_key=key, declare=[ZOO])
 
-    assert send("animal.cat.big").get(timeout=10) == 8
+    assert send("animal.cat.big").get(timeout=60) == 8
     broker.cut_connections(running)
-    assert send("animal.cat.small").get(timeout=20) == 8
+    assert send("animal.cat.small").get(timeout=60) == 8
     lost = send("animal.dog")
-    assert send("animal.cat.old").get(timeout=10) == 8
+    assert send("animal.cat.old").get(timeout=60) == 8
     assert not lost.ready()
 
 
@@ -298,10 +298,10 @@ def test_topics(umbel_worker, celery, broker):
     def send(key: str):
         return add.apply_async((4, 4), exchange="zoo", routing_key=key, declare=[ZOO])
 
-    assert send("animal.cat.big.old").get(timeout=10) == 8
-    assert send("animal.dog").get(timeout=10) == 8
+    assert send("animal.cat.big.old").get(timeout=60) == 8
+    assert send("animal.dog").get(timeout=60) == 8
     lost = send("plant.rose")
-    assert send("animal.bird").get(timeout=10) == 8
+    assert send("animal.bird").get(timeout=60) == 8
     assert not lost.ready()
     eventually(broker.idle)
 
@@ -312,5 +312,5 @@ def test_what_a_broker_cannot_do_is_one_line(umbel_worker, broker):
     if broker.name == "amqp":
         pytest.skip("the server knows")
     running = umbel_worker(config=config, ready=False)
-    assert running.wait_exit(10) == 2
+    assert running.wait_exit() == 2
     assert f"queue 'q': exchange_type '{kind}' is not one of direct, topic" in running.log

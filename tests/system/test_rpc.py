@@ -20,12 +20,12 @@ def test_results_and_errors(umbel_worker, rpc, broker):
     umbel_worker(backend="rpc://")
     celery = rpc()
     results = [celery.send_task("tasks.add", (i, i)) for i in range(50)]
-    assert [r.get(timeout=10) for r in results] == [2 * i for i in range(50)]
+    assert [r.get(timeout=60) for r in results] == [2 * i for i in range(50)]
     with pytest.raises(ValueError, match="no"):
-        celery.send_task("tasks.fail", ["no"]).get(timeout=10)
+        celery.send_task("tasks.fail", ["no"]).get(timeout=60)
     with pytest.raises(Exception, match="no_such"):
-        celery.send_task("tasks.no_such").get(timeout=10)
-    assert celery.send_task("tasks.flaky", [2]).get(timeout=10) == 2
+        celery.send_task("tasks.no_such").get(timeout=60)
+    assert celery.send_task("tasks.flaky", [2]).get(timeout=60) == 2
     eventually(broker.idle)
     assert broker.document(results[0].id) == {}
 
@@ -39,7 +39,7 @@ def test_every_state_arrives(umbel_worker, rpc, late):
     )
     states = []
     result = rpc().send_task("tasks.progress", [3])
-    value = result.get(timeout=10, on_message=lambda m: states.append(m["status"]))
+    value = result.get(timeout=60, on_message=lambda m: states.append(m["status"]))
     assert value == 3
     assert states[0] == "STARTED" and states[-1] == "SUCCESS"
     assert states.count("PROGRESS") == 3
@@ -50,7 +50,7 @@ def test_in_another_serializer(umbel_worker, rpc):
     settings = {"result_serializer": "msgpack", "accept_content": ["json", "msgpack"]}
     umbel_worker(backend="rpc://", config=settings)
     celery = rpc(**settings)
-    assert celery.send_task("tasks.echo", [{"a": [1]}]).get(timeout=10) == {"a": [1]}
+    assert celery.send_task("tasks.echo", [{"a": [1]}]).get(timeout=60) == {"a": [1]}
 
 
 @replies
@@ -66,12 +66,12 @@ def test_ignored_results_are_not_sent(umbel_worker, rpc, broker):
 def test_a_task_cannot_wait_for_another_one(umbel_worker, rpc):
     umbel_worker(backend="rpc://")
     with pytest.raises(Exception, match="rpc://"):
-        rpc().send_task("tasks.forward", ["tasks.echo", 1]).get(timeout=10)
+        rpc().send_task("tasks.forward", ["tasks.echo", 1]).get(timeout=60)
 
 
 def test_a_python_worker_for_comparison(python_worker, rpc):
     python_worker(backend="rpc://")
-    assert rpc().send_task("tasks.add", (1, 2)).get(timeout=10) == 3
+    assert rpc().send_task("tasks.add", (1, 2)).get(timeout=60) == 3
 
 
 def test_disabled_results(umbel_worker, make_celery, broker):
@@ -90,7 +90,7 @@ def other(make_redis):
 def test_messages_and_results_on_two_servers(umbel_worker, make_celery, other):
     umbel_worker(backend=other.url(1))
     celery = make_celery(backend=other.url(1))
-    assert celery.send_task("tasks.add", (1, 2)).get(timeout=10) == 3
+    assert celery.send_task("tasks.add", (1, 2)).get(timeout=60) == 3
 
 
 @replies
@@ -99,7 +99,7 @@ def test_no_queue_is_made_for_a_client_that_has_gone(umbel_worker, rpc, broker):
     celery = rpc()
     celery.send_task("tasks.echo", ["last"], task_id="last", reply_to="gone")
     running.wait_for_log(r"\[last\] succeeded")
-    assert celery.send_task("tasks.add", (1, 1)).get(timeout=10) == 2
+    assert celery.send_task("tasks.add", (1, 1)).get(timeout=60) == 2
     eventually(broker.idle)
     if broker.name == "amqp":
         assert "gone" not in broker.queues()

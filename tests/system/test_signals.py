@@ -12,14 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.results import started
 from harness.waiting import eventually
 from harness.workers import direct_children, has_ended, name_of, umbel_binary
 
 LATE = {"task_acks_late": True, "task_track_started": True}
-
-
-def is_started(result):
-    return lambda: result.state == "STARTED"
 
 
 def soft(seconds: float, **more) -> dict:
@@ -30,101 +27,108 @@ def soft(seconds: float, **more) -> dict:
 
 
 def test_soft_shutdown_lets_short_tasks_finish(umbel_worker, tasks, broker):
-    running = umbel_worker("-c", "2", config=soft(4))
-    short, long = tasks.sleep.delay(1.5), tasks.sleep.delay(60)
-    eventually(is_started(short))
-    eventually(is_started(long))
+    running = umbel_worker("-c", "2", config=soft(12))
+    short, long = tasks.sleep.delay(6), tasks.sleep.delay(600)
+    started(short)
+    started(long)
     running.signal(signal.SIGQUIT)
-    running.wait_for_log("Soft shutdown: what runs has 4 s to finish")
+    running.wait_for_log("Soft shutdown: what runs has 12 s to finish")
     running.wait_for_log("Cold shutdown: giving up what runs")
     assert running.wait_exit() == 1
-    assert short.get(timeout=1) == 1.5
-    assert broker.in_flight() == 0
-    assert broker.queued() == 1, "the long one is put back"
+    assert short.get(timeout=60) == 6
+    eventually(
+        lambda: (broker.queued(), broker.in_flight()) == (1, 0),
+        what="the long one is put back",
+    )
 
 
 def test_soft_shutdown_of_an_idle_worker(umbel_worker):
     quick = umbel_worker(config=soft(60))
     quick.signal(signal.SIGQUIT)
-    assert quick.wait_exit(20) == 1
+    assert quick.wait_exit() == 1
     slow = umbel_worker(config=soft(1.5, worker_enable_soft_shutdown_on_idle=True))
     begin = time.monotonic()
     slow.signal(signal.SIGQUIT)
-    assert slow.wait_exit(20) == 1
+    assert slow.wait_exit() == 1
     assert time.monotonic() - begin >= 1.5
 
 
 def test_a_third_signal_cuts_the_soft_shutdown_short(umbel_worker, tasks):
     running = umbel_worker("-c", "1", config=soft(120))
     result = tasks.sleep.delay(60)
-    eventually(is_started(result))
+    started(result)
     running.signal(signal.SIGINT)
     running.wait_for_log("Warm shutdown")
     running.signal(signal.SIGINT)
     running.wait_for_log("Soft shutdown")
     running.signal(signal.SIGINT)
     running.wait_for_log("Cold shutdown")
-    assert running.wait_exit(20) == 1
+    assert running.wait_exit() == 1
 
 
 @pytest.mark.needs("server")
 def test_the_fourth_signal_waits_for_nothing(
     umbel_worker, tasks, broker, tmp_path
 ):
-    """Not even for a broker that does not answer."""
+    """Not even for a broker that does not answer. (The quickest of up to three: the
+    machine may have had something else to do.)"""
     pidfile = tmp_path / "x.pid"
-    running = umbel_worker("--pidfile", str(pidfile), config=soft(120))
-    result = tasks.sleep.delay(60)
-    eventually(is_started(result))
-    running.signal(signal.SIGQUIT)
-    running.wait_for_log("Soft shutdown")
-    with broker.silent():
+
+    def seconds() -> float:
+        running = umbel_worker("-c", "4", "--pidfile", str(pidfile), config=soft(120))
+        started(tasks.sleep.delay(600))
         running.signal(signal.SIGQUIT)
-        running.wait_for_log("Cold shutdown")
-        running.signal(signal.SIGQUIT)
-        begin = time.monotonic()
-        assert running.wait_exit(10) == 1
-        assert time.monotonic() - begin < 3
-        eventually(lambda: not running.group_alive(), what="no child left")
-        assert not pidfile.exists()
+        running.wait_for_log("Soft shutdown")
+        with broker.silent():
+            running.signal(signal.SIGQUIT)
+            running.wait_for_log("Cold shutdown")
+            running.signal(signal.SIGQUIT)
+            begin = time.monotonic()
+            assert running.wait_exit() == 1
+            took = time.monotonic() - begin
+            eventually(lambda: not running.group_alive(), what="no child left")
+            assert not pidfile.exists()
+        return took
+
+    assert any(seconds() < 3 for _ in range(3))
 
 
 @pytest.mark.parametrize("pool", ["threads", "gevent"])
 def test_cold_shutdown_leaves_threads_behind(umbel_worker, tasks, pool):
     running = umbel_worker("-P", pool, "-c", "1", config=LATE)
     result = tasks.spin.delay(60)
-    eventually(is_started(result))
+    started(result)
     running.signal(signal.SIGQUIT)
-    assert running.wait_exit(10) == 1
+    assert running.wait_exit() == 1
 
 
 def test_remapped_sigterm(umbel_worker, tasks):
     running = umbel_worker("-c", "1", config=LATE, env={"REMAP_SIGTERM": "SIGQUIT"})
     result = tasks.sleep.delay(60)
-    eventually(is_started(result))
+    started(result)
     running.signal(signal.SIGTERM)
     running.wait_for_log("Cold shutdown")
-    assert running.wait_exit(20) == 1
+    assert running.wait_exit() == 1
     assert "Warm" not in running.log
 
 
 def test_sigterm_again_changes_nothing(umbel_worker, tasks):
     running = umbel_worker("-c", "1", config=LATE)
-    result = tasks.sleep.delay(2)
-    eventually(is_started(result))
+    result = tasks.sleep.delay(6)
+    started(result)
     for _ in range(5):
         running.signal(signal.SIGTERM)
         time.sleep(0.05)
     assert running.wait_exit() == 0
-    assert result.get(timeout=1) == 2
+    assert result.get(timeout=60) == 6
     assert running.log.count("shutdown") == 1
 
 
 def test_warm_shutdown_says_what_it_waits_for(umbel_worker, tasks):
     running = umbel_worker("-c", "2", config=LATE)
-    results = [tasks.sleep.delay(2), tasks.sleep.delay(2)]
+    results = [tasks.sleep.delay(7), tasks.sleep.delay(7)]
     for result in results:
-        eventually(is_started(result))
+        started(result)
     time.sleep(0.1)  # for how long is known some milliseconds late
     running.signal(signal.SIGTERM)
     line = running.wait_for_log(r"waiting for 2 tasks: (.*)")[1]
@@ -135,12 +139,12 @@ def test_warm_shutdown_says_what_it_waits_for(umbel_worker, tasks):
 
 def test_children_leave_signals_to_the_worker(umbel_worker, tasks):
     """What is typed on a terminal goes to the whole group."""
-    running = umbel_worker("-c", "1", config=soft(20))
-    result = tasks.sleep.delay(1.5)
-    eventually(is_started(result))
+    running = umbel_worker("-c", "1", config=soft(60))
+    result = tasks.sleep.delay(6)
+    started(result)
     os.killpg(running.pid, signal.SIGQUIT)
     assert running.wait_exit() == 1
-    assert result.get(timeout=1) == 1.5
+    assert result.get(timeout=60) == 6
 
 
 # -- SIGHUP ------------------------------------------------------------------------
@@ -163,8 +167,8 @@ def test_restart(umbel_worker, tasks, celery, tmp_path):
         "--force", "--workdir", str(tmp_path), config=LATE,
     )
     files, pid = open_files(running.pid), running.pid
-    result = tasks.sleep.delay(2)
-    eventually(is_started(result))
+    result = tasks.sleep.delay(6)
+    started(result)
     waiting = tasks.add.delay(1, 2)
     running.signal(signal.SIGHUP)
     running.wait_for_log("Restart, warm shutdown first")
@@ -172,15 +176,15 @@ def test_restart(umbel_worker, tasks, celery, tmp_path):
     eventually(lambda: ready_count(running) == 2)
     assert running.running() and running.pid == pid
     assert pidfile.read_text() == f"{pid}\n"
-    assert result.get(timeout=1) == 2, "children finish first"
-    assert waiting.get(timeout=10) == 3, "--purge is not repeated"
+    assert result.get(timeout=60) == 6, "children finish first"
+    assert waiting.get(timeout=60) == 3, "--purge is not repeated"
     assert running.log.count("purge: deleted") == 1
-    assert len(running.children()) == 1
+    (child,) = eventually(lambda: len(x := running.children()) == 1 and x)
     command = Path(f"/proc/{pid}/cmdline").read_text().split("\0")[:-1]
     assert command == running.argv
     assert "restarted@" in running.log.rsplit("Restarting", 1)[1]
     eventually(lambda: open_files(pid) <= files, what="no descriptor is left open")
-    environment = Path(f"/proc/{running.children()[0]}/environ").read_text()
+    environment = Path(f"/proc/{child}/environ").read_text()
     assert "UMBEL_HANDOVER" not in environment
     running.stop()
     assert not pidfile.exists()
@@ -193,7 +197,7 @@ def test_the_pidfile_is_never_free_during_restarts(umbel_worker, tmp_path):
     for n in range(3):
         running.signal(signal.SIGHUP)
         while ready_count(running) < n + 2:
-            intruder = subprocess.run(other, capture_output=True, timeout=20)
+            intruder = subprocess.run(other, capture_output=True, timeout=60)
             assert intruder.returncode == 73, intruder.stderr
             assert running.running(), running.log
     running.stop()
@@ -201,8 +205,8 @@ def test_the_pidfile_is_never_free_during_restarts(umbel_worker, tmp_path):
 
 def test_sigterm_during_a_restart_ends_it(umbel_worker, tasks):
     running = umbel_worker("-c", "1", config=LATE)
-    result = tasks.sleep.delay(2)
-    eventually(is_started(result))
+    result = tasks.sleep.delay(6)
+    started(result)
     running.signal(signal.SIGHUP)
     running.wait_for_log("Restart, warm shutdown first")
     running.signal(signal.SIGTERM)
@@ -235,7 +239,7 @@ def test_the_end_of_the_terminal_is_a_warm_shutdown(broker, tmp_path):
     os.close(slave)
     eventually(lambda: " ready." in Path(log.name).read_text())
     process.send_signal(signal.SIGHUP)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     assert "Warm shutdown" in Path(log.name).read_text()
     os.close(master)
 
@@ -245,8 +249,8 @@ def test_the_end_of_the_terminal_is_a_warm_shutdown(broker, tmp_path):
 
 def test_the_tree_is_printed(umbel_worker, tasks, broker):
     running = umbel_worker("-c", "2", "--autoscale=4,2", loglevel="error", ready=False)
-    eventually(lambda: tasks.add.delay(1, 1).get(timeout=20) == 2)
-    tasks.sleep.delay(5)
+    eventually(lambda: tasks.add.delay(1, 1).get(timeout=60) == 2)
+    tasks.sleep.delay(9)
     child = r"child \d+ \(mailbox \d+\): "
     expected = [
         rf"^supervision tree, process {running.pid}:$",
@@ -298,7 +302,7 @@ def test_sigusr2_is_no_end(umbel_worker, tasks):
     running = umbel_worker()
     running.signal(signal.SIGUSR2)
     running.wait_for_log("SIGUSR2 has no meaning")
-    assert tasks.add.delay(1, 1).get(timeout=10) == 2
+    assert tasks.add.delay(1, 1).get(timeout=60) == 2
 
 
 # -- as process 1 ------------------------------------------------------------------
@@ -330,7 +334,7 @@ def test_as_process_1(broker, tasks, tmp_path, number, status):
         eventually(lambda: " ready." in log.read_text())
         first, = children(outside.pid)
         worker, = children(first)
-        assert tasks.add.delay(1, 2).get(timeout=10) == 3
+        assert tasks.add.delay(1, 2).get(timeout=60) == 3
         # An orphan of the container is collected.
         orphan = subprocess.run(
             ["nsenter", "--target", str(worker), "--pid", "--mount", "sh", "-c",
@@ -342,7 +346,7 @@ def test_as_process_1(broker, tasks, tmp_path, number, status):
         os.kill(child, signal.SIGKILL)
         eventually(lambda: "signal 9 (SIGKILL)" in log.read_text())
         os.kill(first, number)
-        assert outside.wait(20) == status, log.read_text()
+        assert outside.wait(60) == status, log.read_text()
         assert has_ended(worker)
     finally:
         outside.kill()
@@ -390,8 +394,8 @@ def test_the_service_manager_is_told(umbel_worker, tasks, manager):
     )
     manager.wait_for("READY=1")
     manager.wait_for("STATUS=consuming .*")
-    result = tasks.sleep.delay(1.5)
-    eventually(is_started(result))
+    result = tasks.sleep.delay(6)
+    started(result)
     running.signal(signal.SIGHUP)
     manager.wait_for("RELOADING=1")
     manager.wait_for(r"MONOTONIC_USEC=\d+")
@@ -406,12 +410,12 @@ def test_the_service_manager_is_told(umbel_worker, tasks, manager):
 def test_a_silent_broker_is_no_stuck_tree(umbel_worker, broker, tmp_path):
     manager = Manager(str(tmp_path / "notify"))
     running = umbel_worker(
-        env={"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "400000"}
+        env={"NOTIFY_SOCKET": manager.path, "WATCHDOG_USEC": "4000000"}
     )
     with broker.silent():
         eventually(lambda: waits_for_broker(running))
         before = manager.lines().count("WATCHDOG=1")
-        manager.wait_for("WATCHDOG=1", times=before + 4)
+        manager.wait_for("WATCHDOG=1", times=before + 2)
         assert "no sign of life" not in running.log
 
 

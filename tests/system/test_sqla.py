@@ -5,6 +5,7 @@ import random
 import sqlite3
 import time
 from contextlib import closing
+from statistics import median
 
 import pytest
 from celery.result import AsyncResult
@@ -42,7 +43,7 @@ def start(umbel_worker, file):
     return start
 
 
-def get(result: AsyncResult, timeout: float = 30):
+def get(result: AsyncResult, timeout: float = 60):
     return result.get(timeout=timeout, interval=0.005)
 
 
@@ -79,10 +80,12 @@ def test_what_cannot_work_is_said_in_one_line(file, tmp_path):
 def test_an_idle_worker_wakes_for_what_python_commits(start, app):
     start()  # makes the tables
     get(app.tasks["tasks.add"].delay(4, 4))
-    begin = time.monotonic()
-    for i in range(10):
+    seconds = []
+    for i in range(11):
+        begin = time.monotonic()
         assert get(app.tasks["tasks.add"].delay(i, 1)) == i + 1
-    assert time.monotonic() - begin < 3, "as one that polls each second"
+        seconds.append(time.monotonic() - begin)
+    assert median(seconds) < 0.3, "as one that polls each second"
 
 
 def test_retries_and_countdowns_wait_beside_the_queue(start, app, file):
@@ -98,9 +101,9 @@ def test_retries_and_countdowns_wait_beside_the_queue(start, app, file):
 def test_both_kinds_of_workers_at_once_each_task_once(start, app, file, python_worker):
     umbel = start("-c", "1", config={"worker_prefetch_multiplier": 1})
     python = python_worker(broker=file.url, backend=file.result_url)
-    results = [app.tasks["tasks.sleep"].delay(0.01) for _ in range(400)]
+    results = [app.tasks["tasks.sleep"].delay(0.02) for _ in range(400)]
     for x in results:
-        assert get(x, timeout=60) == 0.01
+        assert get(x, timeout=60) == 0.02
     eventually(file.idle)
     eventually(lambda: len(runs(umbel, python)) == 400)
     assert set(runs(umbel, python).values()) == {1}
@@ -113,12 +116,12 @@ def test_a_python_worker_runs_what_umbel_publishes_and_leaves(
     start, app, file, python_worker
 ):
     umbel = start("-c", "1", config={"worker_prefetch_multiplier": 4, **LATE})
-    first = app.tasks["tasks.sleep"].delay(0.5)
+    first = app.tasks["tasks.sleep"].delay(5)
     retried = app.tasks["tasks.flaky"].delay(1)
     others = [app.tasks["tasks.add"].delay(i, 1) for i in range(5)]
     eventually(lambda: file.in_flight() > 2)
     umbel.stop()
-    assert get(first) == 0.5
+    assert get(first) == 5
     assert file.queued() == 6
     python_worker(broker=file.url, backend=file.result_url)
     assert [get(x) for x in others] == [i + 1 for i in range(5)]
@@ -135,7 +138,7 @@ def test_killed_workers_lose_nothing(start, app, file, python_worker):
     results, in_hand = [], 0
     for life in range(2, 5):
         results += [app.tasks["tasks.sleep"].delay(0.03) for _ in range(60)]
-        eventually(lambda: file.in_flight() > 0)
+        eventually(lambda: file.in_flight() > 0 or file.queued() == 0)
         victim = workers.pop(chance.randrange(len(workers)))
         victim.kill()
         in_hand += 2  # children that may have been running one

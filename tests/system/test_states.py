@@ -2,16 +2,17 @@
 
 import pytest
 
+from harness.results import document_of, started
 from harness.waiting import eventually
 
 
 def test_pending_started_success(worker, tasks):
     running = worker("-n", "w1@%h", config={"task_track_started": True})
-    result = tasks.sleep.delay(1)
-    eventually(lambda: result.state == "STARTED")
-    assert result.info["hostname"].startswith("w1@")
-    assert result.info["pid"] in running.children()
-    assert result.get(timeout=10) == 1
+    result = tasks.sleep.delay(4)
+    where = started(result)
+    assert where["hostname"].startswith("w1@")
+    assert where["pid"] in running.children()
+    assert result.get(timeout=60) == 4
     assert result.state == "SUCCESS"
 
 
@@ -26,17 +27,19 @@ def test_not_started_unless_tracked(worker, tasks, broker):
 
 def test_custom_state_with_progress(worker, tasks):
     worker()
-    result = tasks.progress.delay(5)
-    eventually(lambda: result.state == "PROGRESS")
-    assert isinstance(result.info, dict) and result.info
-    result.get(timeout=10)
+    result = tasks.progress.delay(2, 2.5)
+    info = eventually(
+        lambda: (x := document_of(result))["status"] == "PROGRESS" and x["result"]
+    )
+    assert isinstance(info, dict)
+    result.get(timeout=60)
     assert result.state == "SUCCESS"
 
 
 def test_the_document(worker, tasks, broker):
     worker()
     result = tasks.add.delay(4, 4)
-    result.get(timeout=10)
+    result.get(timeout=60)
     found = broker.document(result.id)
     assert found["date_done"]
     assert {**found, "date_done": "then"} == {
@@ -52,7 +55,7 @@ def test_the_document(worker, tasks, broker):
 def test_the_document_of_a_failure(worker, tasks, broker):
     worker()
     result = tasks.fail.delay("why")
-    result.get(timeout=10, propagate=False)
+    result.get(timeout=60, propagate=False)
     found = broker.document(result.id)
     assert found["status"] == "FAILURE"
     assert found["result"] == {
@@ -65,7 +68,7 @@ def test_the_document_of_a_failure(worker, tasks, broker):
 def test_result_extended(worker, tasks, broker):
     worker("-n", "w1@%h", config={"result_extended": True})
     result = tasks.add.apply_async((4,), {"y": 4})
-    result.get(timeout=10)
+    result.get(timeout=60)
     found = broker.document(result.id)
     assert found["name"] == "tasks.add"
     assert found["args"] == [4]
@@ -82,7 +85,7 @@ def test_ignore_result_leaves_no_key(worker, tasks, broker):
     # One behind the other in the queue, so those are done when this one is
     # and both children have been seen idle.
     for _ in range(4):
-        tasks.add.delay(1, 1).get(timeout=10)
+        tasks.add.delay(1, 1).get(timeout=60)
     eventually(lambda: broker.in_flight() == 0)
     assert not broker.document(ignored.id)
     assert not broker.document(failed.id)
@@ -106,7 +109,7 @@ def test_task_ignore_result_as_a_setting(worker, tasks, broker):
 def test_results_expire(worker, tasks, broker, seconds):
     worker(config={"result_expires": seconds})
     result = tasks.add.delay(1, 1)
-    result.get(timeout=10)
+    result.get(timeout=60)
     ttl = broker.expires_in(result.id)
     assert seconds - 20 < ttl <= seconds
 
@@ -114,14 +117,14 @@ def test_results_expire(worker, tasks, broker, seconds):
 def test_results_expire_after_a_day_by_default(worker, tasks, broker):
     worker()
     result = tasks.add.delay(1, 1)
-    result.get(timeout=10)
+    result.get(timeout=60)
     assert 86_300 < broker.expires_in(result.id) <= 86_400
 
 
 def test_results_never_expire(worker, tasks, broker):
     worker(config={"result_expires": 0})
     result = tasks.add.delay(1, 1)
-    result.get(timeout=10)
+    result.get(timeout=60)
     assert broker.expires_in(result.id) is None
 
 
@@ -133,7 +136,7 @@ def test_waiting_clients_are_woken_by_pubsub(worker, tasks, redis_server):
     listener.psubscribe("celery-task-meta-*")
     result = tasks.sleep.delay(0.3)
     # A worker that only stored the result would leave this waiting.
-    assert result.get(timeout=10, interval=60) == 0.3
+    assert result.get(timeout=60, interval=60) == 0.3
     published = eventually(
         lambda: listener.get_message(ignore_subscribe_messages=True)
     )
@@ -145,9 +148,9 @@ def test_waiting_clients_are_woken_by_pubsub(worker, tasks, redis_server):
 def test_success_is_never_overwritten(worker, celery, tasks, broker):
     worker()
     result = tasks.add.delay(4, 4)
-    assert result.get(timeout=10) == 8
+    assert result.get(timeout=60) == 8
     again = celery.send_task("tasks.fail", ("late",), task_id=result.id)
     for _ in range(4):
-        tasks.add.delay(1, 1).get(timeout=10)
+        tasks.add.delay(1, 1).get(timeout=60)
     eventually(lambda: broker.queued() == 0)
     assert broker.document(again.id)["status"] == "SUCCESS"

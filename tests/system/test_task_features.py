@@ -22,14 +22,16 @@ def said(log: str, what: str) -> list[int]:
 def test_hooks_headers_and_expected_exceptions(umbel_worker, celery):
     running = umbel_worker("-c", "1", app=LIBRARY)
     good = celery.send_task("features.order", (1,), headers={"tenant": "acme"})
-    assert good.get(timeout=10) == "acme"
+    assert good.get(timeout=60) == "acme"
+    running.wait_for_log("hook after_return SUCCESS")
     lines = re.findall(r"hook (.*)", running.log)
     assert lines == ["before_start", "on_success", "after_return SUCCESS"]
     bad = celery.send_task("features.order", (11,))
-    assert type(bad.get(timeout=10, propagate=False)).__name__ == "out_of_stock"
+    assert type(bad.get(timeout=60, propagate=False)).__name__ == "out_of_stock"
     running.wait_for_log(rf"INFO.* Task features.order\[{bad.id}\] raised expected: "
                          r"out_of_stock\('only 10'\)$")
     assert "In task features.order" not in running.log
+    running.wait_for_log("hook after_return FAILURE")
     assert re.findall(r"hook (.*)", running.log)[3:] == [
         "before_start", "on_failure out_of_stock('only 10')", "after_return FAILURE"]
     running.wait_for_log(f"noted {bad.id}")  # what a hook has started
@@ -38,7 +40,7 @@ def test_hooks_headers_and_expected_exceptions(umbel_worker, celery):
 @pytest.mark.parametrize("pool", ["prefork", "threads", "gevent"])
 def test_processes_are_told_of_their_life(umbel_worker, celery, pool):
     running = umbel_worker("-c", "1", "-P", pool, app=LIBRARY)
-    pid = celery.send_task("features.pid").get(timeout=10)
+    pid = celery.send_task("features.pid").get(timeout=60)
     log = running.log
     assert said(log, "worker_process_init") == [pid]
     assert "a function connected to worker_process_init raised " \
@@ -56,8 +58,8 @@ def test_processes_are_told_of_their_life(umbel_worker, celery, pool):
 
 def test_messages_are_told_of_before_they_are_published(umbel_worker, celery):
     umbel_worker(app=LIBRARY)
-    celery.send_task("features.trace").get(timeout=10)
-    assert celery.AsyncResult("traced").get(timeout=10) == "of features.traced"
+    celery.send_task("features.trace").get(timeout=60)
+    assert celery.AsyncResult("traced").get(timeout=60) == "of features.traced"
 
 
 def test_a_task_ends_when_it_is_aborted(umbel_worker, celery):
@@ -65,7 +67,7 @@ def test_a_task_ends_when_it_is_aborted(umbel_worker, celery):
     sent = celery.send_task("features.count")
     result = AbortableAsyncResult(sent.id, app=celery)
     result.abort()
-    assert result.get(timeout=10) >= 0
+    assert sent.get(timeout=60) >= 0
     assert result.state == "SUCCESS"
 
 
@@ -74,7 +76,7 @@ def test_an_errback_is_called_where_the_task_failed(umbel_worker, celery):
     errbacks = [signature("features.alarm", app=celery),
                 signature("features.note", app=celery)]
     bad = celery.send_task("features.order", (11,), link_error=errbacks)
-    bad.get(timeout=10, propagate=False)
+    bad.get(timeout=60, propagate=False)
     running.wait_for_log(f"noted {bad.id}$")
     assert "alarm: features.order out_of_stock" in running.log
     assert "Task features.alarm" not in running.log  # it was no task of its own
@@ -92,12 +94,12 @@ def test_what_has_succeeded_is_not_run_again(umbel_worker, celery):
                      link=signature("features.note", kwargs={}, app=celery))
     running.wait_for_log(r"Task features.doubled\[done-before\] has succeeded before")
     running.wait_for_log(r"Task features.doubled\[done-before\] succeeded in \S+ 41$")
-    assert celery.send_task("features.doubled", (1,), headers=again).get(timeout=10) == 2
+    assert celery.send_task("features.doubled", (1,), headers=again).get(timeout=60) == 2
 
 
 def test_called_tasks_run_where_they_stand(umbel_worker, celery):
     running = umbel_worker("-c", "1", app=LIBRARY, config={"task_always_eager": True})
-    assert celery.send_task("features.doubled_twice", (3,)).get(timeout=10) == 12
+    assert celery.send_task("features.doubled_twice", (3,)).get(timeout=60) == 12
     assert "Task features.doubled[" not in running.log
 
 
@@ -110,7 +112,7 @@ def test_a_chord_whose_parts_nobody_counts(umbel_worker, make_celery, tmp_path):
     parts = [add.s(i, i) for i in range(3)]
     good = chord([*parts, celery.tasks["tasks.sleep"].s(1.2)])(xsum.s())
     bad = chord([*parts, celery.tasks["tasks.fail"].s("no")])(xsum.s())
-    assert good.get(timeout=20) == pytest.approx(7.2)
+    assert good.get(timeout=60) == pytest.approx(7.2)
     eventually(bad.ready)
     assert isinstance(bad.result, ChordError) and "ValueError" in str(bad.result)
 
@@ -122,7 +124,7 @@ def runs_now(celery) -> int:
 
 def call(broker, *args: str) -> subprocess.CompletedProcess:
     return subprocess.run([umbel_binary(), "call", *broker.options, *args],
-                          capture_output=True, text=True, timeout=30)
+                          capture_output=True, text=True, timeout=60)
 
 
 @pytest.mark.needs("unique keys")
@@ -146,10 +148,10 @@ def test_unique_tasks_from_the_command_line(umbel_worker, broker):
 @pytest.mark.needs("unique keys")
 def test_tasks_that_say_themselves_that_they_are_unique(umbel_worker, celery, broker):
     running = umbel_worker("-c", "8", app=LIBRARY)
-    twice = celery.send_task("features.report_twice", ("acme",)).get(timeout=10)
+    twice = celery.send_task("features.report_twice", ("acme",)).get(timeout=60)
     assert sorted(twice.split()) == ["TaskRevokedError", "acme"]
     # What goes out with an outcome meets its key where it is reserved.
-    celery.send_task("features.start_reports", (3,)).get(timeout=10)
+    celery.send_task("features.start_reports", (3,)).get(timeout=60)
     eventually(lambda: running.log.count("Discarding duplicate task: features.report") == 2)
     eventually(lambda: len(re.findall(r"features.report\[.*succeeded", running.log)) == 2)
     eventually(lambda: not broker.unique_keys())
@@ -161,7 +163,7 @@ def test_a_unique_task_whose_process_dies_gives_its_key_back(umbel_worker, celer
     key = {"unique_key": "k"}
     for _ in range(2):
         crashed = celery.send_task("features.crash", headers=key)
-        assert type(crashed.get(timeout=10, propagate=False)).__name__ == "WorkerLostError"
+        assert type(crashed.get(timeout=60, propagate=False)).__name__ == "WorkerLostError"
         eventually(lambda: not broker.unique_keys())
 
 
@@ -176,11 +178,11 @@ def test_a_unique_task_whose_worker_dies_goes_on_with_its_key(umbel_worker, cele
     first.kill()
     second = umbel_worker("-c", "1", "-n", "two@h", app=LIBRARY, config=options)
     duplicate = celery.send_task("features.count", headers=key)
-    second.wait_for_log(rf"features.count\[{running.id}\] received", timeout=30)
+    second.wait_for_log(rf"features.count\[{running.id}\] received")
     with pytest.raises(TaskRevokedError, match=f"task {running.id} has the unique key"):
-        duplicate.get(timeout=10)
+        duplicate.get(timeout=60)
     AbortableAsyncResult(running.id, app=celery).abort()
-    assert running.get(timeout=10) >= 0
+    assert running.get(timeout=60) >= 0
     eventually(lambda: not broker.unique_keys())
 
 
@@ -193,11 +195,11 @@ def test_unique_tasks_of_foreign_producers(umbel_worker, celery, broker):
     eventually(lambda: [x for x in broker.unique_keys() if x.endswith("features.count/k")])
     second = celery.send_task("features.count", headers=key)
     with pytest.raises(TaskRevokedError, match=f"task {first.id} has the unique key"):
-        second.get(timeout=10)
-    stats = celery.control.inspect(timeout=5, limit=1).stats()
+        second.get(timeout=60)
+    stats = celery.control.inspect(timeout=20, limit=1).stats()
     assert [x["duplicates"] for x in stats.values()] == [1]
     AbortableAsyncResult(first.id, app=celery).abort()
-    first.get(timeout=10)
+    first.get(timeout=60)
     eventually(lambda: not broker.unique_keys())
     # Held until it begins only.
     until_start = {**key, "unique_until": "start"}
@@ -207,4 +209,4 @@ def test_unique_tasks_of_foreign_producers(umbel_worker, celery, broker):
     both.append(celery.send_task("features.count", headers=until_start))
     for result in both:
         AbortableAsyncResult(result.id, app=celery).abort()
-        assert result.get(timeout=10) >= 0
+        assert result.get(timeout=60) >= 0

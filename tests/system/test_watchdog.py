@@ -51,7 +51,7 @@ def start(umbel_worker, broker, proxy):
 @proxied
 def test_a_deaf_reader_is_replaced(start, tasks, proxy, reserves):
     running = start()
-    assert tasks.add.delay(1, 1).get(timeout=10) == 2
+    assert tasks.add.delay(1, 1).get(timeout=60) == 2
     for round in (1, 2):
         children = running.children()
         # The connection of the last round is closed.
@@ -69,9 +69,9 @@ def test_a_deaf_reader_is_replaced(start, tasks, proxy, reserves):
 def test_connections_that_swallow_everything_are_replaced(start, tasks, proxy):
     """As after a reconnect to half a server: no error, and no answer."""
     running = start()
-    assert tasks.add.delay(1, 1).get(timeout=10) == 2
+    assert tasks.add.delay(1, 1).get(timeout=60) == 2
     assert proxy.cut() > 0
-    assert tasks.add.delay(2, 2).get(timeout=10) == 4
+    assert tasks.add.delay(2, 2).get(timeout=60) == 4
     assert proxy.deafen() > 0
     assert tasks.add.delay(3, 3).get(timeout=60) == 6
     running.wait_for_log("the broker has not said for 1 s what waits in the queues")
@@ -83,7 +83,7 @@ def test_a_worker_that_remains_deaf_ends(start, tasks, proxy, reserves):
     running = start()
     for _ in range(5):
         tasks.add.delay(1, 1)  # some are reserved, and nobody hears of it
-    assert running.wait_exit(90) == 1
+    assert running.wait_exit(120) == 1
     assert "to connect anew has not helped 3 times" in running.log.splitlines()[-1]
 
 
@@ -92,7 +92,7 @@ def test_attempts_to_connect_are_counted(umbel_worker, broker):
     broker.stop()
     config = {"broker_connection_max_retries": 3}
     running = umbel_worker(config=config, ready=False)
-    assert running.wait_exit(20) == 1
+    assert running.wait_exit() == 1
     assert running.log.count("cannot connect") == 4, running.log
     assert "giving up" in running.log.splitlines()[-1]
     broker.start()
@@ -103,7 +103,7 @@ def test_no_retry_on_startup(umbel_worker, broker):
     broker.stop()
     config = {"broker_connection_retry_on_startup": False}
     running = umbel_worker(config=config, ready=False)
-    assert running.wait_exit(20) == 1
+    assert running.wait_exit() == 1
     assert running.log.count("cannot connect") == 1, running.log
     broker.start()
 
@@ -120,11 +120,11 @@ def file(broker):
 
 def test_a_file_that_somebody_keeps_for_himself(umbel_worker, tasks, file):
     running = umbel_worker(config=QUICK)
-    assert tasks.add.delay(1, 1).get(timeout=10) == 2
+    assert tasks.add.delay(1, 1).get(timeout=60) == 2
     results = [tasks.sleep.delay(0.5), *(tasks.add.delay(i, i) for i in range(100))]
     with closing(sqlite3.connect(file.path, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        running.wait_for_log(r"database is locked|has not said for 1 s|worker is deaf", 60)
+        running.wait_for_log(r"database is locked|has not said for 1 s|worker is deaf")
     assert [r.get(timeout=60) for r in results[1:]] == [2 * i for i in range(100)]
     eventually(file.idle)
 
@@ -136,5 +136,5 @@ def test_nobody_rings(umbel_worker, file, celery):
         task = celery.send_task("tasks.add", (1, 1), connection=connection, queue="quiet")
     with file.change() as change:
         change.execute("UPDATE waiting SET queue = 'celery' WHERE queue = 'quiet'")
-    assert task.get(timeout=10) == 2
+    assert task.get(timeout=60) == 2
     assert "deaf" not in running.log

@@ -124,7 +124,7 @@ def refusal(child, *libraries) -> str:
     c = child(*libraries)
     frame = c.frame()
     assert frame["frame"] == "failed", frame
-    assert c.process.wait(timeout=20) == 1
+    assert c.process.wait(timeout=60) == 1
     assert "\n" not in frame["reason"]
     return frame["reason"]
 
