@@ -40,7 +40,7 @@ int many_threads(const remote_task<number(number, number)>& add) {
   for (int i = 0; i < 8; ++i)
     threads.emplace_back([&, i] {
       for (int j = 0; j < 25; ++j)
-        right += add.delay(i, j).get(20s) == number{i + j};
+        right += add.delay(i, j).get(60s) == number{i + j};
     });
   for (auto& x : threads)
     x.join();
@@ -61,7 +61,7 @@ int main(int argc, char** argv) {
   auto mul = app.task<number(number, number)>("tasks.mul");
   auto xsum = app.task<number(std::vector<number>)>("tasks.xsum");
   auto fail = app.task<void(std::string)>("tasks.fail");
-  auto ended = get_options{.timeout = 20s};
+  auto ended = get_options{.timeout = 60s};
   auto result_of = [&](const signature& x) {
     return [&, x]() -> json::value {
       if (x.kind != kind::group && x.kind != kind::chunks)
@@ -72,11 +72,11 @@ int main(int argc, char** argv) {
       return all;
     };
   };
-  tell("typed", to_json_value(add.delay(4, 4).get(20s)));
+  tell("typed", to_json_value(add.delay(4, 4).get(60s)));
   tell("options", [&]() -> json::value {
     auto result = add.with({.task_id = "chosen", .countdown = 0.1s}, 1, 2);
     return json::array{json::value(result.id()),
-                       to_json_value(result.get(20s)),
+                       to_json_value(result.get(60s)),
                        json::value(result.state()), result.info()};
   });
   tell("chain", result_of(add.s(1, 1) | add.s(10) | mul.s(3)));
@@ -122,12 +122,12 @@ int main(int argc, char** argv) {
   });
   tell("forgotten", [&]() -> json::value {
     auto result = add.delay(1, 1);
-    result.get(20s);
+    result.get(60s);
     result.forget();
     return json::value(result.state());
   });
   tell("revoked", [&]() -> json::value {
-    auto result = add.with({.countdown = 1s}, 1, 1);
+    auto result = add.with({.countdown = 8s}, 1, 1);
     result.revoke();
     return result.async_result::get(ended);
   });
@@ -158,7 +158,7 @@ int main(int argc, char** argv) {
     calls.flush();
     int right = 0;
     for (int i = 0; i < 600; ++i)
-      right += results[size_t(i)].get(20s) == number{i + 1};
+      right += results[size_t(i)].get(60s) == number{i + 1};
     return right;
   });
 }

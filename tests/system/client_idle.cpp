@@ -23,5 +23,5 @@ int main(int argc, char** argv) {
   std::fflush(stdout);
   std::string line;
   std::getline(std::cin, line);
-  std::printf("%s\n", to_json(sent.get({.timeout = 20s})).c_str());
+  std::printf("%s\n", to_json(sent.get({.timeout = 60s})).c_str());
 }

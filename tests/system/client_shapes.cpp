@@ -95,7 +95,7 @@ int main(int argc, char** argv) {
   for (size_t i = 0; i < started.size(); ++i) {
     json::value outcome;
     try {
-      auto all = started[i].second.get({.timeout = 20s});
+      auto all = started[i].second.get({.timeout = 60s});
       outcome = single[i] ? all.at(0) : json::array(all.begin(), all.end());
     } catch (const exception& e) {
       outcome = json::value(e.type());

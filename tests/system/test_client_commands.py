@@ -12,6 +12,9 @@ from harness.brokers import SqliteBroker
 from harness.waiting import eventually
 from harness.workers import umbel_binary
 
+#: When nothing has come for so long, nothing will.
+SOON = ("-t", "4")
+
 
 def umbel(*args: str, stdin: str = "") -> subprocess.CompletedProcess:
     return subprocess.run(
@@ -76,14 +79,14 @@ def test_migrate_copies(tasks, broker, tmp_path):
     assert wrong.returncode == 2 and "excludes" in wrong.stderr
     assert umbel("migrate", "--copy", "-F", broker.url, to.url).returncode == 2
     assert umbel("migrate", "-t", "5", "-F", broker.url, to.url).returncode == 2
-    done = umbel("migrate", "--copy", "-t", "0.5", broker.url, to.url)
+    done = umbel("migrate", "--copy", *SOON, broker.url, to.url)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"3 messages copied to {to.url}\n"
     for at in (broker, to):
         # RabbitMQ takes back what was looked at when the connection is gone.
         eventually(lambda: [x["headers"]["id"] for x in at.messages()] == ids)
     eventually(lambda: broker.in_flight() == 0)
-    done = umbel("migrate", "-a", broker.url, to.url)
+    done = umbel("migrate", "-a", *SOON, broker.url, to.url)
     assert done.stdout == f"3 messages moved to {to.url}\n"
     eventually(lambda: (broker.queued(), to.queued()) == (0, 6))
 
@@ -123,7 +126,7 @@ def test_migrate_some_tasks(tasks, broker, tmp_path):
     for _ in range(3):
         tasks.add.apply_async((1, 1))
         tasks.noop.apply_async()
-    done = umbel("migrate", "-T", "tasks.noop,tasks.echo", broker.url, to.url)
+    done = umbel("migrate", *SOON, "-T", "tasks.noop,tasks.echo", broker.url, to.url)
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"3 messages moved to {to.url}\n"
     eventually(lambda: (broker.queued(), to.queued()) == (3, 3))
@@ -135,11 +138,11 @@ def test_migrate_some_tasks(tasks, broker, tmp_path):
 def test_migrate(tasks, broker, tmp_path, umbel_worker):
     to = SqliteBroker(tmp_path / "new.db")
     ids = [tasks.add.apply_async((i, 1), priority=i % 10).id for i in range(250)]
-    some = umbel("migrate", "-n", "10", broker.url, to.url)
+    some = umbel("migrate", *SOON, "-n", "10", broker.url, to.url)
     assert (some.returncode, some.stderr) == (0, "")
     assert some.stdout == f"10 messages moved to {to.url}\n"
     eventually(lambda: broker.queued() == 240)
-    rest = umbel("migrate", broker.url, to.url)
+    rest = umbel("migrate", *SOON, broker.url, to.url)
     assert rest.stdout == f"240 messages moved to {to.url}\n"
     eventually(broker.idle)
     umbel_worker(broker=to.url, backend="")

@@ -376,7 +376,7 @@ def test_a_migration_gets_past_many_others(celery, broker, tmp_path):
     broker.fill(template(celery, "tasks.add", [1, 1]), 5000)
     broker.fill(template(celery, "tasks.noop", []), 1)
     ran = subprocess.run(
-        [umbel_binary(), "migrate", "-T", "tasks.noop", broker.url, to.url],
+        [umbel_binary(), "migrate", "-t", "10", "-T", "tasks.noop", broker.url, to.url],
         capture_output=True, text=True, timeout=60,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
