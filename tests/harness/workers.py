@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Sequence
 
 import redis
+from celery import Celery
 
 from harness.waiting import eventually
 
@@ -263,6 +264,18 @@ class PythonWorker(Worker):
             **(env or {}),
         }
         super().__init__([*argv, *args], log, env)
+        self.broker, self.config = broker, config or {}
+
+    def wait_ready(self) -> "PythonWorker":
+        """Celery's says that it is ready before it hears anything that is broadcast."""
+        node = self.wait_for_log(r"(\S+@\S+) ready")[1]
+        if self.broker.startswith(("redis:", "amqp:")):
+            with Celery(broker=self.broker, set_as_current=False) as app:
+                app.conf.update(self.config)
+                eventually(
+                    lambda: app.control.ping([node], timeout=1), what=f"{node} hears"
+                )
+        return self
 
     def stop(self, timeout: float = 5) -> None:
         """Warm shutdown; Celery 5.2 now and then hangs in it for ever."""
