@@ -1,6 +1,7 @@
 """States and result documents as Celery's clients read them."""
 
 import pytest
+from celery.result import AsyncResult
 
 from harness.results import document_of, started
 from harness.waiting import eventually
@@ -129,14 +130,15 @@ def test_results_never_expire(worker, tasks, broker):
 
 
 @pytest.mark.only_redis("its messages to those who wait for results")
-def test_waiting_clients_are_woken_by_pubsub(worker, tasks, redis_server):
-    """The client's `get` reads the key once, then waits for a message."""
+def test_waiting_clients_are_woken_by_pubsub(worker, celery, tasks, redis_server):
+    """The client's `get` reads the key once, then waits for a message: the stock one,
+    not that of the tests, which looks again."""
     worker()
     listener = redis_server.client().pubsub()
     listener.psubscribe("celery-task-meta-*")
-    result = tasks.sleep.delay(0.3)
+    result = AsyncResult(tasks.sleep.delay(3).id, app=celery)
     # A worker that only stored the result would leave this waiting.
-    assert result.get(timeout=60, interval=60) == 0.3
+    assert result.get(timeout=60, interval=60) == 3
     published = eventually(
         lambda: listener.get_message(ignore_subscribe_messages=True)
     )
