@@ -29,6 +29,7 @@ SEED = int(os.environ.get("UMBEL_CHAOS_SEED", time.time_ns() % 1_000_000))
 CHILDREN = 4
 SECONDS = 0.002  # that each task takes
 SETTLED = 0.2  # seconds from a task's end until it is settled at the latest
+STALL = 3.0  # seconds for which a machine stands still at the most
 IN_HAND = 4 * CHILDREN  # run or wait to be settled at a cut, at most
 LATE = {"task_acks_late": True, "task_reject_on_worker_lost": True}
 
@@ -136,10 +137,11 @@ class Chaos:
     def check_doubles(self) -> None:
         """Nothing ran again that had not been in hand at a strike. A machine that stands
         still between the end of tasks and a strike makes those look as if they had been
-        settled: once at most, and no more than are in hand at once."""
+        settled: no more than are in hand at once, and for no longer than it stood."""
         unexplained = self.deliveries().unexplained(self.moments, SETTLED * PATIENCE)
         print("\n".join(unexplained))
         assert len(unexplained) <= IN_HAND
+        assert self.deliveries().unexplained(self.moments, STALL * PATIENCE) == []
 
     def report(self, ids: list[str], begin: float) -> dict[str, int]:
         found = self.broker.statuses(ids)
@@ -232,6 +234,7 @@ def test_a_hundred_cuts(chaos, celery, broker, capsys):
     assert len(under_fire.workers) == 1
     # All but one: the machine may have had something else to do.
     assert sorted(under_fire.resumed)[-2] < 5 * PATIENCE
+    assert max(under_fire.resumed) < (5 + STALL) * PATIENCE
     under_fire.check_doubles()
     assert under_fire.deliveries().doubles() <= IN_HAND * cuts
     assert broker.dead_letters() == []
