@@ -43,7 +43,7 @@ def test_before_it_comes(worker, celery, tasks, broker):
 
 def test_while_it_waits_for_its_time(worker, celery, tasks, broker):
     running = worker("-c", "1")
-    result = tasks.add.apply_async((4, 4), countdown=8)
+    result = tasks.add.apply_async((4, 4), countdown=6)
     running.wait_for_log(rf"{result.id}\] received")
     celery.control.revoke([result.id, "other"])
     assert why_revoked(result) == ("revoked",)
@@ -153,7 +153,7 @@ def test_revoke_by_stamps(umbel_worker, celery, tasks, broker, tmp_path):
     runs = stamped(tasks.sleep, (60,), "17")
     child_of(runs)
     behind = stamped(tasks.add, (4, 4), "17")
-    later = stamped(tasks.add, (4, 4), "17", countdown=30)
+    later = stamped(tasks.add, (4, 4), "17", countdown=12)
     other = stamped(tasks.add, (4, 4), "18")
     first.wait_for_log(rf"{later.id}\] received")
     answer = by_stamp(broker, "order=17")
