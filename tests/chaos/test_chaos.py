@@ -29,7 +29,7 @@ SEED = int(os.environ.get("UMBEL_CHAOS_SEED", time.time_ns() % 1_000_000))
 CHILDREN = 4
 SECONDS = 0.002  # that each task takes
 SETTLED = 0.2  # seconds from a task's end until it is settled at the latest
-STALL = 3.0  # seconds for which a machine stands still at the most
+STALL = 3  # seconds that a machine may stand still
 IN_HAND = 4 * CHILDREN  # run or wait to be settled at a cut, at most
 LATE = {"task_acks_late": True, "task_reject_on_worker_lost": True}
 
@@ -135,13 +135,13 @@ class Chaos:
         return Deliveries(worker.log for worker in self.workers)
 
     def check_doubles(self) -> None:
-        """Nothing ran again that had not been in hand at a strike. A machine that stands
-        still between the end of tasks and a strike makes those look as if they had been
-        settled: no more than are in hand at once, and for no longer than it stood."""
-        unexplained = self.deliveries().unexplained(self.moments, SETTLED * PATIENCE)
-        print("\n".join(unexplained))
-        assert len(unexplained) <= IN_HAND
-        assert self.deliveries().unexplained(self.moments, STALL * PATIENCE) == []
+        """Nothing ran again that had not been in hand at a strike. A broker that stands
+        still before a strike settles late what ended meanwhile: that may be at few
+        strikes, and explains nothing that ended long before."""
+        deliveries = self.deliveries()
+        late = deliveries.unexplained(self.moments, SETTLED * PATIENCE)
+        assert len(late) <= 1 + len(self.moments) // 4, dict(late)
+        assert deliveries.unexplained(self.moments, STALL * PATIENCE) == {}
 
     def report(self, ids: list[str], begin: float) -> dict[str, int]:
         found = self.broker.statuses(ids)

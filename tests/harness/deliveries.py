@@ -32,21 +32,17 @@ class Deliveries:
         """Runs that would not have been needed."""
         return sum(len(ends) - 1 for ends in self.ended.values())
 
-    def unexplained(self, strikes: list[Strike], slack: float) -> list[str]:
+    def unexplained(self, strikes: list[Strike], slack: float) -> dict[Strike, list[str]]:
         """Tasks that have run again although no worker had them in hand when
-        something was struck. A worker has a task from when it receives it until
-        `slack` seconds after its run has ended: then it is settled."""
-
-        def late(received: float, end: float) -> float:
-            """How long after its end the first strike began that it can have met."""
-            return min(
-                (begin - end for begin, over in strikes if over >= received),
-                default=float("inf"),
-            )
-
-        return [
-            f"{task}: had ended {late(received, end):.3f} s before anything was struck"
-            for task, ends in self.ended.items()
-            for received, (end, _) in zip(self.received[task], pairwise(ends))
-            if late(received, end) > slack
-        ]
+        something was struck, by the first strike that they can have met. A worker has
+        a task from when it receives it until `slack` seconds after its run has ended:
+        then it is settled."""
+        never = (float("inf"), float("inf"))
+        found: dict[Strike, list[str]] = defaultdict(list)
+        for task, ends in self.ended.items():
+            for received, (end, _) in zip(self.received[task], pairwise(ends)):
+                strike = min((x for x in strikes if x[1] >= received), default=never)
+                late = strike[0] - end
+                if late > slack:
+                    found[strike].append(f"{task}: had ended {late:.3f} s before")
+        return found
