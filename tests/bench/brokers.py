@@ -2,6 +2,7 @@
 published, beside Celery on the same broker and beside the broker's own limit."""
 
 import subprocess
+import time
 from pathlib import Path
 
 from harness.brokers import AmqpBroker, Broker, KombuFile, SqliteBroker
