@@ -334,7 +334,8 @@ void app::revoke_by_stamped_headers(const json::object& headers,
 }
 
 size_t app::run_callbacks(std::optional<std::chrono::milliseconds> timeout) const {
-  return value_of(core_->callbacks().run(core_->results(), timeout));
+  auto core = core_; // what is called may let go of this app
+  return value_of(core->callbacks().run(core->results(), timeout));
 }
 
 any_result app::result_from_tuple(const json::value& tuple) const {

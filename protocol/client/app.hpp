@@ -106,7 +106,8 @@ public:
   any_result result_from_tuple(const json::value& tuple) const;
 
   /// Waits for results that something is to be done with (`async_result::then`), and
-  /// does it, until there are none, or for `timeout`. @returns how many there were
+  /// does it, until there are none, or for `timeout`: some may never end.
+  /// @returns how many there were
   size_t run_callbacks(
     std::optional<std::chrono::milliseconds> timeout = {}) const;
 

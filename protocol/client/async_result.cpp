@@ -88,8 +88,6 @@ json::value async_result::get(get_options how) const {
 }
 
 void async_result::then(std::function<void(const async_result&)> f) const {
-  std::vector<task_id> before;
-  add_ancestors(before);
   auto& callbacks = core_->callbacks();
   // Without the app, which keeps it.
   auto call = [weak = std::weak_ptr{core_}, x = async_result{nullptr, id_, line_, before_,
@@ -99,13 +97,14 @@ void async_result::then(std::function<void(const async_result&)> f) const {
     f(x);
   };
   const task_id id{id_};
-  auto number = callbacks.add(id, std::move(before), std::move(call));
+  auto number = callbacks.add(id, std::move(call));
   bool ended = false;
   try {
     ended = ignored_ || ready();
-  } catch (...) { // the caller has an error in place of it
-    callbacks.remove(id, number);
-    throw;
+  } catch (...) {
+    if (callbacks.remove(id, number))
+      throw;
+    return; // somebody else has had an answer
   }
   if (ended)
     callbacks.tell(id);

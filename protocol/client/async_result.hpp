@@ -109,10 +109,9 @@ public:
   }
 
   /// Calls `f` with this result when it has ended: at once if it has; else by whoever
-  /// waits for it, with `get`, or for all such results, with `app::run_callbacks`. A
-  /// task that `get` would not wait for, because one that it follows from has failed,
-  /// has ended, too. What `f` throws is thrown there. The app is not kept by it: what
-  /// nobody has waited for when all handles of the app are gone is not called.
+  /// waits for it, with `get`, or for all such results, with `app::run_callbacks`. What
+  /// `f` throws is thrown there. A step behind one that has failed never ends. The app
+  /// is not kept by it: what nobody has waited for is forgotten with its last handle.
   void then(std::function<void(const async_result&)> f) const;
 
   /// Deletes what is stored of the task.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <exception>
-#include <set>
 #include <utility>
 
 namespace umbel {
@@ -17,19 +16,21 @@ constexpr auto slice = result_hub::look_interval;
 
 } // namespace
 
-result_callbacks::ticket
-result_callbacks::add(const task_id& id, std::vector<task_id> before, function f) {
+result_callbacks::ticket result_callbacks::add(const task_id& id, function f) {
   std::lock_guard guard{mutex_};
-  all_.emplace(id, waiting{++last_, std::move(before), std::move(f)});
+  all_.emplace(id, waiting{++last_, std::move(f)});
   return last_;
 }
 
-void result_callbacks::remove(const task_id& id, ticket x) {
+bool result_callbacks::remove(const task_id& id, ticket x) {
+  decltype(all_)::node_type taken; // destroyed out of the lock: it is the user's
   std::lock_guard guard{mutex_};
   auto [begin, end] = all_.equal_range(id);
   auto i = std::find_if(begin, end, [&](auto& y) { return y.second.number == x; });
-  if (i != end)
-    all_.erase(i);
+  if (i == end)
+    return false;
+  taken = all_.extract(i);
+  return true;
 }
 
 size_t result_callbacks::tell(const task_id& id) {
@@ -54,46 +55,24 @@ size_t result_callbacks::tell(const task_id& id) {
   return due.size();
 }
 
-size_t result_callbacks::tell_followers(const task_id& id) {
-  std::set<task_id> followers;
-  {
-    std::lock_guard guard{mutex_};
-    for (auto& [follower, x] : all_)
-      if (std::ranges::find(x.before, id) != x.before.end())
-        followers.insert(follower);
-  }
-  size_t called = 0;
-  for (auto& x : followers)
-    called += tell(x);
-  return called;
-}
-
-std::vector<task_id> result_callbacks::awaited() {
-  std::set<task_id> ids;
-  std::lock_guard guard{mutex_};
-  for (auto& [id, x] : all_) {
-    ids.insert(id);
-    ids.insert(x.before.begin(), x.before.end());
-  }
-  return {ids.begin(), ids.end()};
-}
-
 expected<size_t>
 result_callbacks::run(result_hub& from,
                       std::optional<std::chrono::milliseconds> timeout) {
   auto end = timeout ? clock::now() + *timeout : clock::time_point::max();
   size_t called = 0;
   for (auto first = true;; first = false) { // without time, it looks once
-    auto ids = awaited();
+    std::vector<task_id> ids;
+    {
+      std::lock_guard guard{mutex_};
+      for (auto i = all_.begin(); i != all_.end(); i = all_.upper_bound(i->first))
+        ids.push_back(i->first);
+    }
     auto left = std::chrono::ceil<std::chrono::milliseconds>(end - clock::now());
     if (ids.empty() || (left.count() <= 0 && !first))
       return called;
-    auto all = from.each(ids, std::clamp(left, result_hub::duration{0}, slice),
-                         [&](size_t i, const task_result& x) {
-                           called += tell(ids[i]);
-                           if (!x.succeeded())
-                             called += tell_followers(ids[i]);
-                         });
+    auto all = from.each(
+        ids, std::clamp(left, result_hub::duration{0}, slice),
+        [&](size_t i, const task_result&) { called += tell(ids[i]); });
     if (!all)
       return all.error();
   }

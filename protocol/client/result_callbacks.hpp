@@ -19,18 +19,16 @@ namespace umbel {
 
 class result_callbacks {
 public:
-  /// @note to hold what owns these callbacks would keep both for ever
+  /// @note one that holds what owns these callbacks would keep both for ever
   using function = std::function<void()>;
   using ticket = uint64_t;
 
-  /// @param before the tasks that this one follows from: if one of them ends badly,
-  ///               it may never end itself
-  ticket add(const task_id& id, std::vector<task_id> before, function f);
+  ticket add(const task_id& id, function f);
 
-  /// Takes back what was added for this task, unless it has been called.
-  void remove(const task_id& id, ticket x);
+  /// Takes back what was added for this task. @returns false if it has been called
+  bool remove(const task_id& id, ticket x);
 
-  /// The task has ended, or never will: calls what waits for it, once. @returns how many
+  /// The task has ended: calls what waits for it, once. @returns how many
   size_t tell(const task_id& id);
 
   /// Waits for all tasks that something waits for, and calls it, until nothing does any
@@ -42,15 +40,8 @@ public:
 private:
   struct waiting {
     ticket number;
-    std::vector<task_id> before;
     function f;
   };
-
-  /// A task has ended badly: calls what waits for those that follow from it.
-  size_t tell_followers(const task_id& id);
-
-  /// All tasks whose end something waits for, or may wait for in vain.
-  std::vector<task_id> awaited();
 
   std::mutex mutex_;
   std::multimap<task_id, waiting> all_;

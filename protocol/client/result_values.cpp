@@ -18,13 +18,14 @@ std::vector<task_result> wait(app_core& core, std::span<const task_id> ids,
   auto ends = value_of(core.results().wait(ids, before, how.timeout, how.interval));
   if (!ends)
     throw no_result({errc::timeout, "The operation timed out."});
-  for (auto& id : ids)
-    core.callbacks().tell(id);
   if (ends->failed_before) {
     if (how.propagate)
       outcome_of(*ends->failed_before, true);
     ends->results.assign(ids.size(), *ends->failed_before);
+    return std::move(ends->results);
   }
+  for (auto& id : ids)
+    core.callbacks().tell(id);
   return std::move(ends->results);
 }
 
