@@ -22,6 +22,11 @@ bool will_be_recycled(const recycling_limits& limits, size_t memory) noexcept {
   return limits.max_memory > 0 && memory > limits.max_memory;
 }
 
+bool is_far_over(const recycling_limits& limits, size_t memory) noexcept {
+  return limits.max_memory > 0
+         && memory > limits.max_memory + limits.max_memory / 2;
+}
+
 std::string reason_to_kill(const recycling_limits& limits, size_t memory) {
   if (limits.hard_max_memory == 0 || memory <= limits.hard_max_memory)
     return {};

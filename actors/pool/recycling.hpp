@@ -34,6 +34,10 @@ std::string reason_to_recycle(const recycling_limits& limits,
 /// be replaced after it.
 bool will_be_recycled(const recycling_limits& limits, size_t memory) noexcept;
 
+/// Whether a child that is due to be replaced holds so much that it gets no job more
+/// while its successor starts, however long that takes: half more than the soft limit.
+bool is_far_over(const recycling_limits& limits, size_t memory) noexcept;
+
 /// Why a child that holds this much must be killed; empty if it need not.
 std::string reason_to_kill(const recycling_limits& limits, size_t memory);
 

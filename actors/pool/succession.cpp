@@ -26,6 +26,8 @@ void pool_supervisor_state::note_work(uint64_t id, size_t finished,
       self->send(children.at(id).worker, child_recall{});
     want_successor(id);
   }
+  if (is_far_over(options.recycling, memory))
+    jobs.close(id);
   try_hand_over(id);
 }
 

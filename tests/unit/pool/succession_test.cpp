@@ -122,6 +122,21 @@ CAF_TEST(until its successor is ready a due child gets short jobs only) {
   CAF_CHECK_EQUAL(children[2].jobs, ids{3});
 }
 
+CAF_TEST(one that leaks on until its successor is ready gets nothing more) {
+  start_ready(1, with_limits({0, 1000, 0}));
+  run({1, 2, 3, 4});
+  finish(1, 1, 1001);
+  finish(1, 2, 1500);
+  CAF_CHECK_EQUAL(children[1].jobs, (ids{1, 2, 3}));
+  finish(1, 3, 1501);
+  CAF_CHECK_EQUAL(children[1].jobs, (ids{1, 2, 3}));
+  CAF_CHECK(!children[1].stopped);
+  hello(2);
+  CAF_CHECK(children[1].stopped);
+  CAF_CHECK_EQUAL(children[2].jobs, ids{4});
+  CAF_CHECK(log.lost.empty());
+}
+
 CAF_TEST(what a due child was given ahead is recalled) {
   start_ready(1, with_limits({0, 1000, 0}));
   run({1});
