@@ -89,9 +89,9 @@ json::value async_result::get(get_options how) const {
 
 void async_result::then(std::function<void(const async_result&)> f) const {
   auto& callbacks = core_->callbacks();
-  // Without the app, which keeps it.
-  auto call = [weak = std::weak_ptr{core_}, x = async_result{nullptr, id_, line_, before_,
-                                                             ignored_},
+  auto homeless = *this; // what waits there must not keep the app
+  homeless.core_.reset();
+  auto call = [weak = std::weak_ptr{core_}, x = std::move(homeless),
                f = std::move(f)]() mutable {
     x.core_ = weak.lock();
     f(x);
