@@ -2,6 +2,7 @@
 
 import signal
 import time
+from statistics import median
 
 import pytest
 
@@ -50,13 +51,15 @@ def test_a_short_task_never_waits_behind_a_long_one(umbel_worker, tasks, pool):
         tasks.noop.delay()
     tasks.noop.delay().get(timeout=60)
     long = tasks.sleep.delay(60)
-    slowest = 0.0
+    seconds = []
     for _ in range(50):
         begin = time.monotonic()
         tasks.sleep.delay(0.01).get(timeout=60)
-        slowest = max(slowest, time.monotonic() - begin)
+        seconds.append(time.monotonic() - begin)
     assert not long.ready()
-    assert slowest < 20, f"a 10 ms task took {slowest:.3f} s"
+    assert max(seconds) < 20, f"a 10 ms task took {max(seconds):.3f} s"
+    # Those for which the machine had nothing else to do.
+    assert median(seconds) < 2, seconds
     running.signal(signal.SIGQUIT)  # nobody waits for the long one
     running.wait_exit()
 
